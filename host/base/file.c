@@ -1,0 +1,211 @@
+#define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
+
+#include "base/fault.h"
+#include "base/memory.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum fm_status io_error(struct fm_context *ctx, const char *what, const char *path) {
+  return fm_error(ctx, FM_IO, "cannot %s '%s': %s", what, path, strerror(errno ? errno : EIO));
+}
+
+/* Fault injection before an operation: sets errno as a failing disk would. */
+static bool broken(struct fm_context *ctx) {
+  if (!fm_fault_hit(ctx, FM_FAULT_FILE)) return false;
+  errno = EIO;
+  return true;
+}
+
+enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
+                            size_t *size) {
+  *bytes = NULL;
+  *size = 0;
+  FILE *f = broken(ctx) ? NULL : fopen(path, "rb");
+  if (!f) return io_error(ctx, "open", path);
+  struct stat info;
+  enum fm_status status = FM_OK;
+  unsigned char *block = NULL;
+  if (fstat(fileno(f), &info) != 0) {
+    status = io_error(ctx, "examine", path);
+  } else if (!S_ISREG(info.st_mode)) {
+    status = fm_error(ctx, FM_IO, "'%s' is not a file", path);
+  } else if ((uintmax_t)info.st_size > limit) {
+    status = fm_error(ctx, FM_LIMIT, "'%s' has %jd bytes; the limit for such a file is %zu", path,
+                      (intmax_t)info.st_size, limit);
+  } else if (!(block = fm_alloc(ctx, (size_t)info.st_size + 1, 1))) {
+    status = FM_MEMORY;
+  } else if (broken(ctx) || fread(block, 1, (size_t)info.st_size, f) != (size_t)info.st_size) {
+    status = io_error(ctx, "read", path);
+  }
+  fclose(f);
+  if (status != FM_OK) {
+    fm_free(ctx, block);
+    return status;
+  }
+  *bytes = block;
+  *size = (size_t)info.st_size;
+  return FM_OK;
+}
+
+enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const char *path) {
+  *w = (struct fm_writer){.ctx = ctx};
+  w->path = fm_strdup(ctx, path);
+  w->temporary = fm_format(ctx, "%s.part-%ld", path, (long)getpid());
+  if (!w->path || !w->temporary) return FM_MEMORY;
+  if (!broken(ctx)) w->stream = fopen(w->temporary, "wb");
+  return w->stream ? FM_OK : io_error(ctx, "write", path);
+}
+
+enum fm_status fm_writer_write(struct fm_writer *w, const void *bytes, size_t size) {
+  if (broken(w->ctx) || fwrite(bytes, 1, size, w->stream) != size) return io_error(w->ctx, "write", w->path);
+  return FM_OK;
+}
+
+/* Makes a rename survive a power cut; a file system that cannot flush a folder is not an error. */
+static void flush_folder_of(const char *path) {
+  char folder[4096];
+  const char *slash = strrchr(path, '/');
+  size_t n = slash ? (size_t)(slash - path) : 0;
+  if (n >= sizeof folder) return;
+  memcpy(folder, path, n);
+  folder[n] = 0;
+  int fd = open(slash ? (n ? folder : "/") : ".", O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return;
+  fsync(fd);
+  close(fd);
+}
+
+enum fm_status fm_writer_commit(struct fm_writer *w) {
+  if (broken(w->ctx) || fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0)
+    return io_error(w->ctx, "write", w->path);
+  int closed = fclose(w->stream);
+  w->stream = NULL;
+  if (closed != 0) return io_error(w->ctx, "write", w->path);
+  if (broken(w->ctx) || rename(w->temporary, w->path) != 0) return io_error(w->ctx, "put in place", w->path);
+  flush_folder_of(w->path);
+  fm_free(w->ctx, w->temporary);
+  w->temporary = NULL;
+  fm_writer_discard(w);
+  return FM_OK;
+}
+
+void fm_writer_discard(struct fm_writer *w) {
+  if (w->stream) fclose(w->stream);
+  if (w->temporary) unlink(w->temporary);
+  fm_free(w->ctx, w->temporary);
+  fm_free(w->ctx, w->path);
+  *w = (struct fm_writer){.ctx = w->ctx};
+}
+
+enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size) {
+  struct fm_writer w;
+  enum fm_status status = fm_writer_open(&w, ctx, path);
+  if (status == FM_OK) status = fm_writer_write(&w, bytes, size);
+  if (status == FM_OK) status = fm_writer_commit(&w);
+  fm_writer_discard(&w);
+  return status;
+}
+
+enum fm_status fm_file_append(struct fm_context *ctx, const char *path, const void *bytes, size_t size) {
+  FILE *f = broken(ctx) ? NULL : fopen(path, "ab");
+  if (!f) return io_error(ctx, "append to", path);
+  bool ok = !broken(ctx) && fwrite(bytes, 1, size, f) == size;
+  int problem = errno;
+  if (fclose(f) != 0 && ok) {
+    ok = false;
+    problem = errno;
+  }
+  errno = problem;
+  return ok ? FM_OK : io_error(ctx, "append to", path);
+}
+
+bool fm_file_exists(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool fm_folder_exists(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+enum fm_status fm_file_remove(struct fm_context *ctx, const char *path) {
+  return !broken(ctx) && unlink(path) == 0 ? FM_OK : io_error(ctx, "remove", path);
+}
+
+enum fm_status fm_folder_make(struct fm_context *ctx, const char *path) {
+  char *copy = fm_strdup(ctx, path);
+  if (!copy) return FM_MEMORY;
+  enum fm_status status = FM_OK;
+  for (char *c = copy + 1; status == FM_OK; c++) {
+    if (*c && *c != '/') continue;
+    char kept = *c;
+    *c = 0;
+    if (!fm_folder_exists(copy) && (broken(ctx) || (mkdir(copy, 0777) != 0 && errno != EEXIST)))
+      status = io_error(ctx, "make the folder", copy);
+    *c = kept;
+    if (!kept) break;
+  }
+  fm_free(ctx, copy);
+  if (status == FM_OK && !fm_folder_exists(path))
+    status = fm_error(ctx, FM_IO, "cannot make the folder '%s': something else has that name", path);
+  return status;
+}
+
+static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+enum fm_status fm_folder_list(struct fm_context *ctx, const char *path, struct fm_names *names) {
+  *names = (struct fm_names){0};
+  DIR *folder = broken(ctx) ? NULL : opendir(path);
+  if (!folder) return io_error(ctx, "list the folder", path);
+  size_t capacity = 0;
+  enum fm_status status = FM_OK;
+  for (struct dirent *entry; status == FM_OK && (entry = readdir(folder));) {
+    if (entry->d_name[0] == '.') continue;
+    status = fm_grow(ctx, (void **)&names->name, &capacity, names->count, sizeof *names->name);
+    if (status != FM_OK) break;
+    char *copy = fm_strdup(ctx, entry->d_name);
+    if (copy)
+      names->name[names->count++] = copy;
+    else
+      status = FM_MEMORY;
+  }
+  closedir(folder);
+  if (status != FM_OK)
+    fm_names_free(ctx, names);
+  else if (names->count)
+    qsort(names->name, names->count, sizeof *names->name, by_bytes);
+  return status;
+}
+
+void fm_names_free(struct fm_context *ctx, struct fm_names *names) {
+  for (size_t i = 0; i < names->count; i++) fm_free(ctx, names->name[i]);
+  fm_free(ctx, names->name);
+  *names = (struct fm_names){0};
+}
+
+char *fm_path_join(struct fm_context *ctx, const char *folder, const char *name) {
+  size_t n = strlen(folder);
+  return fm_format(ctx, n && folder[n - 1] == '/' ? "%s%s" : "%s/%s", folder, name);
+}
+
+const char *fm_path_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+void fm_path_extension(const char *path, char out[16]) {
+  const char *dot = strrchr(fm_path_name(path), '.');
+  size_t n = dot ? strlen(dot + 1) : 0;
+  if (n > 15) n = 0;
+  for (size_t i = 0; i < n; i++) out[i] = (char)tolower((unsigned char)dot[1 + i]);
+  out[n] = 0;
+}

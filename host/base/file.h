@@ -1,0 +1,59 @@
+/* The only place that touches the disk: whole-file reads with a limit, atomic writes, folders. Every operation counts for
+ * fault injection (FM_FAULT_FILE). All messages name the path. */
+#ifndef FM_BASE_FILE_H
+#define FM_BASE_FILE_H
+
+#include "base/status.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* Reads a whole file; *bytes is the caller's (fm_free), one zero byte follows the content. A file over limit bytes is
+ * FM_LIMIT, before anything is allocated. */
+enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
+                            size_t *size);
+
+/* An atomic write: bytes go to a temporary file in the same folder; commit flushes it to the disk, renames it over path
+ * and flushes the folder. Until commit the old file is untouched; discard removes the temporary one.
+ * After any failure the writer is still to be discarded. */
+struct fm_writer {
+  struct fm_context *ctx;
+  FILE *stream;
+  char *path, *temporary;
+};
+enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const char *path);
+enum fm_status fm_writer_write(struct fm_writer *w, const void *bytes, size_t size);
+enum fm_status fm_writer_commit(struct fm_writer *w); /* releases w when FM_OK */
+void fm_writer_discard(struct fm_writer *w);          /* also after commit: then nothing happens */
+
+/* open, write, commit in one call. */
+enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
+
+/* Appends to a log (CSV): creates it, flushes; not atomic. */
+enum fm_status fm_file_append(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
+
+bool fm_file_exists(const char *path);   /* a regular file */
+bool fm_folder_exists(const char *path); /* a folder */
+enum fm_status fm_file_remove(struct fm_context *ctx, const char *path);
+
+/* mkdir -p. */
+enum fm_status fm_folder_make(struct fm_context *ctx, const char *path);
+
+/* The names in a folder, without those that begin with a dot, sorted by bytes. Freed with fm_names_free. */
+struct fm_names {
+  char **name;
+  size_t count;
+};
+enum fm_status fm_folder_list(struct fm_context *ctx, const char *path, struct fm_names *names);
+void fm_names_free(struct fm_context *ctx, struct fm_names *names);
+
+/* folder/name, a new string. */
+char *fm_path_join(struct fm_context *ctx, const char *folder, const char *name);
+
+/* The part after the last slash, inside path. */
+const char *fm_path_name(const char *path);
+
+/* The name's last extension without the dot, lower case, into out (at most 15 characters, else empty). */
+void fm_path_extension(const char *path, char out[16]);
+
+#endif

@@ -1,0 +1,89 @@
+#define _POSIX_C_SOURCE 200809L
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void fm_note(struct fm_context *ctx, const char *format, ...) {
+  if (ctx && ctx->quiet) return;
+  va_list args;
+  va_start(args, format);
+  char line[2048];
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  fprintf(stderr, "%s\n", line); /* one call: lines of several threads do not mix */
+}
+
+bool fm_verbose(const char *topic) {
+  const char *list = getenv("FLAWMAP_VERBOSE");
+  size_t n = strlen(topic);
+  for (const char *at = list; at && *at;) {
+    size_t length = strcspn(at, ",");
+    if (length == n && strncmp(at, topic, n) == 0) return true;
+    at += length + (at[length] == ',');
+  }
+  return false;
+}
+
+double fm_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void fm_duration(double seconds, char out[32]) {
+  long s = (long)(seconds + 0.5);
+  if (seconds < 0.1)
+    snprintf(out, 32, "%.1f ms", seconds * 1e3);
+  else if (seconds < 10)
+    snprintf(out, 32, "%.1f s", seconds);
+  else if (s < 60)
+    snprintf(out, 32, "%ld s", s);
+  else if (s < 3600)
+    snprintf(out, 32, "%ld min %ld s", s / 60, s % 60);
+  else
+    snprintf(out, 32, "%ld h %ld min", s / 3600, s % 3600 / 60);
+}
+
+void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first, long total) {
+  *p = (struct fm_progress){.ctx = ctx, .text = text, .first = first, .done = first, .total = total};
+  p->begin = p->shown = fm_seconds();
+  p->bar = isatty(STDERR_FILENO);
+}
+
+static void show(struct fm_progress *p, double now) {
+  double spent = now - p->begin;
+  long steps = p->done - p->first;
+  char left[32] = "?";
+  if (steps > 0) fm_duration(spent / (double)steps * (double)(p->total - p->done), left);
+  if (p->bar) {
+    enum { WIDTH = 24 };
+    char bar[WIDTH + 1];
+    long full = p->total > 0 ? WIDTH * p->done / p->total : 0;
+    for (int i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
+    bar[WIDTH] = 0;
+    fprintf(stderr, "\r\033[K%s [%s] %ld/%ld, %s left  %s", p->text, bar, p->done, p->total, left, p->detail);
+    fflush(stderr);
+  } else {
+    fm_note(p->ctx, "%s: %ld of %ld, %s left  %s", p->text, p->done, p->total, left, p->detail);
+  }
+  p->visible = true;
+  p->shown = now;
+}
+
+void fm_progress_step(struct fm_progress *p, long steps) {
+  p->done += steps;
+  if (p->ctx->quiet) return;
+  double now = fm_seconds();
+  if (now - p->begin < 1.0) return; /* short work shows nothing */
+  if (now - p->shown >= (p->bar ? 0.1 : 10.0)) show(p, now);
+}
+
+void fm_progress_end(struct fm_progress *p) {
+  if (p->visible && p->bar) fprintf(stderr, "\r\033[K");
+  p->visible = false;
+}

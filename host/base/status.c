@@ -1,0 +1,54 @@
+#include "base/status.h"
+
+#include "base/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+  const char *name, *text;
+} status_table[] = {
+#define FM_STATUS_ROW(name, text) {#name, text},
+    FM_STATUS_LIST(FM_STATUS_ROW)
+#undef FM_STATUS_ROW
+};
+
+const char *fm_status_name(enum fm_status status) {
+  size_t i = (size_t)status;
+  return i < sizeof status_table / sizeof *status_table ? status_table[i].name : "FM_?";
+}
+
+const char *fm_status_text(enum fm_status status) {
+  size_t i = (size_t)status;
+  return i < sizeof status_table / sizeof *status_table ? status_table[i].text : "unknown status";
+}
+
+void fm_context_init(struct fm_context *ctx) {
+  memset(ctx, 0, sizeof *ctx);
+  pthread_mutex_init(&ctx->lock, NULL);
+  fm_fault_from_environment(ctx);
+}
+
+void fm_context_free(struct fm_context *ctx) { pthread_mutex_destroy(&ctx->lock); }
+
+enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const char *format, ...) {
+  pthread_mutex_lock(&ctx->lock);
+  if (ctx->errors++ == 0) {
+    va_list args;
+    va_start(args, format);
+    ctx->status = status;
+    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    va_end(args);
+  }
+  pthread_mutex_unlock(&ctx->lock);
+  return status;
+}
+
+void fm_error_clear(struct fm_context *ctx) {
+  pthread_mutex_lock(&ctx->lock);
+  ctx->status = FM_OK;
+  ctx->errors = 0;
+  ctx->message[0] = 0;
+  pthread_mutex_unlock(&ctx->lock);
+}

@@ -1,0 +1,40 @@
+/* Pictures: PNG, JPEG and TIFF in (8 and 16 bits, grey, RGB, palette, alpha), PNG out. */
+#ifndef FM_FILE_IMAGE_H
+#define FM_FILE_IMAGE_H
+
+#include "base/status.h"
+
+/* Limits on everything that comes from outside: a side, the pixels in all, the bytes of a file. */
+enum { FM_IMAGE_MAX_SIDE = 32768 };
+#define FM_IMAGE_MAX_PIXELS ((size_t)1 << 29)
+#define FM_IMAGE_MAX_FILE ((size_t)1 << 30)
+
+/* 8 bits a channel, rows from the top, channels interleaved. 16-bit files are reduced by round(v / 257). */
+struct fm_image {
+  int width, height, channels; /* channels: 1 grey, 3 RGB */
+  bool had_alpha;              /* the file had an alpha channel; it was dropped */
+  bool deep;                   /* the file had 16 bits a channel */
+  unsigned char *pixels;       /* height * width * channels; freed with fm_image_free */
+};
+
+/* The kind is found from the content, not the name. FM_FORMAT for what is no picture or is damaged (truncated too),
+ * FM_LIMIT over a limit; messages name the path. */
+enum fm_status fm_image_read(struct fm_context *ctx, const char *path, struct fm_image *image);
+
+/* The same from memory; name is for messages only. */
+enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes, size_t size,
+                               struct fm_image *image);
+
+/* Only the header: width and height. */
+enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height);
+
+/* Makes a grey picture RGB in place (no-op for RGB). */
+enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image);
+
+/* PNG bytes (the caller's, fm_free), and PNG files (atomic). */
+enum fm_status fm_png_encode(struct fm_context *ctx, const struct fm_image *image, unsigned char **bytes, size_t *size);
+enum fm_status fm_png_write(struct fm_context *ctx, const char *path, const struct fm_image *image);
+
+void fm_image_free(struct fm_context *ctx, struct fm_image *image);
+
+#endif
