@@ -1,0 +1,60 @@
+/* Batches of pictures, made by worker threads ahead of whoever trains or scores.
+ *
+ * Workers decode, resize and keep the 8-bit result in a cache; then they copy it into a batch and draw the
+ * synthetic anomalies there. What a batch holds depends on the options, epoch and batch only: never on
+ * threads, timing, cache, or where a run was resumed. */
+#ifndef FM_DATA_LOADER_H
+#define FM_DATA_LOADER_H
+
+#include "data/dataset.h"
+#include "data/picture.h"
+#include "data/synthetic.h"
+
+/* Zeros are the defaults where one is named. */
+struct fm_loader_options {
+  const struct fm_sample *samples; /* must live as long as the loader */
+  size_t count;
+  struct fm_preprocess preprocess;
+  int batch;                     /* pictures a batch; the last one of an epoch has what is left */
+  bool shuffle;                  /* a permutation of (seed, epoch); else in the order of samples */
+  struct fm_synthetic synthetic; /* kind NONE: no synthetic anomalies */
+  bool masks;                    /* flawed samples bring their own masks (and get no synthetic anomalies) */
+  uint64_t seed;
+  int first_epoch, epochs; /* epochs first_epoch to epochs - 1; 0 epochs: 1 */
+  size_t first_batch;      /* of the first epoch; at most the number of batches in it */
+  int workers;             /* 0: fm_threads, at most 2 */
+  int depth;               /* batches ahead; 0: 3 */
+  size_t cache_limit; /* bytes of decoded pictures to keep; 0: 2 GB; pictures beyond it are decoded anew */
+};
+
+struct fm_batch {
+  int epoch;
+  size_t index;             /* of the batch in its epoch */
+  size_t count;             /* pictures; 0: there are no more batches */
+  bool last;                /* the epoch ends with this batch */
+  const uint32_t *pictures; /* [count] indices in samples */
+  const unsigned char
+      *rgb; /* [count][side][side][3], aligned to 128 bytes; room for options.batch pictures */
+  const unsigned char *mask; /* [count][side][side], 1 where flawed; all 0 without synthetic and masks */
+  const int *width, *height; /* [count] the pictures' own sizes */
+};
+
+struct fm_loader;
+
+enum fm_status fm_loader_open(struct fm_context *ctx, const struct fm_loader_options *options,
+                              struct fm_loader **loader);
+
+/* The next batch, in order; valid until the next call or close. Waits where it is not ready yet. A worker's
+ * error (a damaged file, out of memory) comes from here, and again from every later call. */
+enum fm_status fm_loader_next(struct fm_loader *loader, struct fm_batch *batch);
+
+/* Batches of a whole epoch: ceil(count / batch). */
+size_t fm_loader_batches(const struct fm_loader *loader);
+
+/* Seconds that fm_loader_next waited so far: near 0 where loading is hidden behind the device's work. */
+double fm_loader_waited(const struct fm_loader *loader);
+
+/* At any moment; NULL is fine. Ends the workers after the picture each is at. */
+void fm_loader_close(struct fm_loader *loader);
+
+#endif

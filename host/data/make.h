@@ -1,0 +1,40 @@
+/* `flawmap synth`: a small data set in MVTec's layout, drawn by this program: two products, good pictures for
+ * training, and flawed ones with exact masks, for trying things out where no data set is at hand.
+ *
+ *   weave   a woven fabric: a texture that shifts from picture to picture
+ *   gear    a toothed wheel with holes and print, always in nearly the same place: an aligned object
+ *
+ * The same options give the same bytes. */
+#ifndef FM_DATA_MAKE_H
+#define FM_DATA_MAKE_H
+
+#include "base/status.h"
+
+#include <stdint.h>
+
+/* Zeros are the defaults. */
+struct fm_make_options {
+  int size;      /* side of a picture; 0: 256; 64 to 2048 */
+  int train;     /* good training pictures a product; 0: 40 */
+  int test_good; /* good test pictures a product; 0: 8 */
+  int per_kind;  /* pictures of each kind of flaw; 0: 6 */
+  uint64_t seed;
+  bool rotate; /* the gear lies at any angle */
+};
+
+/* Writes folder/PRODUCT/train/good, test/KIND, ground_truth/KIND. The folder is made; pictures that are there
+ * already are replaced. */
+enum fm_status fm_make_dataset(struct fm_context *ctx, const char *folder,
+                               const struct fm_make_options *options);
+
+/* The products' names, NULL after the last; and a product's kinds of flaws, the same. */
+const char *const *fm_make_products(void);
+const char *const *fm_make_kinds(const char *product);
+
+/* One picture and its mask, in memory: rgb[size * size * 3], mask[size * size] (0 or 255). kind "good" has an
+ * empty mask. index tells pictures of a kind apart; split is "train" or "test". */
+enum fm_status fm_make_picture(struct fm_context *ctx, const char *product, const char *split,
+                               const char *kind, int index, const struct fm_make_options *options,
+                               unsigned char *rgb, unsigned char *mask);
+
+#endif

@@ -1,0 +1,34 @@
+/* From a file to what a network is fed: decode, RGB, resize, centre crop. Normalisation is the device's work.
+ */
+#ifndef FM_DATA_PICTURE_H
+#define FM_DATA_PICTURE_H
+
+#include "data/resize.h"
+
+struct fm_preprocess {
+  int size; /* the whole picture becomes size x size */
+  int crop; /* then the middle crop x crop is kept; 0: all of it */
+  enum fm_resize resize;
+};
+
+/* The side of what comes out: crop, or size without one. */
+int fm_preprocess_side(const struct fm_preprocess *p);
+
+/* FM_USAGE for a size that is not 1..4096 or a crop larger than it. */
+enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_preprocess *p);
+
+/* The picture as side x side RGB into rgb (side * side * 3 bytes); its own size where width and height are
+ * not NULL. */
+enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                               unsigned char *rgb, int *width, int *height);
+
+/* A mask, 0 or 1 a pixel, at the side of the network's input (nearest, then the same crop), into mask. */
+enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                            unsigned char *mask);
+
+/* A mask, 0 or 1 a pixel, at its own size, which must be the picture's (FM_FORMAT with both sizes otherwise).
+ * *mask is the caller's (fm_free). */
+enum fm_status fm_mask_load_whole(struct fm_context *ctx, const char *path, int width, int height,
+                                  unsigned char **mask);
+
+#endif

@@ -1,0 +1,44 @@
+/* Resizing as the libraries do it that the published recipes used, to the last bit.
+ *
+ * Pictures are 8 bits, rows from the top, channels (1 to 4) interleaved, without padding. Equal sizes copy.
+ */
+#ifndef FM_DATA_RESIZE_H
+#define FM_DATA_RESIZE_H
+
+#include "base/status.h"
+
+enum fm_resize { FM_RESIZE_CV2, FM_RESIZE_PIL };
+
+const char *fm_resize_name(enum fm_resize kind); /* "cv2", "pil" */
+enum fm_status fm_resize_parse(struct fm_context *ctx, const char *text, enum fm_resize *kind);
+
+/* cv2.resize(..., INTER_LINEAR) as OpenCV 4 computes it: half-pixel centres, no antialiasing, 11-bit weights.
+ */
+enum fm_status fm_resize_cv2(struct fm_context *ctx, const unsigned char *in, int width, int height,
+                             int channels, unsigned char *out, int out_width, int out_height);
+
+/* Image.resize(..., BILINEAR) of Pillow: a triangle filter as wide as the reduction, rows first, 8 bits
+ * between. */
+enum fm_status fm_resize_pil(struct fm_context *ctx, const unsigned char *in, int width, int height,
+                             int channels, unsigned char *out, int out_width, int out_height);
+
+/* One of the two. */
+enum fm_status fm_resize_picture(struct fm_context *ctx, enum fm_resize kind, const unsigned char *in,
+                                 int width, int height, int channels, unsigned char *out, int out_width,
+                                 int out_height);
+
+/* cv2.resize(..., INTER_NEAREST) of one channel: out(y, x) = in(floor(y * height / out_height), ...). For
+ * masks. */
+void fm_resize_nearest(const unsigned char *in, int width, int height, unsigned char *out, int out_width,
+                       int out_height);
+
+/* Bilinear with half-pixel centres, edges repeated: a map of scores to the picture's own size. */
+enum fm_status fm_resize_map(struct fm_context *ctx, const float *in, int width, int height, float *out,
+                             int out_width, int out_height);
+
+/* The middle crop_width x crop_height of a picture; (size - crop) / 2 rounded half to even, as torchvision
+ * does it. The crop may not be larger than the picture. */
+void fm_crop_centre(const unsigned char *in, int width, int height, int channels, unsigned char *out,
+                    int crop_width, int crop_height);
+
+#endif
