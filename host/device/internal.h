@@ -1,0 +1,39 @@
+/* What the files of the device layer share, and nobody else sees. */
+#ifndef FM_DEVICE_INTERNAL_H
+#define FM_DEVICE_INTERNAL_H
+
+#include "device/device.h"
+#include "device/load.h"
+
+struct fm_program;
+struct fm_event_record;
+
+struct fm_device {
+  struct fm_context *ctx;
+  struct fm_cl cl;
+  struct fm_facts facts;
+  unsigned quirks;
+  enum fm_status status; /* sticky */
+  cl_platform_id platform;
+  cl_device_id id;
+  cl_context context;
+  cl_command_queue queue;
+  struct fm_program *programs; /* list */
+  struct fm_device_live live;
+  char *cache_folder; /* NULL: no program cache */
+  bool profile;
+  struct fm_event_record *records; /* of a profile */
+  size_t record_count, record_capacity;
+};
+
+/* True where the call may be made: no sticky error and no injected fault. An injected fault becomes sticky.
+ */
+bool fm_device_may(struct fm_device *d, const char *call);
+
+/* Makes a failure sticky and writes its message. */
+enum fm_status fm_device_fail(struct fm_device *d, const char *call, cl_int code, const char *detail);
+
+void fm_program_free_all(struct fm_device *d);
+void fm_profile_free(struct fm_device *d);
+
+#endif

@@ -1,0 +1,120 @@
+#include "device/memory.h"
+
+#include "base/log.h"
+#include "device/internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffer *buffer) {
+  *buffer = (struct fm_buffer){0};
+  bytes = (bytes + 127) & ~(size_t)127;
+  if (bytes == 0) bytes = 128;
+  if (!fm_device_may(d, "clCreateBuffer")) return d->status;
+  if (bytes > d->facts.max_allocation)
+    return d->status =
+               fm_error(d->ctx, FM_MEMORY,
+                        "the device '%s' cannot hold a buffer of %.1f GiB (its limit is %.1f GiB); "
+                        "use a smaller --batch or --size",
+                        d->facts.name, (double)bytes / 0x1p30, (double)d->facts.max_allocation / 0x1p30);
+  cl_int code = CL_SUCCESS;
+  cl_mem mem = d->cl.clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+  if (!mem) return fm_device_fail(d, "clCreateBuffer", code, NULL);
+  *buffer = (struct fm_buffer){.mem = mem, .bytes = bytes};
+  d->live.buffers++;
+  d->live.bytes += bytes;
+  if (d->live.bytes > d->live.peak_bytes) d->live.peak_bytes = d->live.bytes;
+  if (fm_verbose("memory")) fm_note(d->ctx, "memory: + %zu bytes, %zu in all", bytes, d->live.bytes);
+  return fm_buffer_fill(d, buffer, getenv("FLAWMAP_POISON") ? NAN : 0);
+}
+
+enum fm_status fm_buffer_view(struct fm_device *d, const struct fm_buffer *parent, size_t offset,
+                              size_t bytes, struct fm_buffer *view) {
+  *view = (struct fm_buffer){0};
+  if (offset % d->facts.base_alignment || offset + bytes > parent->bytes)
+    return fm_error(d->ctx, FM_INTERNAL,
+                    "a view of %zu bytes at %zu of a buffer of %zu is not possible; please report this",
+                    bytes, offset, parent->bytes);
+  if (!fm_device_may(d, "clCreateSubBuffer")) return d->status;
+  cl_buffer_region region = {offset, bytes};
+  cl_int code = CL_SUCCESS;
+  cl_mem mem =
+      d->cl.clCreateSubBuffer(parent->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+  if (!mem) return fm_device_fail(d, "clCreateSubBuffer", code, NULL);
+  *view = (struct fm_buffer){.mem = mem, .bytes = bytes};
+  view->view = true; /* the parent's bytes count */
+  d->live.buffers++;
+  return FM_OK;
+}
+
+void fm_buffer_free(struct fm_device *d, struct fm_buffer *buffer) {
+  if (!buffer->mem) return;
+  d->cl.clReleaseMemObject(buffer->mem);
+  d->live.buffers--;
+  if (!buffer->view) d->live.bytes -= buffer->bytes;
+  *buffer = (struct fm_buffer){0};
+}
+
+static bool inside(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, size_t size) {
+  if (offset <= buffer->bytes && size <= buffer->bytes - offset) return true;
+  if (d->status == FM_OK)
+    d->status =
+        fm_error(d->ctx, FM_INTERNAL, "a copy of %zu bytes at %zu leaves a buffer of %zu; please report this",
+                 size, offset, buffer->bytes);
+  return false;
+}
+
+/* Mapping costs no copy where host and device share memory (PoCL: 15 us against 38 ms for a read of 64 MB).
+ */
+static enum fm_status mapped(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, void *to,
+                             const void *from, size_t size) {
+  cl_int code = CL_SUCCESS;
+  if (!fm_device_may(d, "clEnqueueMapBuffer")) return d->status;
+  void *at = d->cl.clEnqueueMapBuffer(d->queue, buffer->mem, CL_TRUE, to ? CL_MAP_READ : CL_MAP_WRITE, offset,
+                                      size, 0, NULL, NULL, &code);
+  if (!at) return fm_device_fail(d, "clEnqueueMapBuffer", code, NULL);
+  if (to)
+    memcpy(to, at, size);
+  else
+    memcpy(at, from, size);
+  code = d->cl.clEnqueueUnmapMemObject(d->queue, buffer->mem, at, 0, NULL, NULL);
+  return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueUnmapMemObject", code, NULL);
+}
+
+enum fm_status fm_buffer_write(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
+                               const void *bytes, size_t size) {
+  if (d->status != FM_OK || size == 0 || !inside(d, buffer, offset, size)) return d->status;
+  if (d->facts.unified_memory) return mapped(d, buffer, offset, NULL, bytes, size);
+  if (!fm_device_may(d, "clEnqueueWriteBuffer")) return d->status;
+  cl_int code =
+      d->cl.clEnqueueWriteBuffer(d->queue, buffer->mem, CL_TRUE, offset, size, bytes, 0, NULL, NULL);
+  return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueWriteBuffer", code, NULL);
+}
+
+enum fm_status fm_buffer_read(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, void *bytes,
+                              size_t size) {
+  if (d->status != FM_OK || size == 0 || !inside(d, buffer, offset, size)) return d->status;
+  if (d->facts.unified_memory) return mapped(d, buffer, offset, bytes, NULL, size);
+  if (!fm_device_may(d, "clEnqueueReadBuffer")) return d->status;
+  cl_int code = d->cl.clEnqueueReadBuffer(d->queue, buffer->mem, CL_TRUE, offset, size, bytes, 0, NULL, NULL);
+  return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueReadBuffer", code, NULL);
+}
+
+enum fm_status fm_buffer_fill(struct fm_device *d, const struct fm_buffer *buffer, float value) {
+  if (!fm_device_may(d, "clEnqueueFillBuffer")) return d->status;
+  cl_int code = d->cl.clEnqueueFillBuffer(d->queue, buffer->mem, &value, sizeof value, 0,
+                                          buffer->bytes & ~(size_t)3, 0, NULL, NULL);
+  return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueFillBuffer", code, NULL);
+}
+
+enum fm_status fm_buffer_copy(struct fm_device *d, const struct fm_buffer *from, size_t from_offset,
+                              const struct fm_buffer *to, size_t to_offset, size_t size) {
+  if (d->status != FM_OK || size == 0 || !inside(d, from, from_offset, size) ||
+      !inside(d, to, to_offset, size))
+    return d->status;
+  if (!fm_device_may(d, "clEnqueueCopyBuffer")) return d->status;
+  cl_int code =
+      d->cl.clEnqueueCopyBuffer(d->queue, from->mem, to->mem, from_offset, to_offset, size, 0, NULL, NULL);
+  return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueCopyBuffer", code, NULL);
+}

@@ -1,0 +1,271 @@
+#include "device/program.h"
+
+#include "base/embedded.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "device/internal.h"
+#include "device/kernel.h"
+
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CACHE_FORMAT = 1, MAX_OPTIONS = 512, KERNEL_NAMES = 1000 };
+#define CACHE_MAX_BINARY ((size_t)64 << 20)
+static const char cache_magic[8] = "FMPROG1";
+
+struct fm_program {
+  struct fm_program *next;
+  char *key; /* file, a space, options */
+  char hash[65];
+  cl_program program;
+  struct fm_kernel *kernels;
+  char cached[KERNEL_NAMES]; /* kernels the cached binary holds, each followed by a space */
+  bool dirty;                /* a kernel ran for the first time that the cached binary does not hold */
+};
+
+/* What a cache file begins with; the binary follows. */
+struct cache_header {
+  char magic[8];
+  uint64_t length;
+  unsigned char checksum[32];
+  char kernels[KERNEL_NAMES];
+};
+
+static char *source_of(struct fm_device *d, const char *file) {
+  const char *folder = getenv("FLAWMAP_CL_DIR");
+  if (folder) {
+    char *path = fm_path_join(d->ctx, folder, file);
+    unsigned char *bytes = NULL;
+    size_t size;
+    if (path && fm_file_read(d->ctx, path, (size_t)1 << 24, &bytes, &size) != FM_OK)
+      d->status = d->ctx->status;
+    fm_free(d->ctx, path);
+    return (char *)bytes;
+  }
+  const struct fm_embedded *found = fm_embedded_find(fm_embedded_cl, file);
+  if (found) return fm_strdup(d->ctx, (const char *)found->bytes);
+  d->status = fm_error(d->ctx, FM_INTERNAL,
+                       "there is no OpenCL source '%s' in this program; please report this", file);
+  return NULL;
+}
+
+static bool hash_of(struct fm_device *d, const char *source, const char *options, char out[65]) {
+  const struct fm_facts *f = &d->facts;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  char *all = fm_format(d->ctx, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s", CACHE_FORMAT, options, f->name, f->version,
+                        f->driver, f->platform, f->platform_version, source);
+  if (!all) return false;
+  SHA256((const unsigned char *)all, strlen(all), digest);
+  fm_free(d->ctx, all);
+  for (int i = 0; i < 32; i++) snprintf(out + (size_t)2 * (size_t)i, 3, "%02x", digest[i]);
+  return true;
+}
+
+static char *cache_path(struct fm_device *d, const struct fm_program *p) {
+  return d->cache_folder ? fm_format(d->ctx, "%s/%s.program", d->cache_folder, p->hash) : NULL;
+}
+
+static void build_failed(struct fm_device *d, const struct fm_program *p, const char *call, cl_int code) {
+  char log[600] = "";
+  size_t size = 0;
+  char *all = NULL;
+  if (d->cl.clGetProgramBuildInfo(p->program, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS &&
+      size < ((size_t)1 << 20) && (all = fm_alloc(d->ctx, size + 1, 1)) &&
+      d->cl.clGetProgramBuildInfo(p->program, d->id, CL_PROGRAM_BUILD_LOG, size, all, NULL) == CL_SUCCESS) {
+    if (fm_verbose("build")) fm_note(d->ctx, "%s", all);
+    snprintf(log, sizeof log, "building %s: %.400s", p->key, all);
+  }
+  fm_free(d->ctx, all);
+  fm_device_fail(d, call, code, log[0] ? log : p->key);
+}
+
+/* Builds from a cached binary; any doubt is no cache. */
+static bool load_cached(struct fm_device *d, struct fm_program *p, const char *options,
+                        struct cache_header *header) {
+  struct fm_context *ctx = d->ctx;
+  char *path = cache_path(d, p);
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  bool good = false;
+  if (path && fm_file_exists(path) && fm_file_read(ctx, path, CACHE_MAX_BINARY, &bytes, &size) == FM_OK &&
+      size > sizeof *header) {
+    memcpy(header, bytes, sizeof *header);
+    header->kernels[sizeof header->kernels - 1] = 0;
+    const unsigned char *binary = bytes + sizeof *header;
+    size_t length = size - sizeof *header;
+    unsigned char digest[32];
+    SHA256(binary, length, digest);
+    if (memcmp(header->magic, cache_magic, 8) == 0 && header->length == length &&
+        memcmp(digest, header->checksum, 32) == 0) {
+      cl_int state = CL_SUCCESS, code = CL_SUCCESS;
+      p->program = d->cl.clCreateProgramWithBinary(d->context, 1, &d->id, &length, &binary, &state, &code);
+      good = p->program && code == CL_SUCCESS && state == CL_SUCCESS &&
+             d->cl.clBuildProgram(p->program, 1, &d->id, options, NULL, NULL) == CL_SUCCESS;
+      if (!good && p->program) {
+        d->cl.clReleaseProgram(p->program);
+        p->program = NULL;
+      }
+    }
+  }
+  if (!good) fm_error_clear(ctx); /* a cache that does not work is not an error */
+  if (fm_verbose("cache") && path) fm_note(ctx, "cache: %s %s: %s", p->key, path, good ? "used" : "not used");
+  fm_free(ctx, bytes);
+  fm_free(ctx, path);
+  return good;
+}
+
+static void save_cached(struct fm_device *d, const struct fm_program *p) {
+  struct fm_context *ctx = d->ctx;
+  struct cache_header header = {.magic = "FMPROG1"};
+  size_t length = 0, used = 0;
+  for (struct fm_kernel *k = p->kernels; k; k = k->next) {
+    size_t n = strlen(k->name);
+    if (!(k->ran || k->cached) || used + n + 2 > sizeof header.kernels) continue;
+    memcpy(header.kernels + used, k->name, n);
+    header.kernels[used + n] = ' ';
+    used += n + 1;
+  }
+  if (d->cl.clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof length, &length, NULL) !=
+          CL_SUCCESS ||
+      length == 0 || length > CACHE_MAX_BINARY)
+    return;
+  unsigned char *file = fm_alloc(ctx, length + sizeof header, 1);
+  char *path = cache_path(d, p);
+  if (file && path) {
+    unsigned char *binary = file + sizeof header;
+    if (d->cl.clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS) {
+      header.length = length;
+      SHA256(binary, length, header.checksum);
+      memcpy(file, &header, sizeof header);
+      if (fm_folder_make(ctx, d->cache_folder) == FM_OK)
+        fm_file_write(ctx, path, file, length + sizeof header);
+    }
+  }
+  fm_error_clear(ctx); /* the next run compiles again: slower, not wrong */
+  fm_free(ctx, path);
+  fm_free(ctx, file);
+}
+
+static bool build(struct fm_device *d, struct fm_program *p, const char *file, const char *extra) {
+  struct fm_context *ctx = d->ctx;
+  char options[MAX_OPTIONS];
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -cl-denorms-are-zero -D CB=%d -D WG=%d -D FAST_FMA=%d %s",
+           d->facts.block, d->facts.group, d->facts.fast_fma ? 1 : 0, extra);
+  char *common = source_of(d, "common.clh"), *own = common ? source_of(d, file) : NULL;
+  char *source = own ? fm_format(ctx, "%s\n%s", common, own) : NULL;
+  struct cache_header header = {0};
+  double begin = fm_seconds();
+  bool done = false;
+  if (source && hash_of(d, source, options, p->hash)) {
+    done = load_cached(d, p, options, &header);
+    if (done) memcpy(p->cached, header.kernels, sizeof p->cached);
+  } else if (d->status == FM_OK) {
+    d->status = ctx->status != FM_OK ? ctx->status : FM_MEMORY;
+  }
+  if (source && !done && fm_device_may(d, "clCreateProgramWithSource")) {
+    const char *text = source;
+    cl_int code = CL_SUCCESS;
+    p->program = d->cl.clCreateProgramWithSource(d->context, 1, &text, NULL, &code);
+    if (!p->program)
+      fm_device_fail(d, "clCreateProgramWithSource", code, p->key);
+    else if (fm_device_may(d, "clBuildProgram")) {
+      code = d->cl.clBuildProgram(p->program, 1, &d->id, options, NULL, NULL);
+      if (code == CL_SUCCESS)
+        done = true;
+      else
+        build_failed(d, p, "clBuildProgram", code);
+    }
+  }
+  if (p->program) d->live.programs++;
+  if (fm_verbose("build")) fm_note(ctx, "build: %s in %.0f ms", p->key, 1e3 * (fm_seconds() - begin));
+  fm_free(ctx, source);
+  fm_free(ctx, own);
+  fm_free(ctx, common);
+  return done;
+}
+
+static struct fm_program *program_get(struct fm_device *d, const char *file, const char *options) {
+  size_t n = strlen(file);
+  for (struct fm_program *p = d->programs; p; p = p->next)
+    if (strncmp(p->key, file, n) == 0 && p->key[n] == ' ' && strcmp(p->key + n + 1, options) == 0) return p;
+  struct fm_program *p = fm_alloc(d->ctx, 1, sizeof *p);
+  if (p) p->key = fm_format(d->ctx, "%s %s", file, options);
+  if (!p || !p->key) {
+    fm_free(d->ctx, p);
+    d->status = FM_MEMORY;
+    return NULL;
+  }
+  p->next = d->programs;
+  d->programs = p;
+  return build(d, p, file, options) ? p : NULL;
+}
+
+static bool listed(const char *names, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = names; (at = strstr(at, name)); at += n)
+    if ((at == names || at[-1] == ' ') && at[n] == ' ') return true;
+  return false;
+}
+
+struct fm_kernel *fm_kernel_get(struct fm_device *d, const char *file, const char *name,
+                                const char *options) {
+  if (d->status != FM_OK) return NULL;
+  struct fm_program *p = program_get(d, file, options);
+  if (!p) return NULL;
+  for (struct fm_kernel *k = p->kernels; k; k = k->next)
+    if (strcmp(k->name, name) == 0) return k;
+  if (!fm_device_may(d, "clCreateKernel")) return NULL;
+  cl_int code = CL_SUCCESS;
+  cl_kernel kernel = d->cl.clCreateKernel(p->program, name, &code);
+  if (!kernel) {
+    fm_device_fail(d, "clCreateKernel", code, name);
+    return NULL;
+  }
+  d->live.kernels++;
+  struct fm_kernel *k = fm_alloc(d->ctx, 1, sizeof *k);
+  if (k) k->name = fm_strdup(d->ctx, name);
+  if (!k || !k->name) {
+    fm_free(d->ctx, k);
+    d->cl.clReleaseKernel(kernel);
+    d->live.kernels--;
+    d->status = FM_MEMORY;
+    return NULL;
+  }
+  k->kernel = kernel;
+  k->cached = listed(p->cached, name);
+  k->program = p;
+  k->next = p->kernels;
+  p->kernels = k;
+  return k;
+}
+
+void fm_kernel_mark(struct fm_kernel *k) {
+  k->ran = true;
+  if (!k->cached) k->program->dirty = true;
+}
+
+void fm_program_free_all(struct fm_device *d) {
+  while (d->programs) {
+    struct fm_program *p = d->programs;
+    d->programs = p->next;
+    if (p->dirty && p->program && d->cache_folder && d->status == FM_OK && d->ctx->status == FM_OK)
+      save_cached(d, p);
+    while (p->kernels) {
+      struct fm_kernel *k = p->kernels;
+      p->kernels = k->next;
+      d->cl.clReleaseKernel(k->kernel);
+      d->live.kernels--;
+      fm_free(d->ctx, k->name);
+      fm_free(d->ctx, k);
+    }
+    if (p->program) {
+      d->cl.clReleaseProgram(p->program);
+      d->live.programs--;
+    }
+    fm_free(d->ctx, p->key);
+    fm_free(d->ctx, p);
+  }
+}

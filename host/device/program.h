@@ -1,0 +1,21 @@
+/* Kernels from the embedded OpenCL sources: built once a device, options and facts; binaries kept in a cache.
+ *
+ * Source = cl/common.clh, then the file; FLAWMAP_CL_DIR reads both from a folder instead. Every program sees
+ *   CB      channels in a block of the activation layout (4, 8, 16)
+ *   WG      work-items in a work-group, along dimension 0
+ *   FAST_FMA 1 where fma() is an instruction
+ * and what `options` adds. Cache: one file a program, key = SHA-256 of source, options, device, driver,
+ * platform and format; written when the device closes, after the kernels have run (PoCL generates code at the
+ * first launch), read back only if magic, length and checksum agree. FLAWMAP_CACHE=off: none. */
+#ifndef FM_DEVICE_PROGRAM_H
+#define FM_DEVICE_PROGRAM_H
+
+#include "device/device.h"
+
+struct fm_kernel;
+
+/* The kernel `name` of cl/`file` built with `options` ("" for none); the same pointer for the same three.
+ * NULL after a failure, which is sticky in the device. */
+struct fm_kernel *fm_kernel_get(struct fm_device *d, const char *file, const char *name, const char *options);
+
+#endif
