@@ -37,9 +37,9 @@ struct fm_dataset_options {
 
 struct fm_dataset {
   enum fm_layout layout; /* never AUTO */
-  char *path; /* the folder that holds the categories (mvtec, mvtec3d, visa), or the folder of pictures */
+  char *path;            /* DATA as given (visa: the root, also for one category) */
   struct fm_names categories;
-  bool single; /* DATA was one category's own folder: categories has one name */
+  bool single; /* DATA is one category's own folder: categories has one name */
   char *bad, *good, *masks;
 };
 
@@ -80,7 +80,7 @@ void fm_category_close(struct fm_context *ctx, struct fm_category *category);
  * none. */
 enum fm_status fm_category_needs_masks(struct fm_context *ctx, const struct fm_category *category);
 
-/* 16 hexadecimal digits: FNV-1a (64 bits) over the names and kinds of the training pictures, in order. The
+/* 16 hexadecimal digits: FNV-1a (64 bits) over the file names of the training pictures, in order. The
  * same for the same list on any machine; says nothing about the content. */
 void fm_category_hash(const struct fm_category *category, char out[17]);
 

@@ -1,0 +1,197 @@
+#define _POSIX_C_SOURCE 200809L
+#include "data/dataset.h"
+
+#include "base/memory.h"
+#include "data/layout.h"
+
+#include <string.h>
+
+static const char *const layout_names[FM_LAYOUTS] = {"auto", "mvtec", "mvtec3d", "visa", "folder"};
+
+const char *fm_layout_name(enum fm_layout layout) {
+  return (unsigned)layout < FM_LAYOUTS ? layout_names[layout] : "unknown";
+}
+
+enum fm_status fm_layout_parse(struct fm_context *ctx, const char *text, enum fm_layout *layout) {
+  for (int i = 0; i < FM_LAYOUTS; i++) {
+    if (strcmp(text, layout_names[i]) != 0) continue;
+    *layout = (enum fm_layout)i;
+    return FM_OK;
+  }
+  return fm_error(ctx, FM_USAGE, "'%s' is no layout of data sets; there are mvtec, mvtec3d, visa and folder",
+                  text);
+}
+
+bool fm_is_picture(const char *path) {
+  static const char *const known[] = {"png", "jpg", "jpeg", "tif", "tiff"};
+  char extension[16];
+  fm_path_extension(path, extension);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(extension, known[i]) == 0) return true;
+  return false;
+}
+
+/* *there: the folder base/part exists. */
+static enum fm_status has_folder(struct fm_context *ctx, const char *base, const char *part, bool *there) {
+  char *path = fm_path_join(ctx, base, part);
+  if (!path) return FM_MEMORY;
+  *there = fm_folder_exists(path);
+  fm_free(ctx, path);
+  return FM_OK;
+}
+
+static enum fm_status one_name(struct fm_context *ctx, struct fm_names *names, const char *name,
+                               size_t length) {
+  if (!(names->name = fm_alloc(ctx, 1, sizeof *names->name))) return FM_MEMORY;
+  if (!(names->name[0] = fm_format(ctx, "%.*s", (int)length, name))) return FM_MEMORY;
+  names->count = 1;
+  return FM_OK;
+}
+
+/* A category is named by its folder; one given as "." or ".." has no name of its own. */
+static enum fm_status name_by_folder(struct fm_context *ctx, const char *data, struct fm_names *names) {
+  size_t end = strlen(data);
+  while (end && data[end - 1] == '/') end--;
+  size_t begin = end;
+  while (begin && data[begin - 1] != '/') begin--;
+  size_t n = end - begin;
+  if (n == 0 || strspn(data + begin, ".") >= n) return one_name(ctx, names, "pictures", 8);
+  return n > 255 ? one_name(ctx, names, data + begin, 255) : one_name(ctx, names, data + begin, n);
+}
+
+/* Keeps the names of folders in `data` that hold a folder `inside`. */
+static enum fm_status folders_with(struct fm_context *ctx, const char *data, const char *inside,
+                                   struct fm_names *names) {
+  FM_TRY(fm_folder_list(ctx, data, names));
+  enum fm_status status = FM_OK;
+  size_t kept = 0;
+  for (size_t i = 0; i < names->count; i++) {
+    bool there = false;
+    char *path = status == FM_OK ? fm_path_join(ctx, data, names->name[i]) : NULL;
+    if (!path)
+      status = FM_MEMORY;
+    else
+      status = has_folder(ctx, path, inside, &there);
+    fm_free(ctx, path);
+    if (there)
+      names->name[kept++] = names->name[i];
+    else
+      fm_free(ctx, names->name[i]);
+  }
+  names->count = kept;
+  return status;
+}
+
+/* Tells MVTec AD from MVTec 3D-AD by the first category. */
+static enum fm_status tell_depth(struct fm_context *ctx, struct fm_dataset *set) {
+  bool depth = false;
+  char *base =
+      set->single ? fm_strdup(ctx, set->path) : fm_path_join(ctx, set->path, set->categories.name[0]);
+  enum fm_status status = base ? has_folder(ctx, base, "train/good/rgb", &depth) : FM_MEMORY;
+  fm_free(ctx, base);
+  set->layout = depth ? FM_LAYOUT_MVTEC3D : FM_LAYOUT_MVTEC;
+  return status;
+}
+
+/* The functions below look for one layout; they leave categories empty where it is not there. */
+static enum fm_status look_mvtec(struct fm_context *ctx, struct fm_dataset *set) {
+  FM_TRY(has_folder(ctx, set->path, "train", &set->single));
+  if (set->single)
+    FM_TRY(name_by_folder(ctx, set->path, &set->categories));
+  else
+    FM_TRY(folders_with(ctx, set->path, "train", &set->categories));
+  return set->categories.count && set->layout == FM_LAYOUT_AUTO ? tell_depth(ctx, set) : FM_OK;
+}
+
+static enum fm_status look_visa(struct fm_context *ctx, struct fm_dataset *set) {
+  char *table = fm_visa_table(ctx, set->path);
+  if (!table) return FM_MEMORY;
+  bool root = fm_file_exists(table);
+  fm_free(ctx, table);
+  if (root) {
+    set->layout = FM_LAYOUT_VISA;
+    return fm_visa_categories(ctx, set->path, &set->categories);
+  }
+  FM_TRY(has_folder(ctx, set->path, "Data/Images", &set->single));
+  if (!set->single) return FM_OK;
+  set->layout = FM_LAYOUT_VISA;
+  FM_TRY(name_by_folder(ctx, set->path, &set->categories));
+  char *above = fm_path_join(ctx, set->path, "..");
+  if (!above) return FM_MEMORY;
+  fm_free(ctx, set->path);
+  set->path = above;
+  return FM_OK;
+}
+
+static enum fm_status look_folder(struct fm_context *ctx, struct fm_dataset *set) {
+  struct fm_names names;
+  FM_TRY(fm_folder_list(ctx, set->path, &names));
+  bool found = false;
+  for (size_t i = 0; i < names.count && !found; i++) found = fm_is_picture(names.name[i]);
+  fm_names_free(ctx, &names);
+  if (!found) return FM_OK;
+  set->layout = FM_LAYOUT_FOLDER;
+  set->single = true;
+  return name_by_folder(ctx, set->path, &set->categories);
+}
+
+static enum fm_status look(struct fm_context *ctx, struct fm_dataset *set) {
+  enum fm_layout wanted = set->layout;
+  bool any = wanted == FM_LAYOUT_AUTO;
+  if (any || wanted == FM_LAYOUT_VISA) FM_TRY(look_visa(ctx, set));
+  if (!set->categories.count && (any || wanted == FM_LAYOUT_MVTEC || wanted == FM_LAYOUT_MVTEC3D))
+    FM_TRY(look_mvtec(ctx, set));
+  if (!set->categories.count && (any || wanted == FM_LAYOUT_FOLDER)) FM_TRY(look_folder(ctx, set));
+  if (set->categories.count) return FM_OK;
+  static const char *const expected[FM_LAYOUTS] = {
+      [FM_LAYOUT_AUTO] =
+          "CATEGORY/train/good (mvtec), CATEGORY/train/good/rgb (mvtec3d), split_csv/1cls.csv (visa), "
+          "or pictures themselves (folder)",
+      [FM_LAYOUT_MVTEC] = "CATEGORY/train/good or train/good",
+      [FM_LAYOUT_MVTEC3D] = "CATEGORY/train/good/rgb or train/good/rgb",
+      [FM_LAYOUT_VISA] = "split_csv/1cls.csv with rows in it, or Data/Images",
+      [FM_LAYOUT_FOLDER] = "pictures (.png .jpg .jpeg .tif .tiff)",
+  };
+  return fm_error(ctx, FM_USAGE, "no data set found in '%s': it should hold %s", set->path, expected[wanted]);
+}
+
+static char *copy_or_null(struct fm_context *ctx, const char *text, bool *failed) {
+  char *copy = text ? fm_strdup(ctx, text) : NULL;
+  if (text && !copy) *failed = true;
+  return copy;
+}
+
+enum fm_status fm_dataset_open(struct fm_context *ctx, const char *data,
+                               const struct fm_dataset_options *options, struct fm_dataset *set) {
+  static const struct fm_dataset_options defaults;
+  if (!options) options = &defaults;
+  *set = (struct fm_dataset){.layout = options->layout};
+  bool own = options->bad || options->good || options->masks;
+  if (own && set->layout == FM_LAYOUT_AUTO) set->layout = FM_LAYOUT_FOLDER;
+  if (own && set->layout != FM_LAYOUT_FOLDER)
+    return fm_error(
+        ctx, FM_USAGE,
+        "folders of flawed pictures, good test pictures or masks are for the layout 'folder'; in the layout "
+        "'%s' they have their places",
+        fm_layout_name(set->layout));
+  if (!fm_folder_exists(data))
+    return fm_error(ctx, FM_USAGE, "the data set '%s' %s", data,
+                    fm_file_exists(data) ? "is a file; name its folder" : "does not exist");
+  bool failed = false;
+  set->path = copy_or_null(ctx, data, &failed);
+  set->bad = copy_or_null(ctx, options->bad, &failed);
+  set->good = copy_or_null(ctx, options->good, &failed);
+  set->masks = copy_or_null(ctx, options->masks, &failed);
+  enum fm_status status = failed ? FM_MEMORY : look(ctx, set);
+  if (status != FM_OK) fm_dataset_close(ctx, set);
+  return status;
+}
+
+void fm_dataset_close(struct fm_context *ctx, struct fm_dataset *set) {
+  fm_free(ctx, set->path);
+  fm_free(ctx, set->bad);
+  fm_free(ctx, set->good);
+  fm_free(ctx, set->masks);
+  fm_names_free(ctx, &set->categories);
+  *set = (struct fm_dataset){0};
+}
