@@ -4,11 +4,15 @@
 
 #include "base/status.h"
 
-/* values: height * width floats, rows from the top, the caller's (fm_free). Reads float32 and float64 of one channel,
- * strips or tiles, any compression libtiff knows; anything else, and a value that is not finite, is FM_FORMAT. */
-enum fm_status fm_tiff_read(struct fm_context *ctx, const char *path, int *width, int *height, float **values);
+/* values: height * width floats, rows from the top, the caller's (fm_free). Reads float32 and float64 of one
+ * channel, strips or tiles, any compression libtiff knows; anything else, and a value that is not finite, is
+ * FM_FORMAT. */
+enum fm_status fm_tiff_read(struct fm_context *ctx, const char *path, int *width, int *height,
+                            float **values);
 
-/* Atomic; deflate-compressed with the floating-point predictor. */
-enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width, int height, const float *values);
+/* Atomic; deflate-compressed, without predictor: tifffile, which the MVTec AD evaluation uses, reads the
+ * floating-point one only with an extra package. The same values always give the same bytes. */
+enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width, int height,
+                             const float *values);
 
 #endif

@@ -1,0 +1,116 @@
+#include "file/image.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "file/codec.h"
+
+#include <string.h>
+
+static const struct {
+  const char *begins;
+  size_t length;
+  fm_decode *decode;
+} kinds[] = {
+    {"\x89PNG\r\n\x1a\n", 8, fm_png_decode},
+    {"\xff\xd8\xff", 3, fm_jpeg_decode},
+    {"II*\0", 4, fm_tiff_decode},
+    {"MM\0*", 4, fm_tiff_decode},
+    {"II+\0", 4, fm_tiff_decode},
+    {"MM\0+", 4, fm_tiff_decode},
+};
+
+static enum fm_status decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                             size_t size, bool pixels, struct fm_image *image) {
+  *image = (struct fm_image){0};
+  if (size == 0) return fm_error(ctx, FM_FORMAT, "'%s' is empty: copy the picture again or remove it", name);
+  if (size > FM_IMAGE_MAX_FILE)
+    return fm_error(ctx, FM_LIMIT, "'%s' has %zu bytes; the limit for a picture is %zu", name, size,
+                    FM_IMAGE_MAX_FILE);
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (size < kinds[i].length || memcmp(bytes, kinds[i].begins, kinds[i].length) != 0) continue;
+    enum fm_status status = kinds[i].decode(ctx, name, bytes, size, pixels, image);
+    if (status != FM_OK) fm_image_free(ctx, image);
+    return status;
+  }
+  return fm_error(ctx, FM_FORMAT,
+                  "'%s' is no PNG, JPEG or TIFF picture, whatever its name says: convert it to PNG or "
+                  "remove it",
+                  name);
+}
+
+enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                               size_t size, struct fm_image *image) {
+  return decode(ctx, name, bytes, size, true, image);
+}
+
+static enum fm_status read_file(struct fm_context *ctx, const char *path, bool pixels,
+                                struct fm_image *image) {
+  unsigned char *bytes;
+  size_t size;
+  *image = (struct fm_image){0};
+  FM_TRY(fm_file_read(ctx, path, FM_IMAGE_MAX_FILE, &bytes, &size));
+  enum fm_status status = decode(ctx, path, bytes, size, pixels, image);
+  fm_free(ctx, bytes);
+  return status;
+}
+
+enum fm_status fm_image_read(struct fm_context *ctx, const char *path, struct fm_image *image) {
+  return read_file(ctx, path, true, image);
+}
+
+enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height) {
+  struct fm_image image;
+  FM_TRY(read_file(ctx, path, false, &image));
+  *width = image.width;
+  *height = image.height;
+  return FM_OK;
+}
+
+enum fm_status fm_image_set_size(struct fm_context *ctx, const char *name, size_t width, size_t height,
+                                 struct fm_image *image) {
+  if (width == 0 || height == 0) return fm_image_damaged(ctx, name, "picture", "a side is zero");
+  if (width > FM_IMAGE_MAX_SIDE || height > FM_IMAGE_MAX_SIDE || width * height > FM_IMAGE_MAX_PIXELS)
+    return fm_error(ctx, FM_LIMIT,
+                    "'%s' has %zu x %zu pixels; the limits are %d a side and %zu in all: make it smaller "
+                    "or cut it into tiles",
+                    name, width, height, FM_IMAGE_MAX_SIDE, FM_IMAGE_MAX_PIXELS);
+  image->width = (int)width;
+  image->height = (int)height;
+  return FM_OK;
+}
+
+enum fm_status fm_image_alloc(struct fm_context *ctx, int channels, struct fm_image *image) {
+  image->channels = channels;
+  image->pixels = fm_alloc(ctx, (size_t)image->width * (size_t)image->height, (size_t)channels);
+  return image->pixels ? FM_OK : FM_MEMORY;
+}
+
+enum fm_status fm_image_damaged(struct fm_context *ctx, const char *name, const char *kind, const char *why) {
+  return fm_error(ctx, FM_FORMAT, "'%s' is a damaged or truncated %s (%s): copy it again or remove it", name,
+                  kind, why);
+}
+
+enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image) {
+  if (image->channels == 3) return FM_OK;
+  size_t n = (size_t)image->width * (size_t)image->height;
+  unsigned char *pixels = fm_realloc(ctx, image->pixels, n, 3);
+  if (!pixels) return FM_MEMORY;
+  for (size_t i = n; i-- > 0;) pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = pixels[i];
+  image->pixels = pixels;
+  image->channels = 3;
+  return FM_OK;
+}
+
+enum fm_status fm_png_write(struct fm_context *ctx, const char *path, const struct fm_image *image) {
+  unsigned char *bytes;
+  size_t size;
+  FM_TRY(fm_png_encode(ctx, image, &bytes, &size));
+  enum fm_status status = fm_file_write(ctx, path, bytes, size);
+  fm_free(ctx, bytes);
+  return status;
+}
+
+void fm_image_free(struct fm_context *ctx, struct fm_image *image) {
+  fm_free(ctx, image->pixels);
+  *image = (struct fm_image){0};
+}

@@ -1,0 +1,136 @@
+#include "base/memory.h"
+#include "base/text.h"
+#include "file/codec.h"
+
+#include <png.h>
+#include <string.h>
+
+/* libpng leaves its functions by longjmp. Everything that must survive the jump lives here, in the frame of
+ * the function that calls the one with setjmp, so no local variable is in doubt. */
+struct work {
+  struct fm_context *ctx;
+  const char *name;
+  const unsigned char *at, *end; /* reading */
+  struct fm_text out;            /* writing */
+  png_structp png;
+  png_infop info;
+  char message[160];
+};
+
+static void on_error(png_structp png, png_const_charp text) {
+  struct work *w = png_get_error_ptr(png);
+  strncpy(w->message, text, sizeof w->message - 1);
+  png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text) {
+  (void)png, (void)text;
+}
+
+static void on_read(png_structp png, png_bytep out, size_t size) {
+  struct work *w = png_get_io_ptr(png);
+  if ((size_t)(w->end - w->at) < size) png_error(png, "the file ends too early");
+  memcpy(out, w->at, size);
+  w->at += size;
+}
+
+static void on_write(png_structp png, png_bytep bytes, size_t size) {
+  struct work *w = png_get_io_ptr(png);
+  fm_text_append_bytes(&w->out, bytes, size);
+  if (w->out.status != FM_OK) png_error(png, "out of memory");
+}
+
+static void on_flush(png_structp png) {
+  (void)png;
+}
+
+/* Transformations to 8 bits, grey or RGB, no alpha; returns the channels. */
+static int ask_for_bytes(struct work *w, struct fm_image *image) {
+  int type = png_get_color_type(w->png, w->info), depth = png_get_bit_depth(w->png, w->info);
+  image->had_alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(w->png, w->info, PNG_INFO_tRNS);
+  image->deep = depth == 16;
+  if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(w->png);
+  if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(w->png);
+  if (depth == 16) png_set_scale_16(w->png); /* round(v / 257); png_set_strip_16 would cut */
+  png_set_strip_alpha(w->png);
+  return type & PNG_COLOR_MASK_COLOR ? 3 : 1;
+}
+
+/* Deflate shrinks at most 1032 times: a file with fewer bytes is cut short, and nothing need be allocated for
+ * it. */
+static bool too_short(const struct work *w, const struct fm_image *image) {
+  size_t left = (size_t)(w->end - w->at);
+  return png_get_rowbytes(w->png, w->info) * (size_t)image->height / 1032 > left;
+}
+
+static enum fm_status read_png(struct work *w, bool pixels, struct fm_image *image) {
+  if (setjmp(png_jmpbuf(w->png))) return fm_image_damaged(w->ctx, w->name, "PNG", w->message);
+  png_set_read_fn(w->png, w, on_read);
+  png_set_user_limits(w->png, 0x7fffffff, 0x7fffffff); /* ours are checked below, with a better sentence */
+  png_set_chunk_malloc_max(w->png, 8 << 20);
+  png_set_chunk_cache_max(w->png, 64);
+  png_read_info(w->png, w->info);
+  FM_TRY(fm_image_set_size(w->ctx, w->name, png_get_image_width(w->png, w->info),
+                           png_get_image_height(w->png, w->info), image));
+  if (!pixels) return FM_OK;
+  if (too_short(w, image)) png_error(w->png, "the file ends too early");
+  int channels = ask_for_bytes(w, image);
+  int passes = png_set_interlace_handling(w->png);
+  png_read_update_info(w->png, w->info);
+  size_t row = png_get_rowbytes(w->png, w->info);
+  if (row != (size_t)image->width * (size_t)channels)
+    return fm_error(w->ctx, FM_INTERNAL, "'%s': libpng gives rows of %zu bytes", w->name, row);
+  FM_TRY(fm_image_alloc(w->ctx, channels, image));
+  for (int pass = 0; pass < passes; pass++)
+    for (size_t y = 0; y < (size_t)image->height; y++) png_read_row(w->png, image->pixels + y * row, NULL);
+  png_read_end(w->png, NULL); /* the checksums of what follows, and that it is there */
+  return FM_OK;
+}
+
+enum fm_status fm_png_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                             size_t size, bool pixels, struct fm_image *image) {
+  struct work w = {.ctx = ctx, .name = name, .at = bytes, .end = bytes + size};
+  w.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &w, on_error, on_warning);
+  if (w.png) w.info = png_create_info_struct(w.png);
+  enum fm_status status = w.info ? read_png(&w, pixels, image)
+                                 : fm_error(ctx, FM_MEMORY, "out of memory while decoding '%s'", name);
+  png_destroy_read_struct(&w.png, &w.info, NULL);
+  return status;
+}
+
+static enum fm_status write_png(struct work *w, const struct fm_image *image) {
+  if (setjmp(png_jmpbuf(w->png)))
+    return w->out.status != FM_OK ? w->out.status
+                                  : fm_error(w->ctx, FM_INTERNAL, "a PNG could not be made: %s", w->message);
+  png_set_write_fn(w->png, w, on_write, on_flush);
+  png_set_compression_level(w->png, 4); /* within a few percent of the default's size in half its time */
+  png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
+               image->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(w->png, w->info);
+  size_t row = (size_t)image->width * (size_t)image->channels;
+  for (size_t y = 0; y < (size_t)image->height; y++) png_write_row(w->png, image->pixels + y * row);
+  png_write_end(w->png, NULL);
+  return FM_OK;
+}
+
+enum fm_status fm_png_encode(struct fm_context *ctx, const struct fm_image *image, unsigned char **bytes,
+                             size_t *size) {
+  *bytes = NULL;
+  *size = 0;
+  if (image->width < 1 || image->height < 1 || (image->channels != 1 && image->channels != 3))
+    return fm_error(ctx, FM_INTERNAL, "a picture of %d x %d pixels and %d channels cannot be a PNG",
+                    image->width, image->height, image->channels);
+  struct work w = {.ctx = ctx};
+  fm_text_begin(&w.out, ctx);
+  w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_error, on_warning);
+  if (w.png) w.info = png_create_info_struct(w.png);
+  enum fm_status status =
+      w.info ? write_png(&w, image) : fm_error(ctx, FM_MEMORY, "out of memory while making a PNG");
+  png_destroy_write_struct(&w.png, &w.info);
+  char *chars = NULL;
+  if (status == FM_OK) status = fm_text_take(&w.out, &chars, size);
+  fm_text_free(&w.out);
+  *bytes = (unsigned char *)chars;
+  return status;
+}
