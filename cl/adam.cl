@@ -1,0 +1,32 @@
+/* The optimiser over one parameter vector. A work-item takes `run` vectors of CB numbers.
+ *
+ * AdamW (Loshchilov, Hutter 2019), as PyTorch orders it:
+ *   p -= lr decay p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= lr / c1 m / (sqrt(v) / sqrt(c2) + eps)
+ * with c1 = 1 - b1^t, c2 = 1 - b2^t. Adam proper (l2 decay 0) is the same with decay 0. */
+KERNEL void adam(__global float *restrict p, __global const float *restrict g, __global float *restrict m,
+                 __global float *restrict v, const int2 size /* vectors, run */, const float4 rate /* lr, lr decay, b1, b2 */,
+                 const float4 scale /* lr / c1, 1 / sqrt(c2), eps, gradient factor */) {
+  const int first = get_global_id(0) * size.y, last = min(first + size.y, size.x);
+  for (int i = first; i < last; i++) {
+    const size_t at = (size_t)i * CB;
+    const FV grad = LOAD(g + at) * scale.w;
+    FV w = LOAD(p + at);
+    w -= rate.y * w;
+    const FV m0 = LOAD(m + at), m1 = m0 + (1.0f - rate.z) * (grad - m0);
+    const FV v1 = rate.w * LOAD(v + at) + (1.0f - rate.w) * grad * grad;
+    STORE(m1, m + at);
+    STORE(v1, v + at);
+    STORE(w - scale.x * m1 / (sqrt(v1) * scale.y + scale.z), p + at);
+  }
+}
+
+/* part[item] = sum of squares of its vectors. */
+KERNEL void squares(__global const float *restrict g, __global float *restrict part, const int2 size /* vectors, run */) {
+  const int item = get_global_id(0), first = item * size.y, last = min(first + size.y, size.x);
+  FV sum = ZERO;
+  for (int i = first; i < last; i++) {
+    const FV v = LOAD(g + (size_t)i * CB);
+    sum = FMA(v, v, sum);
+  }
+  if (first < size.x) part[item] = sum_of(sum);
+}

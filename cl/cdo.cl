@@ -1,0 +1,174 @@
+/* CDO: discrepancy of expert and apprentice, the loss with margin and overlap optimisation, its gradient. docs/math/cdo.md.
+ *
+ * A tap is resized to tap 1's grid (bilinear, aligned corners) while it is read: no resized tap is ever stored.
+ *   u = f / max(|f|, 1e-12),  d = sum over channels (u_E - u_A)^2
+ * Position arrays are [n][h][w] on tap 1's grid. */
+#define TINY 1e-12f
+
+/* d, 1 / max(|f_E|, tiny), 1 / max(|f_A|, tiny) at every position. accumulate: d is added to (the map over taps).
+ * Global size: (gx, h, n). */
+KERNEL void discrepancy(__global const float *restrict fe, __global const float *restrict fa, __global float *d,
+                        __global float *restrict ie, __global float *restrict ia, const int4 ed, const int4 ad,
+                        const int4 size /* h, w of the grid, h, w of the tap */, const int2 use /* accumulate, norms */,
+                        const float2 step) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  const float sy = row * step.x;
+  const int y0 = min((int)sy, size.z - 1), y1 = min(y0 + 1, size.z - 1);
+  const float fy = sy - y0;
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    const float sx = i * step.y;
+    const int x0 = min((int)sx, size.w - 1), x1 = min(x0 + 1, size.w - 1);
+    const float fx = sx - x0;
+    const float w00 = (1 - fy) * (1 - fx), w01 = (1 - fy) * fx, w10 = fy * (1 - fx), w11 = fy * fx;
+    const bool plain = fy == 0.0f && fx == 0.0f;
+    FV se = ZERO, sa = ZERO;
+    for (int b = 0; b < ed.x; b++) {
+      __global const float *e0 = fe + AT(ed, n, b, y0, 0), *e1 = fe + AT(ed, n, b, y1, 0);
+      __global const float *a0 = fa + AT(ad, n, b, y0, 0), *a1 = fa + AT(ad, n, b, y1, 0);
+      FV e = LOAD(e0 + x0 * CB), a = LOAD(a0 + x0 * CB);
+      if (!plain) {
+        e = w00 * e + w01 * LOAD(e0 + x1 * CB) + w10 * LOAD(e1 + x0 * CB) + w11 * LOAD(e1 + x1 * CB);
+        a = w00 * a + w01 * LOAD(a0 + x1 * CB) + w10 * LOAD(a1 + x0 * CB) + w11 * LOAD(a1 + x1 * CB);
+      }
+      se = FMA(e, e, se);
+      sa = FMA(a, a, sa);
+    }
+    const float re = 1.0f / fmax(sqrt(sum_of(se)), TINY), ra = 1.0f / fmax(sqrt(sum_of(sa)), TINY);
+    FV sum = ZERO;
+    for (int b = 0; b < ed.x; b++) {
+      __global const float *e0 = fe + AT(ed, n, b, y0, 0), *e1 = fe + AT(ed, n, b, y1, 0);
+      __global const float *a0 = fa + AT(ad, n, b, y0, 0), *a1 = fa + AT(ad, n, b, y1, 0);
+      FV e = LOAD(e0 + x0 * CB), a = LOAD(a0 + x0 * CB);
+      if (!plain) {
+        e = w00 * e + w01 * LOAD(e0 + x1 * CB) + w10 * LOAD(e1 + x0 * CB) + w11 * LOAD(e1 + x1 * CB);
+        a = w00 * a + w01 * LOAD(a0 + x1 * CB) + w10 * LOAD(a1 + x0 * CB) + w11 * LOAD(a1 + x1 * CB);
+      }
+      const FV v = e * re - a * ra;
+      sum = FMA(v, v, sum);
+    }
+    const size_t at = ((size_t)n * size.x + row) * size.y + i;
+    d[at] = sum_of(sum) + (use.x ? d[at] : 0.0f);
+    if (use.y) {
+      ie[at] = re;
+      ia[at] = ra;
+    }
+  }
+}
+
+/* Sums over one row of positions; part [rows][8]. Pass 0: normal count, sum d, synthetic count, sum d. Pass 1, with the means
+ * in loss[2], loss[3]: sum w_n, sum w_n d, sum w_s, sum w_s d. mask: [n][picture h][picture w], nearest:
+ * the pixel floor(i * step). Global size: (rows of all pictures, 1, 1). */
+KERNEL void loss_rows(__global const float *restrict d, __global const uchar *restrict mask,
+                      __global const float *restrict loss, __global float *restrict part,
+                      const int4 size /* h, w, mask h, mask w */, const int4 use /* rows, pass, overlap, 0 */,
+                      const float gamma) {
+  const int r = get_global_id(0);
+  if (r >= use.x) return;
+  const int n = r / size.x, row = r % size.x;
+  __global const uchar *m = mask + ((size_t)n * size.z + (size_t)row * size.z / size.x) * size.w;
+  float count[2] = {0.0f, 0.0f}, sum[2] = {0.0f, 0.0f};
+  for (int i = 0; i < size.y; i++) {
+    const int s = m[(size_t)i * size.w / size.y] != 0;
+    const float v = d[(size_t)r * size.y + i];
+    float w = 1.0f;
+    if (use.y && use.z) w = s ? pow(loss[3] / fmax(v, TINY), gamma) : pow(v / loss[2], gamma);
+    count[s] += w;
+    sum[s] += w * v;
+  }
+  vstore4((float4)(count[0], sum[0], count[1], sum[1]), 0, part + (size_t)r * 8 + use.y * 4);
+}
+
+/* Adds the rows (Kahan). Pass 0: loss[2], loss[3] = mean d of normal and of synthetic positions (0 of none).
+ * Pass 1: loss[0] = B (sum w_n d - sum w_s d) / (sum w_n + sum w_s), loss[1] = B / (sum w_n + sum w_s).
+ * Global size: (1, 1, 1). */
+KERNEL void loss_finish(__global const float *restrict part, __global float *restrict loss,
+                        const int2 use /* rows, pass */, const float batch) {
+  if (get_global_id(0) != 0) return;
+  float4 sum = (float4)(0.0f), lost = (float4)(0.0f);
+  for (int r = 0; r < use.x; r++) {
+    const float4 v = vload4(0, part + (size_t)r * 8 + use.y * 4) - lost, t = sum + v;
+    lost = (t - sum) - v;
+    sum = t;
+  }
+  if (use.y == 0) {
+    loss[2] = sum.y / fmax(sum.x, 1.0f);
+    loss[3] = sum.w / fmax(sum.z, 1.0f);
+  } else {
+    loss[1] = batch / (sum.x + sum.z);
+    loss[0] = loss[1] * (sum.y - sum.w);
+  }
+}
+
+/* From dL/dd = +- loss[1] w at every position, the factors of the resized features in dL/df_A:
+ *   dd/df_A = 2/|f_A| (cos u_A - u_E), cos = 1 - d/2
+ *   dL/df_A = cb f_A + ca f_E,  cb = g 2 (1 - d/2) / |f_A|^2,  ca = -g 2 / (|f_A| |f_E|)
+ * Global size: (rows of all pictures, 1, 1). */
+KERNEL void loss_factors(__global const float *restrict d, __global const uchar *restrict mask,
+                         __global const float *restrict loss, __global const float *restrict ie,
+                         __global const float *restrict ia, __global float *restrict ca, __global float *restrict cb,
+                         const int4 size /* h, w, mask h, mask w */, const int2 use /* rows, overlap */,
+                         const float gamma) {
+  const int r = get_global_id(0);
+  if (r >= use.x) return;
+  const int n = r / size.x, row = r % size.x;
+  __global const uchar *m = mask + ((size_t)n * size.z + (size_t)row * size.z / size.x) * size.w;
+  for (int i = 0; i < size.y; i++) {
+    const size_t at = (size_t)r * size.y + i;
+    const int s = m[(size_t)i * size.w / size.y] != 0;
+    const float v = d[at];
+    float g = loss[1];
+    if (use.y) g *= s ? pow(loss[3] / fmax(v, TINY), gamma) : pow(v / loss[2], gamma);
+    if (s) g = -g;
+    cb[at] = 2.0f * g * (1.0f - 0.5f * v) * ia[at] * ia[at];
+    ca[at] = -2.0f * g * ia[at] * ie[at];
+  }
+}
+
+inline float tent(const int q, const int i, const int in, const float step) {
+  const float s = q * step;
+  const int lo = min((int)s, in - 1), hi = min(lo + 1, in - 1);
+  const float f = s - lo;
+  return (lo == i ? 1.0f - f : 0.0f) + (hi == i ? f : 0.0f);
+}
+
+/* dL/df_A of the tap itself. With the resize R (a sparse matrix over positions) the gradient of the resized feature is
+ * cb R f_A + ca R f_E, so dL/df_A = (R' cb R) f_A + (R' ca R) f_E: R' diag(c) R couples a pixel only with its eight
+ * neighbours, and its 9 numbers serve all channels. Global size: (gx, tap h, n). */
+KERNEL void loss_back(__global const float *restrict fe, __global const float *restrict fa,
+                      __global const float *restrict ca, __global const float *restrict cb, __global float *restrict g,
+                      const int4 ed, const int4 ad, const int4 gd, const int4 size /* h, w of the grid, of the tap */,
+                      const float2 step) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  const int qy0 = max((int)((row - 1) / fmax(step.x, 1e-6f)) - 1, 0);
+  const int qy1 = min((int)min((row + 1) / fmax(step.x, 1e-6f) + 2, (float)size.x), size.x);
+  for (int i = get_global_id(0); i < size.w; i += get_global_size(0)) {
+    const int qx0 = max((int)((i - 1) / fmax(step.y, 1e-6f)) - 1, 0);
+    const int qx1 = min((int)min((i + 1) / fmax(step.y, 1e-6f) + 2, (float)size.y), size.y);
+    float sa[9], sb[9];
+    UNROLL for (int k = 0; k < 9; k++) sa[k] = sb[k] = 0.0f;
+    for (int qy = qy0; qy < qy1; qy++) {
+      const float wy = tent(qy, row, size.z, step.x);
+      if (wy == 0.0f) continue;
+      for (int qx = qx0; qx < qx1; qx++) {
+        const float w = wy * tent(qx, i, size.w, step.y);
+        if (w == 0.0f) continue;
+        const size_t at = ((size_t)n * size.x + qy) * size.y + qx;
+        UNROLL for (int k = 0; k < 9; k++) {
+          const float v = w * tent(qy, row + k / 3 - 1, size.z, step.x) * tent(qx, i + k % 3 - 1, size.w, step.y);
+          sa[k] = FMA(v, ca[at], sa[k]);
+          sb[k] = FMA(v, cb[at], sb[k]);
+        }
+      }
+    }
+    for (int b = 0; b < gd.x; b++) {
+      FV sum = ZERO;
+      UNROLL for (int k = 0; k < 9; k++) {
+        const int y = row + k / 3 - 1, x = i + k % 3 - 1;
+        if (y < 0 || y >= size.z || x < 0 || x >= size.w || (sa[k] == 0.0f && sb[k] == 0.0f)) continue;
+        sum = FMA((FV)(sa[k]), LOAD(fe + AT(ed, n, b, y, x)), sum);
+        sum = FMA((FV)(sb[k]), LOAD(fa + AT(ad, n, b, y, x)), sum);
+      }
+      STORE(sum, g + AT(gd, n, b, row, i));
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/* Depthwise convolution (one filter a channel), its gradient to the input and to the weights.
+ *
+ *   KS, ST, PX; PHASE as in conv.cl
+ * Weights [block][ky][kx][CB]. A work-item computes one block of channels of PX neighbouring pixels in `rows` rows and loads
+ * each input vector once a row of taps. */
+#ifndef PHASE
+#define PHASE 0
+#endif
+#define TS (1 + PHASE)
+#define SPAN ((PX - 1) * ST + KS)
+
+/* out = activate(conv + bias + res). Global size: (tiles, blocks, n), a PHASE n * 4. For the gradient to the input:
+ * in = dy, flipped weights. */
+KERNEL void depthwise(__global const float *restrict in, __global const float *restrict wt, __global const float *bias,
+                      __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
+                      const int4 size /* ho, wo, rows, 0 */, const int2 pad, const int2 use, const float2 lim) {
+  const int t = get_global_id(0), b = get_global_id(1);
+#if PHASE
+  const int n = get_global_id(2) >> 2, py = (get_global_id(2) >> 1) & 1, px = get_global_id(2) & 1;
+  const int ho = (size.x - py + 1) / 2, wo = (size.y - px + 1) / 2;
+  const int sy = py + pad.x - (KS - 1), sx = px + pad.y - (KS - 1);
+  const int ky0 = sy & 1, kx0 = sx & 1;
+  const int iy0 = (sy + ky0) / 2, ix0 = (sx + kx0) / 2;
+#else
+  const int n = get_global_id(2), ho = size.x, wo = size.y;
+  const int iy0 = -pad.x, ix0 = -pad.y;
+#endif
+  const int tx = (size.y / (1 + PHASE) + PHASE * (size.y & 1) + PX - 1) / PX;
+  const int x0 = (t % tx) * PX, y0 = (t / tx) * size.z;
+  if (x0 >= wo || y0 >= ho) return;
+  const int y1 = min(y0 + size.z, ho), left = wo - x0;
+  __global const float *w = wt + (size_t)b * (KS * KS * CB);
+  const FV first = use.x ? LOAD(bias + b * CB) : ZERO;
+  for (int y = y0; y < y1; y++) {
+    FV acc[PX];
+    UNROLL for (int p = 0; p < PX; p++) acc[p] = first;
+#if PHASE
+    for (int ky = ky0; ky < KS; ky += 2)
+      for (int kx = kx0; kx < KS; kx += 2) {
+        const FV k = LOAD(w + (ky * KS + kx) * CB);
+        __global const float *ip = in + AT(id, n, b, y + iy0 + (ky - ky0) / 2, x0 + ix0 + (kx - kx0) / 2);
+        UNROLL for (int p = 0; p < PX; p++) acc[p] = FMA(LOAD(ip + p * CB), k, acc[p]);
+      }
+#else
+    UNROLL for (int ky = 0; ky < KS; ky++) {
+      __global const float *ip = in + AT(id, n, b, y * ST + iy0 + ky, x0 * ST + ix0);
+      FV v[SPAN];
+      UNROLL for (int i = 0; i < SPAN; i++) v[i] = LOAD(ip + i * CB);
+      UNROLL for (int kx = 0; kx < KS; kx++) {
+        const FV k = LOAD(w + (ky * KS + kx) * CB);
+        UNROLL for (int p = 0; p < PX; p++) acc[p] = FMA(v[p * ST + kx], k, acc[p]);
+      }
+    }
+#endif
+    UNROLL for (int p = 0; p < PX; p++)
+      if (p < left) {
+#if PHASE
+        const int oy = 2 * y + py, ox = 2 * (x0 + p) + px;
+#else
+        const int oy = y, ox = x0 + p;
+#endif
+        FV r = acc[p];
+        if (use.y) r += LOAD(res + AT(rd, n, b, oy, ox));
+        STORE(ACTIVATE(r, lim), out + AT(od, n, b, oy, ox));
+      }
+  }
+}
+
+/* dw [part][block][ky][kx][CB], a part: `per` pictures. Global size: (blocks, parts, 1). */
+KERNEL void depthwise_wgrad(__global const float *restrict in, __global const float *restrict dy,
+                            __global float *restrict dw, const int4 id, const int4 od,
+                            const int4 size /* n, ho, wo, per */, const int2 pad) {
+  const int b = get_global_id(0), part = get_global_id(1);
+  if (b >= od.x) return;
+  FV acc[KS * KS];
+  UNROLL for (int k = 0; k < KS * KS; k++) acc[k] = ZERO;
+  const int n1 = min(part * size.w + size.w, size.x);
+  for (int n = part * size.w; n < n1; n++)
+    for (int y = 0; y < size.y; y++) {
+      __global const float *dp = dy + AT(od, n, b, y, 0);
+      __global const float *ip = in + AT(id, n, b, y * ST - pad.x, -pad.y);
+      for (int x = 0; x < size.z; x++) {
+        const FV d = LOAD(dp + x * CB);
+        UNROLL for (int ky = 0; ky < KS; ky++)
+          UNROLL for (int kx = 0; kx < KS; kx++)
+            acc[ky * KS + kx] = FMA(LOAD(ip + ((size_t)ky * id.y + x * ST + kx) * CB), d, acc[ky * KS + kx]);
+      }
+    }
+  UNROLL for (int k = 0; k < KS * KS; k++) STORE(acc[k], dw + (((size_t)part * od.x + b) * (KS * KS) + k) * CB);
+}
+
+/* Filters turned by 180 degrees. Global size: (blocks, 1, 1). */
+KERNEL void depthwise_flip(__global const float *restrict wt, __global float *restrict to, const int blocks,
+                           const int taps) {
+  const int b = get_global_id(0);
+  if (b >= blocks) return;
+  for (int k = 0; k < taps; k++) STORE(LOAD(wt + ((size_t)b * taps + k) * CB), to + ((size_t)b * taps + taps - 1 - k) * CB);
+}

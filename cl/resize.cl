@@ -1,0 +1,58 @@
+/* Bilinear resize in the blocked layout, both corner rules, and its adjoint; single planes as well.
+ *
+ * aligned corners: source = i (in - 1) / (out - 1). Half-pixel corners: source = max((i + 0.5) in / out - 0.5, 0).
+ * The neighbour above is clamped to in - 1. step = (in - 1) / (out - 1) or in / out, computed by the host in float. */
+inline float source_of(const int i, const float step, const int aligned) {
+  return aligned ? i * step : fmax((i + 0.5f) * step - 0.5f, 0.0f);
+}
+
+/* y = activate(resize(x) + res). Global size: (gx, ho, n * blocks). */
+KERNEL void resize(__global const float *restrict x, __global const float *res, __global float *y, const int4 xd,
+                   const int4 yd, const int4 rd, const int4 size /* h, w, wo, use res */, const int aligned,
+                   const float2 step, const float2 lim) {
+  const int row = get_global_id(1), n = get_global_id(2) / xd.x, b = get_global_id(2) % xd.x;
+  const float sy = source_of(row, step.x, aligned);
+  const int y0 = min((int)sy, size.x - 1), y1 = min(y0 + 1, size.x - 1);
+  const float fy = sy - y0;
+  __global const float *top = x + AT(xd, n, b, y0, 0), *bottom = x + AT(xd, n, b, y1, 0);
+  for (int i = get_global_id(0); i < size.z; i += get_global_size(0)) {
+    const float sx = source_of(i, step.y, aligned);
+    const int x0 = min((int)sx, size.y - 1), x1 = min(x0 + 1, size.y - 1);
+    const float fx = sx - x0;
+    const FV a = (1.0f - fx) * LOAD(top + x0 * CB) + fx * LOAD(top + x1 * CB);
+    const FV c = (1.0f - fx) * LOAD(bottom + x0 * CB) + fx * LOAD(bottom + x1 * CB);
+    FV v = (1.0f - fy) * a + fy * c;
+    if (size.w) v += LOAD(res + AT(rd, n, b, row, i));
+    STORE(ACTIVATE(v, lim), y + AT(yd, n, b, row, i));
+  }
+}
+
+/* How much output index q takes from input index i. */
+inline float weight_of(const int q, const int i, const int in, const float step, const int aligned) {
+  const float s = source_of(q, step, aligned);
+  const int lo = min((int)s, in - 1), hi = min(lo + 1, in - 1);
+  const float f = s - lo;
+  return (lo == i ? 1.0f - f : 0.0f) + (hi == i ? f : 0.0f);
+}
+
+/* The adjoint, gathered: dx[i] = sum over the outputs that took from i. Global size: (gx, h, n * blocks). */
+KERNEL void resize_back(__global const float *restrict dy, __global float *dx, const int4 dd, const int4 gd,
+                        const int4 size /* h, w, ho, wo */, const int2 use /* aligned, accumulate */,
+                        const float2 step) {
+  const int row = get_global_id(1), n = get_global_id(2) / dd.x, b = get_global_id(2) % dd.x;
+  const int qy0 = max((int)((row - 1.5f) / step.x) - 1, 0), qy1 = min((int)((row + 1.5f) / step.x) + 2, size.z);
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    const int qx0 = max((int)((i - 1.5f) / step.y) - 1, 0), qx1 = min((int)((i + 1.5f) / step.y) + 2, size.w);
+    __global float *at = dx + AT(gd, n, b, row, i);
+    FV sum = use.y ? LOAD(at) : ZERO;
+    for (int qy = qy0; qy < qy1; qy++) {
+      const float wy = weight_of(qy, row, size.x, step.x, use.x);
+      if (wy == 0.0f) continue;
+      for (int qx = qx0; qx < qx1; qx++) {
+        const float w = wy * weight_of(qx, i, size.y, step.y, use.x);
+        if (w != 0.0f) sum += w * LOAD(dy + AT(dd, n, b, qy, qx));
+      }
+    }
+    STORE(sum, at);
+  }
+}

@@ -1,0 +1,56 @@
+/* Element by element: sums, masks, the halo, and pictures on their way in. */
+
+/* y = activate(a + b); b may be absent, y may be a or b. Global size: (gx, h, n * blocks). */
+KERNEL void add(__global const float *a, __global const float *b, __global float *y, const int4 ad, const int4 bd,
+                const int4 yd, const int2 size /* w, use b */, const float2 lim) {
+  const int row = get_global_id(1), n = get_global_id(2) / yd.x, c = get_global_id(2) % yd.x;
+  __global const float *ap = a + AT(ad, n, c, row, 0), *bp = b + AT(bd, n, c, row, 0);
+  __global float *yp = y + AT(yd, n, c, row, 0);
+  for (int i = get_global_id(0); i < size.x; i += get_global_size(0)) {
+    FV v = LOAD(ap + i * CB);
+    if (size.y) v += LOAD(bp + i * CB);
+    STORE(ACTIVATE(v, lim), yp + i * CB);
+  }
+}
+
+/* dy = dy where the activation that gave y passed its input on, else 0; in place. Global size: (gx, h, n * blocks). */
+KERNEL void mask(__global const float *restrict y, __global float *restrict dy, const int4 yd, const int4 dd,
+                 const int w, const float2 lim) {
+  const int row = get_global_id(1), n = get_global_id(2) / yd.x, c = get_global_id(2) % yd.x;
+  __global const float *yp = y + AT(yd, n, c, row, 0);
+  __global float *dp = dy + AT(dd, n, c, row, 0);
+  for (int i = get_global_id(0); i < w; i += get_global_size(0))
+    STORE(MASKED(LOAD(dp + i * CB), LOAD(yp + i * CB), lim), dp + i * CB);
+}
+
+/* Zeroes the halo of every plane; a pixel takes `lanes` floats. Global size: (planes, 1, 1). */
+KERNEL void halo(__global float *restrict x, const int4 size /* h, w, halo, planes */, const int lanes) {
+  const int plane = get_global_id(0), h = size.x, w = size.y, e = size.z;
+  if (plane >= size.w) return;
+  const int row = (w + 2 * e) * lanes, height = h + 2 * e;
+  __global float *p = x + (size_t)plane * height * row;
+  for (int y = 0; y < height; y++) {
+    const bool whole = y < e || y >= height - e;
+    if (whole)
+      for (int i = 0; i < row; i += 4) vstore4((float4)(0.0f), 0, p + y * row + i);
+    else
+      for (int i = 0; i < e * lanes; i += 4) {
+        vstore4((float4)(0.0f), 0, p + y * row + i);
+        vstore4((float4)(0.0f), 0, p + y * row + row - e * lanes + i);
+      }
+  }
+}
+
+/* 8-bit RGB [n][h][w][3] to a picture tensor [n][1][h][w][4]: (v / 255 - mean) / std, fourth lane 0.
+ * Global size: (gx, h, n). */
+KERNEL void picture(__global const uchar *restrict rgb, __global float *restrict x, const int4 xd,
+                    const int2 size /* h, w */) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  __global const uchar *p = rgb + ((size_t)n * size.x + row) * size.y * 3;
+  __global float *xp = x + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * 4;
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    const float3 v = convert_float3(vload3(i, p)) / 255.0f;
+    const float3 z = (v - (float3)(0.485f, 0.456f, 0.406f)) / (float3)(0.229f, 0.224f, 0.225f);
+    vstore4((float4)(z, 0.0f), i, xp);
+  }
+}

@@ -1,0 +1,73 @@
+/* Gradient of a convolution's weights: dw[o][i][ky][kx] = sum over n, y, x of dy[n][o][y][x] in[n][i][y ST + ky][x ST + kx].
+ *
+ * A work-item owns one block of inputs, OB blocks of outputs and one part of the batch; it goes through strips of `rows`
+ * output rows that fit the nearest cache, and for each strip through the taps and groups of IT input channels, with
+ * IT * OB accumulators that live in dw between strips. Parts of the batch are added afterwards in a fixed order, so the
+ * result does not depend on how many work-items run at once.
+ *
+ *   KS, ST, OB; IB, IL as in conv.cl; IT input channels at a time
+ * dw [part][output block][input block][ky][kx][IL][CB]. Global size: (input blocks, output groups, parts). */
+KERNEL void wgrad(__global const float *restrict in, __global const float *restrict dy, __global float *restrict dw,
+                  const int4 id, const int4 od, const int4 size /* n, ho, wo, rows */, const int2 pad,
+                  const int per /* pictures a part */) {
+  const int ib = get_global_id(0), og = get_global_id(1), part = get_global_id(2);
+  if (ib >= id.x) return;
+  const size_t wstep = (size_t)id.x * (KS * KS * IL * CB);
+  const int blocks = min(OB, od.x - og * OB);
+  __global float *wb = dw + ((size_t)part * od.x + (size_t)og * OB) * wstep + (size_t)ib * (KS * KS * IL * CB);
+  for (int o = 0; o < blocks; o++)
+    for (int i = 0; i < KS * KS * IL; i++) STORE(ZERO, wb + o * wstep + i * CB);
+  const int n1 = min(part * per + per, size.x);
+  for (int n = part * per; n < n1; n++)
+    for (int y0 = 0; y0 < size.y; y0 += size.w) {
+      const int y1 = min(y0 + size.w, size.y);
+      for (int t = 0; t < KS * KS * (IL / IT); t++) {
+        const int k = t / (IL / IT), i0 = (t % (IL / IT)) * IT, ky = k / KS, kx = k % KS;
+        __global float *wp = wb + (k * IL + i0) * CB;
+        FV acc[IT][OB];
+        UNROLL for (int i = 0; i < IT; i++)
+          UNROLL for (int o = 0; o < OB; o++) acc[i][o] = o < blocks ? LOAD(wp + o * wstep + i * CB) : ZERO;
+        for (int y = y0; y < y1; y++) {
+          __global const float *ip = in + (((size_t)n * id.x + ib) * id.z + (id.w + (y * ST + ky - pad.x) * id.y + kx - pad.y)) * IB + i0;
+          __global const float *dp = dy + AT(od, n, og * OB, y, 0);
+          const size_t step = blocks < OB ? 0 : (size_t)od.z * CB;
+          #pragma unroll 2
+          for (int x = 0; x < size.z; x++) {
+            FV d[OB];
+            UNROLL for (int o = 0; o < OB; o++) d[o] = LOAD(dp + o * step + x * CB);
+            UNROLL for (int i = 0; i < IT; i++) {
+              const FV b = (FV)(ip[x * (ST * IB) + i]);
+              UNROLL for (int o = 0; o < OB; o++) acc[i][o] = FMA(b, d[o], acc[i][o]);
+            }
+          }
+        }
+        UNROLL for (int i = 0; i < IT; i++)
+          UNROLL for (int o = 0; o < OB; o++)
+            if (o < blocks) STORE(acc[i][o], wp + o * wstep + i * CB);
+      }
+    }
+}
+
+/* to[i] = sum over parts of from[part][i]. Global size: (vectors). */
+KERNEL void sum_parts(__global const float *restrict from, __global float *restrict to, const int vectors,
+                      const int parts) {
+  for (int i = get_global_id(0); i < vectors; i += get_global_size(0)) {
+    FV sum = LOAD(from + (size_t)i * CB);
+    for (int p = 1; p < parts; p++) sum += LOAD(from + ((size_t)p * vectors + i) * CB);
+    STORE(sum, to + (size_t)i * CB);
+  }
+}
+
+/* Weights for the gradient to the input: [o][i][ky][kx][ci][co] to [i][o][k-1-ky][k-1-kx][co][ci].
+ * Global size: (output blocks, input blocks, 1). */
+KERNEL void flip(__global const float *restrict wt, __global float *restrict to, const int outputs, const int inputs,
+                 const int taps, const int lanes /* IL */) {
+  const int ob = get_global_id(0), ib = get_global_id(1);
+  if (ob >= outputs) return;
+  __global const float *from = wt + ((size_t)ob * inputs + ib) * (size_t)(taps * lanes * CB);
+  __global float *at = to + ((size_t)ib * outputs + ob) * (size_t)(taps * CB * CB);
+  for (int k = 0; k < taps; k++)
+    for (int co = 0; co < CB; co++)
+      for (int ci = 0; ci < CB; ci++)
+        at[((taps - 1 - k) * CB + co) * CB + ci] = ci < lanes ? from[(k * lanes + ci) * CB + co] : 0.0f;
+}
