@@ -17,7 +17,7 @@ struct fm_tiff_memory {
 
 /* Opens bytes for reading, or with bytes NULL memory->out for writing. NULL: see message. Closed with
  * TIFFClose before memory goes out of scope. */
-TIFF *fm_tiff_open(struct fm_tiff_memory *memory, struct fm_context *ctx, const char *name,
-                   const unsigned char *bytes, size_t size);
+TIFF *fm_tiff_open(struct fm_tiff_memory *memory, struct fm_context *ctx, const unsigned char *bytes,
+                   size_t size);
 
 #endif
