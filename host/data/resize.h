@@ -12,7 +12,8 @@ enum fm_resize { FM_RESIZE_CV2, FM_RESIZE_PIL };
 const char *fm_resize_name(enum fm_resize kind); /* "cv2", "pil" */
 enum fm_status fm_resize_parse(struct fm_context *ctx, const char *text, enum fm_resize *kind);
 
-/* cv2.resize(..., INTER_LINEAR) as OpenCV 4 computes it: half-pixel centres, no antialiasing, 11-bit weights.
+/* cv2.resize(..., INTER_LINEAR) as OpenCV (checked: 4.14 and 5.0) computes it: half-pixel centres, no
+ * antialiasing, 11-bit weights.
  */
 enum fm_status fm_resize_cv2(struct fm_context *ctx, const unsigned char *in, int width, int height,
                              int channels, unsigned char *out, int out_width, int out_height);
