@@ -1,0 +1,49 @@
+#include "op/adam.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+
+enum { RUN = 256 }; /* vectors a work-item takes on a CPU */
+
+static int run_of(const struct fm_device *d) {
+  return fm_device_facts(d)->group == 1 ? RUN : 1;
+}
+
+static size_t items_of(const struct fm_device *d, size_t count) {
+  size_t vectors = count / (size_t)fm_device_facts(d)->block, run = (size_t)run_of(d);
+  return (vectors + run - 1) / run;
+}
+
+void fm_adam_step(struct fm_device *d, const struct fm_adam *a, long step, float factor, size_t count,
+                  const struct fm_buffer *weights, const struct fm_buffer *gradient,
+                  const struct fm_buffer *m, const struct fm_buffer *v) {
+  double c1 = 1 - pow(a->beta1, (double)step), c2 = 1 - pow(a->beta2, (double)step);
+  struct fm_arg rate = {4 * sizeof(float),
+                        {.f = {(float)a->lr, (float)(a->lr * a->decay), (float)a->beta1, (float)a->beta2}}};
+  struct fm_arg scale = {4 * sizeof(float),
+                         {.f = {(float)(a->lr / c1), (float)(1 / sqrt(c2)), (float)a->eps, factor}}};
+  FM_LAUNCH(d, fm_kernel_get(d, "adam.cl", "adam", ""), items_of(d, count), 1, 1, fm_arg_buffer(weights),
+            fm_arg_buffer(gradient), fm_arg_buffer(m), fm_arg_buffer(v),
+            fm_arg_int2((int)(count / (size_t)fm_device_facts(d)->block), run_of(d)), rate, scale);
+}
+
+size_t fm_norm2_bytes(const struct fm_device *d, size_t count) {
+  return items_of(d, count) * sizeof(float);
+}
+
+enum fm_status fm_norm2(struct fm_device *d, size_t count, const struct fm_buffer *vector,
+                        const struct fm_buffer *parts, double *norm) {
+  size_t items = items_of(d, count);
+  FM_LAUNCH(d, fm_kernel_get(d, "adam.cl", "squares", ""), items, 1, 1, fm_arg_buffer(vector),
+            fm_arg_buffer(parts), fm_arg_int2((int)(count / (size_t)fm_device_facts(d)->block), run_of(d)));
+  struct fm_context *ctx = fm_device_context(d);
+  float *part = fm_alloc(ctx, items, sizeof *part);
+  if (!part) return FM_MEMORY;
+  enum fm_status status = fm_buffer_read(d, parts, 0, part, items * sizeof *part);
+  double sum = 0;
+  for (size_t i = 0; i < items; i++) sum += part[i];
+  *norm = sqrt(sum);
+  fm_free(ctx, part);
+  return status;
+}

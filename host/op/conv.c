@@ -1,0 +1,248 @@
+#include "op/conv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct fm_limits fm_limits_none = {-INFINITY, INFINITY}, fm_limits_relu = {0, INFINITY},
+                       fm_limits_relu6 = {0, 6};
+
+static int blocks_of(int channels, int block) {
+  return (channels + block - 1) / block;
+}
+static int lanes_of(const struct fm_conv *c, int block) {
+  return c->picture ? 3 : block;
+}
+static int max_int(int a, int b) {
+  return a > b ? a : b;
+}
+
+int fm_conv_halo(const struct fm_conv *c, int in_h, int in_w, int out_h, int out_w) {
+  int below = (out_h - 1) * c->stride + c->k - c->pad_y - in_h,
+      right = (out_w - 1) * c->stride + c->k - c->pad_x - in_w;
+  return max_int(max_int(c->pad_y, c->pad_x), max_int(max_int(below, right), 0));
+}
+
+int fm_conv_back_halo(const struct fm_conv *c, int in_h, int in_w, int out_h, int out_w) {
+  int need = 0;
+  const int in[2] = {in_h, in_w}, out[2] = {out_h, out_w}, pad[2] = {c->pad_y, c->pad_x};
+  for (int i = 0; i < 2; i++) { /* dy index (y + pad - k) / stride for y in [0, in), k in [0, K) */
+    int low = -((pad[i] - c->k + 1) / c->stride - 1), high = (in[i] - 1 + pad[i]) / c->stride - (out[i] - 1);
+    if (pad[i] - c->k + 1 >= 0) low = 0;
+    if (c->stride == 1) low = c->k - 1 - pad[i];
+    need = max_int(need, max_int(low, high));
+  }
+  return need;
+}
+
+size_t fm_conv_weights(const struct fm_conv *c, int block) {
+  size_t taps = (size_t)c->k * (size_t)c->k, b = (size_t)block;
+  if (c->depthwise) return (size_t)blocks_of(c->cout, block) * taps * b;
+  size_t inputs = c->picture ? 1 : (size_t)blocks_of(c->cin, block);
+  return (size_t)blocks_of(c->cout, block) * inputs * taps * (size_t)lanes_of(c, block) * b;
+}
+
+/* The packed place of weight (o, i, tap). */
+static size_t place(const struct fm_conv *c, int block, int o, int i, int tap) {
+  size_t taps = (size_t)c->k * (size_t)c->k, b = (size_t)block, t = (size_t)tap;
+  size_t lane = (size_t)(o % block), ob = (size_t)(o / block);
+  if (c->depthwise) return (ob * taps + t) * b + lane;
+  size_t lanes = (size_t)lanes_of(c, block), inputs = c->picture ? 1 : (size_t)blocks_of(c->cin, block);
+  size_t ib = c->picture ? 0 : (size_t)(i / block), il = c->picture ? (size_t)i : (size_t)(i % block);
+  return (((ob * inputs + ib) * taps + t) * lanes + il) * b + lane;
+}
+
+void fm_conv_pack(const struct fm_conv *c, int block, const float *oihw, float *packed) {
+  memset(packed, 0, fm_conv_weights(c, block) * sizeof *packed);
+  int inputs = c->depthwise ? 1 : c->cin, taps = c->k * c->k;
+  for (int o = 0; o < c->cout; o++)
+    for (int i = 0; i < inputs; i++)
+      for (int t = 0; t < taps; t++) packed[place(c, block, o, i, t)] = *oihw++;
+}
+
+void fm_conv_unpack(const struct fm_conv *c, int block, const float *packed, float *oihw) {
+  int inputs = c->depthwise ? 1 : c->cin, taps = c->k * c->k;
+  for (int o = 0; o < c->cout; o++)
+    for (int i = 0; i < inputs; i++)
+      for (int t = 0; t < taps; t++) *oihw++ = packed[place(c, block, o, i, t)];
+}
+
+/* Tile shapes. Accumulators (OB * PX) of 12 to 24 vectors reach the FMA peak on AVX-512, 12 on AVX2 (16
+ * registers). */
+struct tile {
+  int ob, px;
+};
+
+static int waste(int width, int tile) {
+  return (width + tile - 1) / tile * tile - width;
+}
+
+static struct tile conv_tile(const struct fm_facts *f, int out_blocks, int width) {
+  struct tile t = {2, 8};
+  if (f->block == 16) {
+    if (out_blocks == 1)
+      t = (struct tile){1, width % 16 == 0 ? 16 : 8};
+    else if (out_blocks % 3 == 0 && out_blocks % 2 == 1)
+      t = (struct tile){3, 8};
+    if (t.px == 8 && t.ob < 3 && waste(width, 6) < waste(width, 8)) t.px = 6;
+  } else if (f->block == 8) {
+    t = (struct tile){out_blocks == 1 ? 1 : 2, out_blocks == 1                     ? 8
+                                               : waste(width, 4) < waste(width, 6) ? 4
+                                                                                   : 6};
+  } else {
+    t = (struct tile){out_blocks == 1 ? 1 : 2, 4};
+  }
+  return t;
+}
+
+/* Rows a work-item takes: many where there is work for everyone, so that set-up is shared. */
+static int rows_of(const struct fm_facts *f, int height, int others) {
+  if (f->kind == FM_CLASS_GPU || f->group > 1) return 1;
+  int rows = 4;
+  while (rows > 1 && (height + rows - 1) / rows * others < 8 * f->compute_units) rows /= 2;
+  return rows > height ? height : rows;
+}
+
+static void full(struct fm_device *d, const struct fm_conv *c, bool phase, int stride, int pad_y, int pad_x,
+                 const struct fm_acts *in, const struct fm_buffer *weights, const struct fm_buffer *bias,
+                 const struct fm_acts *res, struct fm_limits limits, const struct fm_acts *out) {
+  const struct fm_facts *f = fm_device_facts(d);
+  int blocks = fm_acts_blocks(out), wide = phase ? (out->w + 1) / 2 : out->w,
+      high = phase ? (out->h + 1) / 2 : out->h;
+  struct tile t = conv_tile(f, blocks, wide);
+  int groups = (blocks + t.ob - 1) / t.ob, columns = (wide + t.px - 1) / t.px;
+  int rows = rows_of(f, high, groups * columns * out->n);
+  char options[128];
+  snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IB=%d -D IL=%d -D PHASE=%d", c->k,
+           stride, t.ob, t.px, in->block, in->block == 4 && c->picture ? 3 : in->block, phase);
+  struct fm_kernel *k = fm_kernel_get(d, "conv.cl", "conv", options);
+  /* Output groups in the fast dimension let 1x1 tiles stay in the nearest cache while all outputs are made.
+   */
+  bool order = c->k == 1 && f->group == 1;
+  size_t tiles = (size_t)columns * (size_t)((high + rows - 1) / rows),
+         pictures = (size_t)out->n * (phase ? 4 : 1);
+  FM_LAUNCH(d, k, order ? (size_t)groups : tiles, order ? tiles : (size_t)groups, pictures,
+            fm_arg_buffer(&in->buffer), fm_arg_buffer(weights), fm_arg_buffer(bias ? bias : weights),
+            fm_arg_buffer(res ? &res->buffer : &in->buffer), fm_arg_buffer(&out->buffer), fm_acts_arg(in),
+            fm_acts_arg(out), fm_acts_arg(res ? res : out), fm_arg_int4(out->h, out->w, rows, order),
+            fm_arg_int2(pad_y, pad_x), fm_arg_int2(bias != NULL, res != NULL),
+            fm_arg_float2(limits.low, limits.high));
+}
+
+static void depthwise(struct fm_device *d, const struct fm_conv *c, bool phase, int stride, int pad_y,
+                      int pad_x, const struct fm_acts *in, const struct fm_buffer *weights,
+                      const struct fm_buffer *bias, const struct fm_acts *res, struct fm_limits limits,
+                      const struct fm_acts *out) {
+  const struct fm_facts *f = fm_device_facts(d);
+  int px = f->block == 16 && stride == 1 ? 8 : 4, blocks = fm_acts_blocks(out);
+  int wide = phase ? (out->w + 1) / 2 : out->w, high = phase ? (out->h + 1) / 2 : out->h;
+  int columns = (wide + px - 1) / px, rows = rows_of(f, high, blocks * columns * out->n);
+  char options[96];
+  snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PX=%d -D PHASE=%d", c->k, stride, px, phase);
+  struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise", options);
+  FM_LAUNCH(d, k, (size_t)columns * (size_t)((high + rows - 1) / rows), (size_t)blocks,
+            (size_t)out->n * (phase ? 4 : 1), fm_arg_buffer(&in->buffer), fm_arg_buffer(weights),
+            fm_arg_buffer(bias ? bias : weights), fm_arg_buffer(res ? &res->buffer : &in->buffer),
+            fm_arg_buffer(&out->buffer), fm_acts_arg(in), fm_acts_arg(out), fm_acts_arg(res ? res : out),
+            fm_arg_int4(out->h, out->w, rows, 0), fm_arg_int2(pad_y, pad_x),
+            fm_arg_int2(bias != NULL, res != NULL), fm_arg_float2(limits.low, limits.high));
+}
+
+void fm_conv_forward(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
+                     const struct fm_buffer *weights, const struct fm_buffer *bias, const struct fm_acts *res,
+                     struct fm_limits limits, const struct fm_acts *out) {
+  (c->depthwise ? depthwise : full)(d, c, false, c->stride, c->pad_y, c->pad_x, in, weights, bias, res,
+                                    limits, out);
+}
+
+size_t fm_conv_flip_bytes(const struct fm_conv *c, int block) {
+  size_t taps = (size_t)c->k * (size_t)c->k, b = (size_t)block;
+  if (c->depthwise) return fm_conv_weights(c, block) * sizeof(float);
+  return (size_t)blocks_of(c->cout, block) * (size_t)blocks_of(c->cin, block) * taps * b * b * sizeof(float);
+}
+
+void fm_conv_input_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *dy,
+                            const struct fm_buffer *weights, const struct fm_buffer *flipped, bool accumulate,
+                            const struct fm_acts *dx) {
+  int block = fm_device_facts(d)->block, taps = c->k * c->k, outputs = blocks_of(c->cout, block);
+  if (c->depthwise) {
+    struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise_flip", "-D KS=1 -D ST=1 -D PX=1");
+    FM_LAUNCH(d, k, (size_t)outputs, 1, 1, fm_arg_buffer(weights), fm_arg_buffer(flipped),
+              fm_arg_int(outputs), fm_arg_int(taps));
+  } else {
+    int inputs = blocks_of(c->cin, block);
+    struct fm_kernel *k =
+        fm_kernel_get(d, "wgrad.cl", "flip", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1");
+    FM_LAUNCH(d, k, (size_t)outputs, (size_t)inputs, 1, fm_arg_buffer(weights), fm_arg_buffer(flipped),
+              fm_arg_int(outputs), fm_arg_int(inputs), fm_arg_int(taps), fm_arg_int(lanes_of(c, block)));
+  }
+  struct fm_conv back = *c;
+  back.picture = false;
+  bool phase = c->stride == 2;
+  int pad_y = phase ? c->pad_y : c->k - 1 - c->pad_y, pad_x = phase ? c->pad_x : c->k - 1 - c->pad_x;
+  (c->depthwise ? depthwise : full)(d, &back, phase, 1, pad_y, pad_x, dy, flipped, NULL,
+                                    accumulate ? dx : NULL, fm_limits_none, dx);
+}
+
+/* Blocks of outputs a weight-gradient item owns; parts of the batch, so that there is work for every unit. */
+static int wgrad_ob(const struct fm_facts *f, int blocks) {
+  return blocks == 1 || f->block == 4 ? 1 : 2;
+}
+
+static int parts_of(const struct fm_facts *f, int items, int n) {
+  int wanted = f->kind == FM_CLASS_GPU ? 64 * f->compute_units : 8 * f->compute_units, parts = 1;
+  while (parts < n && items * parts < wanted) parts++;
+  int per = (n + parts - 1) / parts;
+  return (n + per - 1) / per;
+}
+
+static int conv_parts(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
+                      const struct fm_acts *out) {
+  const struct fm_facts *f = fm_device_facts(d);
+  int blocks = fm_acts_blocks(out), ob = wgrad_ob(f, blocks);
+  int items = c->depthwise ? blocks : fm_acts_blocks(in) * ((blocks + ob - 1) / ob);
+  return parts_of(f, items, out->n);
+}
+
+size_t fm_conv_parts_bytes(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
+                           const struct fm_acts *out) {
+  return (size_t)conv_parts(d, c, in, out) * fm_conv_weights(c, fm_device_facts(d)->block) * sizeof(float);
+}
+
+void fm_conv_weight_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
+                             const struct fm_acts *dy, const struct fm_buffer *parts,
+                             const struct fm_buffer *dw) {
+  const struct fm_facts *f = fm_device_facts(d);
+  int count = conv_parts(d, c, in, dy), per = (dy->n + count - 1) / count, blocks = fm_acts_blocks(dy);
+  const struct fm_buffer *to = count > 1 ? parts : dw;
+  char options[128];
+  if (c->depthwise) {
+    snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PX=1", c->k, c->stride);
+    struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise_wgrad", options);
+    FM_LAUNCH(d, k, (size_t)blocks, (size_t)count, 1, fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer),
+              fm_arg_buffer(to), fm_acts_arg(in), fm_acts_arg(dy), fm_arg_int4(dy->n, dy->h, dy->w, per),
+              fm_arg_int2(c->pad_y, c->pad_x));
+  } else {
+    int ob = wgrad_ob(f, blocks), lanes = lanes_of(c, f->block), it = lanes == 3 ? 3 : lanes < 8 ? lanes : 8;
+    /* Strips of rows whose inputs and gradients stay in the first-level cache. */
+    int rows = max_int(1, 192 / dy->w);
+    snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D IB=%d -D IL=%d -D IT=%d", c->k,
+             c->stride, ob, in->block, lanes, it);
+    struct fm_kernel *k = fm_kernel_get(d, "wgrad.cl", "wgrad", options);
+    FM_LAUNCH(d, k, (size_t)fm_acts_blocks(in), (size_t)((blocks + ob - 1) / ob), (size_t)count,
+              fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer), fm_arg_buffer(to), fm_acts_arg(in),
+              fm_acts_arg(dy), fm_arg_int4(dy->n, dy->h, dy->w, rows), fm_arg_int2(c->pad_y, c->pad_x),
+              fm_arg_int(per));
+  }
+  if (count == 1) return;
+  int vectors = (int)(fm_conv_weights(c, f->block) / (size_t)f->block);
+  struct fm_kernel *k =
+      fm_kernel_get(d, "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1");
+  size_t items = f->group == 1 ? (size_t)(2 * f->compute_units) : (size_t)vectors;
+  FM_LAUNCH(d, k, items, 1, 1, fm_arg_buffer(parts), fm_arg_buffer(dw), fm_arg_int(vectors),
+            fm_arg_int(count));
+}
+
+double fm_conv_macs(const struct fm_conv *c, const struct fm_acts *out) {
+  return (double)out->n * out->h * out->w * c->k * c->k * c->cout * (c->depthwise ? 1 : c->cin);
+}

@@ -1,0 +1,53 @@
+#include "op/loss.h"
+
+#include "op/simple.h"
+
+void fm_discrepancy(struct fm_device *d, const struct fm_acts *expert, const struct fm_acts *apprentice,
+                    int h, int w, bool accumulate, const struct fm_buffer *distance,
+                    const struct fm_buffer *ie, const struct fm_buffer *ia) {
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "discrepancy", ""), fm_acts_gx(d, w), (size_t)h, (size_t)expert->n,
+            fm_arg_buffer(&expert->buffer), fm_arg_buffer(&apprentice->buffer), fm_arg_buffer(distance),
+            fm_arg_buffer(ie ? ie : distance), fm_arg_buffer(ia ? ia : distance), fm_acts_arg(expert),
+            fm_acts_arg(apprentice), fm_arg_int4(h, w, expert->h, expert->w),
+            fm_arg_int2(accumulate, ie != NULL),
+            fm_arg_float2(fm_resize_step(expert->h, h, true), fm_resize_step(expert->w, w, true)));
+}
+
+enum fm_status fm_loss_scratch_make(struct fm_device *d, int n, int h, int w, struct fm_loss_scratch *s) {
+  *s = (struct fm_loss_scratch){0};
+  size_t positions = (size_t)n * (size_t)h * (size_t)w * sizeof(float);
+  struct fm_buffer *const all[] = {&s->distance, &s->ie, &s->ia, &s->ca, &s->cb};
+  for (int i = 0; i < 5; i++) FM_TRY(fm_buffer_make(d, positions, all[i]));
+  return fm_buffer_make(d, (size_t)n * (size_t)h * 8 * sizeof(float), &s->rows);
+}
+
+void fm_loss_scratch_free(struct fm_device *d, struct fm_loss_scratch *s) {
+  struct fm_buffer *const all[] = {&s->distance, &s->ie, &s->ia, &s->ca, &s->cb, &s->rows};
+  for (int i = 0; i < 6; i++) fm_buffer_free(d, all[i]);
+}
+
+void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const struct fm_acts *expert,
+                 const struct fm_acts *apprentice, int h, int w, const struct fm_buffer *mask, int mask_h,
+                 int mask_w, const struct fm_loss_scratch *s, const struct fm_buffer *result,
+                 const struct fm_acts *gradient) {
+  int rows = expert->n * h;
+  struct fm_arg size = fm_arg_int4(h, w, mask_h, mask_w);
+  fm_discrepancy(d, expert, apprentice, h, w, false, &s->distance, &s->ie, &s->ia);
+  for (int pass = 0; pass < 2; pass++) {
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_rows", ""), (size_t)rows, 1, 1, fm_arg_buffer(&s->distance),
+              fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->rows), size,
+              fm_arg_int4(rows, pass, o->overlap, 0), fm_arg_float(o->gamma));
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_finish", ""), 1, 1, 1, fm_arg_buffer(&s->rows),
+              fm_arg_buffer(result), fm_arg_int2(rows, pass), fm_arg_float((float)expert->n));
+  }
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_factors", ""), (size_t)rows, 1, 1,
+            fm_arg_buffer(&s->distance), fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->ie),
+            fm_arg_buffer(&s->ia), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb), size,
+            fm_arg_int2(rows, o->overlap), fm_arg_float(o->gamma));
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_back", ""), fm_acts_gx(d, apprentice->w),
+            (size_t)apprentice->h, (size_t)apprentice->n, fm_arg_buffer(&expert->buffer),
+            fm_arg_buffer(&apprentice->buffer), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb),
+            fm_arg_buffer(&gradient->buffer), fm_acts_arg(expert), fm_acts_arg(apprentice),
+            fm_acts_arg(gradient), fm_arg_int4(h, w, apprentice->h, apprentice->w),
+            fm_arg_float2(fm_resize_step(apprentice->h, h, true), fm_resize_step(apprentice->w, w, true)));
+}
