@@ -1,0 +1,337 @@
+#define _POSIX_C_SOURCE 200809L
+#include "data/loader.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/thread.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_WORKERS = 16, MOST_DEPTH = 64, MOST_BATCH = 4096 };
+
+/* A decoded picture that is kept: rgb, and after it what the picture needs besides (its background or its own
+ * mask). Never changed after it was published under the lock. */
+struct kept {
+  unsigned char *rgb;
+  int width, height;
+};
+
+/* A batch that is being made or used. The workers fill different pictures of it at the same time. */
+struct slot {
+  struct fm_batch batch;
+  uint32_t *pictures;
+  unsigned char *rgb, *mask;
+  int *width, *height;
+  size_t taken, done; /* pictures handed to workers, and finished */
+};
+
+/* Batches have serial numbers from 0 (the first of this run) and live in slot[serial % slots]. The lock
+ * guards all that changes, except the bytes of pictures that one worker is at. */
+struct fm_loader {
+  struct fm_context *ctx;
+  struct fm_loader_options options;
+  size_t pixels;  /* of a picture: side * side */
+  size_t batches; /* of an epoch */
+  size_t total;   /* of this run */
+  pthread_mutex_t lock;
+  pthread_cond_t work,
+      ready; /* for workers: a slot is free; for the consumer: a batch is done, or an error */
+  struct slot *slot;
+  size_t slots;
+  size_t started;  /* serials below it were begun */
+  size_t released; /* serials below it were used and their slots are free */
+  size_t given;    /* serials below it were given to the consumer */
+  uint32_t *order; /* the permutation of order_epoch */
+  int order_epoch;
+  struct kept *kept; /* [count]; NULL: nothing is worth keeping */
+  size_t kept_bytes, kept_limit;
+  enum fm_status status;
+  bool stop;
+  pthread_t thread[MOST_WORKERS];
+  int threads;
+  double waited;
+};
+
+size_t fm_loader_batches(const struct fm_loader *loader) {
+  return loader->batches;
+}
+
+double fm_loader_waited(const struct fm_loader *loader) {
+  return loader->waited;
+}
+
+/* ---- one picture ---- */
+
+static bool wants_background(const struct fm_loader *l, const struct fm_sample *s) {
+  return !s->flawed && l->options.synthetic.kind != FM_SYNTHETIC_NONE && l->options.synthetic.skip_background;
+}
+
+/* Bytes of a picture with what it needs besides. */
+static size_t kept_size(const struct fm_loader *l, const struct fm_sample *s) {
+  bool extra = wants_background(l, s) || (s->flawed && l->options.masks);
+  return l->pixels * (extra ? 4 : 3);
+}
+
+static enum fm_status decode(struct fm_loader *l, const struct fm_sample *s, struct kept *out) {
+  struct fm_context *ctx = l->ctx;
+  FM_TRY(fm_picture_load(ctx, s->path, &l->options.preprocess, out->rgb, &out->width, &out->height));
+  unsigned char *extra = out->rgb + 3 * l->pixels;
+  if (wants_background(l, s))
+    return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&l->options.preprocess), extra);
+  if (!s->flawed || !l->options.masks) return FM_OK;
+  if (!s->mask) return fm_error(ctx, FM_FORMAT, "the flawed picture '%s' has no mask to train with", s->path);
+  return fm_mask_load(ctx, s->mask, &l->options.preprocess, extra);
+}
+
+/* The decoded picture: from the cache, or new. *mine: the caller frees out->rgb. */
+static enum fm_status obtain(struct fm_loader *l, uint32_t picture, struct kept *out, bool *mine) {
+  const struct fm_sample *s = &l->options.samples[picture];
+  pthread_mutex_lock(&l->lock);
+  *out = l->kept ? l->kept[picture] : (struct kept){0};
+  pthread_mutex_unlock(&l->lock);
+  *mine = !out->rgb;
+  if (out->rgb) return FM_OK;
+  size_t size = kept_size(l, s);
+  if (!(out->rgb = fm_alloc(l->ctx, size, 1))) return FM_MEMORY;
+  enum fm_status status = decode(l, s, out);
+  if (status != FM_OK) return status;
+  pthread_mutex_lock(&l->lock);
+  if (l->kept && !l->kept[picture].rgb && l->kept_bytes + size <= l->kept_limit) {
+    l->kept[picture] = *out;
+    l->kept_bytes += size;
+    *mine = false;
+  }
+  pthread_mutex_unlock(&l->lock);
+  return FM_OK;
+}
+
+static enum fm_status make_picture(struct fm_loader *l, struct slot *slot, size_t i) {
+  const struct fm_loader_options *o = &l->options;
+  uint32_t picture = slot->pictures[i];
+  const struct fm_sample *s = &o->samples[picture];
+  unsigned char *rgb = slot->rgb + i * 3 * l->pixels, *mask = slot->mask + i * l->pixels;
+  struct kept source = {0};
+  bool mine = false;
+  enum fm_status status = obtain(l, picture, &source, &mine);
+  if (status == FM_OK) {
+    const unsigned char *extra = source.rgb + 3 * l->pixels;
+    slot->width[i] = source.width;
+    slot->height[i] = source.height;
+    memcpy(rgb, source.rgb, 3 * l->pixels);
+    if (!s->flawed)
+      fm_synthetic_apply(&o->synthetic, o->seed, slot->batch.epoch, picture, rgb, mask,
+                         fm_preprocess_side(&o->preprocess), wants_background(l, s) ? extra : NULL);
+    else if (o->masks)
+      memcpy(mask, extra, l->pixels);
+    else
+      memset(mask, 0, l->pixels);
+  }
+  if (mine) fm_free(l->ctx, source.rgb);
+  return status;
+}
+
+/* ---- handing out work; the lock is held ---- */
+
+static void order_of_epoch(struct fm_loader *l, int epoch) {
+  if (l->order_epoch == epoch) return;
+  char name[32];
+  snprintf(name, sizeof name, "order.%d", epoch);
+  struct fm_rng rng = fm_rng_stream(l->options.seed, name);
+  fm_rng_permutation(&rng, l->order, (uint32_t)l->options.count);
+  l->order_epoch = epoch;
+}
+
+static void begin_batch(struct fm_loader *l) {
+  size_t absolute = l->options.first_batch + l->started, most = (size_t)l->options.batch;
+  struct slot *slot = &l->slot[l->started++ % l->slots];
+  size_t index = absolute % l->batches, first = index * most;
+  int epoch = l->options.first_epoch + (int)(absolute / l->batches);
+  size_t count = l->options.count - first < most ? l->options.count - first : most;
+  if (l->options.shuffle) order_of_epoch(l, epoch);
+  for (size_t i = 0; i < count; i++)
+    slot->pictures[i] = l->options.shuffle ? l->order[first + i] : (uint32_t)(first + i);
+  slot->taken = slot->done = 0;
+  slot->batch = (struct fm_batch){.epoch = epoch,
+                                  .index = index,
+                                  .count = count,
+                                  .last = index + 1 == l->batches,
+                                  .pictures = slot->pictures,
+                                  .rgb = slot->rgb,
+                                  .mask = slot->mask,
+                                  .width = slot->width,
+                                  .height = slot->height};
+}
+
+/* The next picture to make, in the order of use; NULL where there is none now. */
+static struct slot *take(struct fm_loader *l, size_t *i) {
+  struct slot *slot = l->started ? &l->slot[(l->started - 1) % l->slots] : NULL;
+  if (!slot || slot->taken == slot->batch.count) {
+    if (l->started == l->total || l->started == l->released + l->slots) return NULL;
+    begin_batch(l);
+    slot = &l->slot[(l->started - 1) % l->slots];
+  }
+  *i = slot->taken++;
+  return slot;
+}
+
+/* Makes one picture: releases the lock meanwhile. */
+static void work_on(struct fm_loader *l, struct slot *slot, size_t i) {
+  pthread_mutex_unlock(&l->lock);
+  enum fm_status status = make_picture(l, slot, i);
+  pthread_mutex_lock(&l->lock);
+  if (status != FM_OK && l->status == FM_OK) l->status = status;
+  slot->done++;
+  if (l->status != FM_OK || slot->done == slot->batch.count) pthread_cond_signal(&l->ready);
+}
+
+static void *worker(void *argument) {
+  struct fm_loader *l = argument;
+  pthread_mutex_lock(&l->lock);
+  while (!l->stop && l->status == FM_OK) {
+    size_t i;
+    struct slot *slot = take(l, &i);
+    if (slot)
+      work_on(l, slot, i);
+    else if (l->started == l->total)
+      break;
+    else
+      pthread_cond_wait(&l->work, &l->lock);
+  }
+  pthread_mutex_unlock(&l->lock);
+  return NULL;
+}
+
+enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
+  double begin = fm_seconds();
+  *batch = (struct fm_batch){0};
+  pthread_mutex_lock(&l->lock);
+  l->released = l->given;
+  pthread_cond_broadcast(&l->work);
+  if (l->given < l->total) {
+    const struct slot *slot = &l->slot[l->given % l->slots];
+    while (l->status == FM_OK && !(l->given < l->started && slot->done == slot->batch.count)) {
+      size_t i;
+      struct slot *own = l->threads ? NULL : take(l, &i); /* no thread could be started: do it here */
+      if (own)
+        work_on(l, own, i);
+      else
+        pthread_cond_wait(&l->ready, &l->lock);
+    }
+    if (l->status == FM_OK) {
+      *batch = slot->batch;
+      l->given++;
+    }
+  }
+  enum fm_status status = l->status;
+  pthread_mutex_unlock(&l->lock);
+  l->waited += fm_seconds() - begin;
+  return status;
+}
+
+/* ---- opening and closing ---- */
+
+static enum fm_status check(struct fm_context *ctx, const struct fm_loader_options *o) {
+  FM_TRY(fm_preprocess_check(ctx, &o->preprocess));
+  if (!o->count) return fm_error(ctx, FM_USAGE, "there are no pictures to load");
+  if (o->count > UINT32_MAX) return fm_error(ctx, FM_LIMIT, "%zu pictures are too many", o->count);
+  if (o->batch < 1 || o->batch > MOST_BATCH)
+    return fm_error(ctx, FM_USAGE, "a batch of %d pictures is not possible; it should be 1 to %d", o->batch,
+                    MOST_BATCH);
+  if (o->first_epoch < 0 || o->epochs < 0 || o->first_batch > (o->count - 1) / (size_t)o->batch + 1)
+    return fm_error(ctx, FM_USAGE, "epoch %d, batch %zu is no place to start from", o->first_epoch,
+                    o->first_batch);
+  if (o->synthetic.kind != FM_SYNTHETIC_NONE && o->synthetic.kind != FM_SYNTHETIC_CDO)
+    return fm_error(ctx, FM_USAGE,
+                    "synthetic anomalies of the 2025 recipe are not built yet; use those of 2023");
+  return FM_OK;
+}
+
+static enum fm_status slot_open(struct fm_loader *l, struct slot *slot) {
+  size_t batch = (size_t)l->options.batch, bytes;
+  if (!fm_mul(batch, 3 * l->pixels, &bytes)) return fm_error(l->ctx, FM_LIMIT, "a batch is too large");
+  slot->pictures = fm_alloc(l->ctx, batch, sizeof *slot->pictures);
+  slot->width = fm_alloc(l->ctx, batch, sizeof *slot->width);
+  slot->height = fm_alloc(l->ctx, batch, sizeof *slot->height);
+  slot->rgb = fm_alloc_aligned(l->ctx, bytes, 1);
+  slot->mask = fm_alloc_aligned(l->ctx, batch * l->pixels, 1);
+  return slot->pictures && slot->width && slot->height && slot->rgb && slot->mask ? FM_OK : FM_MEMORY;
+}
+
+static enum fm_status allocate(struct fm_loader *l) {
+  int epochs = l->options.epochs - l->options.first_epoch;
+  if (!(l->slot = fm_alloc(l->ctx, l->slots, sizeof *l->slot))) return FM_MEMORY;
+  if (!(l->order = fm_alloc(l->ctx, l->options.count, sizeof *l->order))) return FM_MEMORY;
+  if (epochs > 1 && !(l->kept = fm_alloc(l->ctx, l->options.count, sizeof *l->kept))) return FM_MEMORY;
+  for (size_t i = 0; i < l->slots; i++) FM_TRY(slot_open(l, &l->slot[i]));
+  return FM_OK;
+}
+
+static enum fm_status prepare(struct fm_loader *l) {
+  struct fm_loader_options *o = &l->options;
+  FM_TRY(check(l->ctx, o));
+  if (o->epochs == 0) o->epochs = o->first_epoch + 1;
+  size_t side = (size_t)fm_preprocess_side(&o->preprocess), epochs = 0;
+  if (o->epochs > o->first_epoch) epochs = (size_t)(o->epochs - o->first_epoch);
+  l->pixels = side * side;
+  l->batches = (o->count - 1) / (size_t)o->batch + 1;
+  if (!fm_mul(l->batches, epochs, &l->total)) return fm_error(l->ctx, FM_LIMIT, "too many epochs");
+  l->total = l->total > o->first_batch ? l->total - o->first_batch : 0;
+  l->slots = (size_t)(o->depth < 1            ? 3
+                      : o->depth > MOST_DEPTH ? MOST_DEPTH
+                                              : o->depth) +
+             1; /* and the one in use */
+  l->kept_limit = o->cache_limit ? o->cache_limit : (size_t)2 << 30;
+  l->order_epoch = -1;
+  return allocate(l);
+}
+
+enum fm_status fm_loader_open(struct fm_context *ctx, const struct fm_loader_options *options,
+                              struct fm_loader **loader) {
+  *loader = NULL;
+  struct fm_loader *l = fm_alloc(ctx, 1, sizeof *l);
+  if (!l) return FM_MEMORY;
+  l->ctx = ctx;
+  l->options = *options;
+  pthread_mutex_init(&l->lock, NULL);
+  pthread_cond_init(&l->work, NULL);
+  pthread_cond_init(&l->ready, NULL);
+  enum fm_status status = prepare(l);
+  if (status != FM_OK) {
+    fm_loader_close(l);
+    return status;
+  }
+  int want = options->workers > 0 ? options->workers : fm_threads(ctx) < 2 ? 1 : 2;
+  if (want > MOST_WORKERS) want = MOST_WORKERS;
+  int running = 0;
+  while (running < want && pthread_create(&l->thread[running], NULL, worker, l) == 0) running++;
+  l->threads = running;
+  *loader = l;
+  return FM_OK;
+}
+
+void fm_loader_close(struct fm_loader *l) {
+  if (!l) return;
+  struct fm_context *ctx = l->ctx;
+  pthread_mutex_lock(&l->lock);
+  l->stop = true;
+  pthread_cond_broadcast(&l->work);
+  pthread_mutex_unlock(&l->lock);
+  for (int i = 0; i < l->threads; i++) pthread_join(l->thread[i], NULL);
+  for (size_t i = 0; l->slot && i < l->slots; i++) {
+    fm_free(ctx, l->slot[i].pictures);
+    fm_free(ctx, l->slot[i].width);
+    fm_free(ctx, l->slot[i].height);
+    fm_free(ctx, l->slot[i].rgb);
+    fm_free(ctx, l->slot[i].mask);
+  }
+  for (size_t i = 0; l->kept && i < l->options.count; i++) fm_free(ctx, l->kept[i].rgb);
+  fm_free(ctx, l->slot);
+  fm_free(ctx, l->order);
+  fm_free(ctx, l->kept);
+  pthread_cond_destroy(&l->ready);
+  pthread_cond_destroy(&l->work);
+  pthread_mutex_destroy(&l->lock);
+  fm_free(ctx, l);
+}

@@ -1,0 +1,93 @@
+#define _POSIX_C_SOURCE 200809L
+#include "data/picture.h"
+
+#include "base/memory.h"
+#include "file/image.h"
+
+int fm_preprocess_side(const struct fm_preprocess *p) {
+  return p->crop > 0 ? p->crop : p->size;
+}
+
+enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_preprocess *p) {
+  enum { MOST = 4096 };
+  if (p->size < 1 || p->size > MOST)
+    return fm_error(ctx, FM_USAGE, "pictures cannot be resized to %d; the size should be 1 to %d", p->size,
+                    MOST);
+  if (p->crop < 0 || p->crop > p->size)
+    return fm_error(ctx, FM_USAGE, "a crop of %d does not fit into the size %d", p->crop, p->size);
+  return FM_OK;
+}
+
+/* Resizes and crops an RGB picture. */
+static enum fm_status shape(struct fm_context *ctx, const struct fm_image *image,
+                            const struct fm_preprocess *p, unsigned char *rgb) {
+  int side = fm_preprocess_side(p);
+  if (side == p->size)
+    return fm_resize_picture(ctx, p->resize, image->pixels, image->width, image->height, 3, rgb, side, side);
+  unsigned char *whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, 3);
+  if (!whole) return FM_MEMORY;
+  enum fm_status status = fm_resize_picture(ctx, p->resize, image->pixels, image->width, image->height, 3,
+                                            whole, p->size, p->size);
+  if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, 3, rgb, side, side);
+  fm_free(ctx, whole);
+  return status;
+}
+
+enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                               unsigned char *rgb, int *width, int *height) {
+  struct fm_image image;
+  FM_TRY(fm_preprocess_check(ctx, p));
+  FM_TRY(fm_image_read(ctx, path, &image));
+  if (width) *width = image.width;
+  if (height) *height = image.height;
+  enum fm_status status = fm_image_to_rgb(ctx, &image);
+  if (status == FM_OK) status = shape(ctx, &image, p, rgb);
+  fm_image_free(ctx, &image);
+  return status;
+}
+
+/* Any channel that is not zero makes a pixel flawed: one byte a pixel, 0 or 1, at the front of the same
+ * memory. */
+static void make_binary(struct fm_image *mask) {
+  size_t n = (size_t)mask->width * (size_t)mask->height, channels = (size_t)mask->channels;
+  for (size_t i = 0; i < n; i++) {
+    unsigned char any = 0;
+    for (size_t c = 0; c < channels; c++) any |= mask->pixels[i * channels + c];
+    mask->pixels[i] = any != 0;
+  }
+  mask->channels = 1;
+}
+
+enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                            unsigned char *mask) {
+  struct fm_image image;
+  FM_TRY(fm_preprocess_check(ctx, p));
+  FM_TRY(fm_image_read(ctx, path, &image));
+  make_binary(&image);
+  int side = fm_preprocess_side(p);
+  enum fm_status status = FM_OK;
+  unsigned char *whole = mask;
+  if (side != p->size && !(whole = fm_alloc(ctx, (size_t)p->size, (size_t)p->size))) status = FM_MEMORY;
+  if (status == FM_OK) fm_resize_nearest(image.pixels, image.width, image.height, whole, p->size, p->size);
+  if (status == FM_OK && whole != mask) fm_crop_centre(whole, p->size, p->size, 1, mask, side, side);
+  if (whole != mask) fm_free(ctx, whole);
+  fm_image_free(ctx, &image);
+  return status;
+}
+
+enum fm_status fm_mask_load_whole(struct fm_context *ctx, const char *path, int width, int height,
+                                  unsigned char **mask) {
+  struct fm_image image;
+  *mask = NULL;
+  FM_TRY(fm_image_read(ctx, path, &image));
+  if (image.width != width || image.height != height) {
+    enum fm_status status = fm_error(
+        ctx, FM_FORMAT, "the mask '%s' has %dx%d pixels and its picture %dx%d; they should be the same", path,
+        image.width, image.height, width, height);
+    fm_image_free(ctx, &image);
+    return status;
+  }
+  make_binary(&image);
+  *mask = image.pixels;
+  return FM_OK;
+}
