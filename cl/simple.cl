@@ -41,16 +41,17 @@ KERNEL void halo(__global float *restrict x, const int4 size /* h, w, halo, plan
   }
 }
 
-/* 8-bit RGB [n][h][w][3] to a picture tensor [n][1][h][w][4]: (v / 255 - mean) / std, fourth lane 0.
+/* 8-bit RGB [n][h][w][3] to a picture tensor [n][1][h][w][lanes]: (v / 255 - mean) / std, lanes past the third 0.
  * Global size: (gx, h, n). */
 KERNEL void picture(__global const uchar *restrict rgb, __global float *restrict x, const int4 xd,
-                    const int2 size /* h, w */) {
+                    const int4 size /* h, w, lanes, 0 */) {
   const int row = get_global_id(1), n = get_global_id(2);
   __global const uchar *p = rgb + ((size_t)n * size.x + row) * size.y * 3;
-  __global float *xp = x + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * 4;
+  __global float *xp = x + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * size.z;
   for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
     const float3 v = convert_float3(vload3(i, p)) / 255.0f;
     const float3 z = (v - (float3)(0.485f, 0.456f, 0.406f)) / (float3)(0.229f, 0.224f, 0.225f);
-    vstore4((float4)(z, 0.0f), i, xp);
+    vstore4((float4)(z, 0.0f), 0, xp + (size_t)i * size.z);
+    for (int lane = 4; lane < size.z; lane += 4) vstore4((float4)(0.0f), 0, xp + (size_t)i * size.z + lane);
   }
 }

@@ -114,7 +114,7 @@ static void full(struct fm_device *d, const struct fm_conv *c, bool phase, int s
   int rows = rows_of(f, high, groups * columns * out->n);
   char options[128];
   snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IB=%d -D IL=%d -D PHASE=%d", c->k,
-           stride, t.ob, t.px, in->block, in->block == 4 && c->picture ? 3 : in->block, phase);
+           stride, t.ob, t.px, in->block, c->picture ? 3 : in->block, phase);
   struct fm_kernel *k = fm_kernel_get(d, "conv.cl", "conv", options);
   /* Output groups in the fast dimension let 1x1 tiles stay in the nearest cache while all outputs are made.
    */

@@ -13,7 +13,7 @@ struct fm_conv {
   int cin, cout, k, stride;
   int pad_y, pad_x; /* rows above, columns left; what lies below and right follows from the output's size */
   bool depthwise;   /* cin == cout */
-  bool picture;     /* the input is a picture tensor: block 4, three lanes used */
+  bool picture;     /* the input has three channels, in a block of 4 or the device's: three lanes are used */
 };
 
 /* Activation limits: none, ReLU, ReLU6. */

@@ -29,7 +29,7 @@ void fm_halo(struct fm_device *d, const struct fm_acts *x) {
 
 void fm_picture(struct fm_device *d, const struct fm_buffer *rgb, const struct fm_acts *x) {
   FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "picture", ""), fm_acts_gx(d, x->w), (size_t)x->h, (size_t)x->n,
-            fm_arg_buffer(rgb), fm_arg_buffer(&x->buffer), fm_acts_arg(x), fm_arg_int2(x->h, x->w));
+            fm_arg_buffer(rgb), fm_arg_buffer(&x->buffer), fm_acts_arg(x), fm_arg_int4(x->h, x->w, x->block, 0));
 }
 
 void fm_pool(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,
