@@ -1,27 +1,37 @@
 /* The metrics of MVTec AD from anomaly maps and masks, exact: every distinct score is a threshold.
  *
- * AUROC and AP as scikit-learn defines them (ties grouped). F1: the largest over all thresholds score >= t, the threshold
- * the smallest of those that reach it. IoU pooled over all pictures at that threshold. AUPRO: mean over 8-connected
- * regions of the covered fraction against the false positive rate, up to the limit (linear interpolation there),
- * divided by the limit. aupro_cdo1: the 2023 CDO script's variant (200 thresholds, filled regions, rescaled rates).
- * A metric without both classes is NaN (null in JSON). */
+ * AUROC and AP as scikit-learn defines them (ties grouped). F1: the largest over all thresholds score >= t,
+ * the threshold the smallest of those that reach it. IoU pooled over all pictures at that threshold. AUPRO:
+ * mean over 8-connected regions of the covered fraction against the false positive rate, up to the limit
+ * (linear interpolation there), divided by the limit. aupro_cdo1: the 2023 CDO script's variant (200
+ * thresholds, filled regions, rescaled rates). A metric without both classes is NaN (null in JSON). */
 #ifndef FM_SCORE_METRICS_H
 #define FM_SCORE_METRICS_H
 
 #include "base/status.h"
 
-struct fm_scored {        /* one picture */
+struct fm_scored { /* one picture */
   int width, height;
   const float *map;          /* height * width */
   const unsigned char *mask; /* the same, non-zero: flawed; NULL: a good picture */
 };
 
 /* name; the order of output */
-#define FM_METRICS_LIST(X)                                                                                   \
-  X(image_auroc, "image_auroc") X(image_ap, "image_ap") X(image_f1, "image_f1")                              \
-  X(image_f1_threshold, "image_f1_threshold") X(pixel_auroc, "pixel_auroc") X(pixel_ap, "pixel_ap")          \
-  X(pixel_f1, "pixel_f1") X(pixel_f1_threshold, "pixel_f1_threshold") X(pixel_iou, "pixel_iou")              \
-  X(aupro_30, "aupro_0.30") X(aupro_05, "aupro_0.05") X(aupro_cdo1, "aupro_cdo1")
+/* clang-format off */
+#define FM_METRICS_LIST(X) \
+  X(image_auroc, "image_auroc") \
+  X(image_ap, "image_ap") \
+  X(image_f1, "image_f1") \
+  X(image_f1_threshold, "image_f1_threshold") \
+  X(pixel_auroc, "pixel_auroc") \
+  X(pixel_ap, "pixel_ap") \
+  X(pixel_f1, "pixel_f1") \
+  X(pixel_f1_threshold, "pixel_f1_threshold") \
+  X(pixel_iou, "pixel_iou") \
+  X(aupro_30, "aupro_0.30") \
+  X(aupro_05, "aupro_0.05") \
+  X(aupro_cdo1, "aupro_cdo1")
+/* clang-format on */
 
 struct fm_metrics {
 #define FM_METRICS_FIELD(field, key) double field;
@@ -29,8 +39,8 @@ struct fm_metrics {
 #undef FM_METRICS_FIELD
 };
 
-/* 83 pictures of 900x900: under 3 s on two cores and under 1 GB in all, the maps (270 MB) included. image_score: the
- * pictures' scores where they are not the maps' maxima, else NULL. */
+/* 83 pictures of 900x900: under 3 s on two cores and under 1 GB in all, the maps (270 MB) included.
+ * image_score: the pictures' scores where they are not the maps' maxima, else NULL. */
 enum fm_status fm_metrics_compute(struct fm_context *ctx, size_t count, const struct fm_scored *pictures,
                                   const float *image_score, struct fm_metrics *out);
 

@@ -1,0 +1,114 @@
+#include "score/threshold.h"
+
+#include "base/memory.h"
+#include "score/beta.h"
+#include "score/radix.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const double confidence = 0.95;
+
+/* floor((n + 1) alpha): how many of n + 1 exchangeable scores may lie over the threshold. The small amount
+ * keeps 100 * 0.01 from rounding down to 0. */
+static double allowance(double n, double alpha) {
+  return floor((n + 1) * alpha * (1 + 1e-12));
+}
+
+size_t fm_threshold_needs(double alpha) {
+  double n = floor(1 / alpha) - 1;
+  if (n < 1) return 1;
+  while (allowance(n, alpha) < 1) n++;
+  return (size_t)n;
+}
+
+static enum fm_status check_rate(struct fm_context *ctx, double alpha) {
+  if (alpha > 0 && alpha < 1) return FM_OK;
+  return fm_error(ctx, FM_USAGE,
+                  "a false-alarm rate of %g %% makes no threshold; it must lie between 0 and 100 %%",
+                  100 * alpha);
+}
+
+static enum fm_status add_keys(struct fm_context *ctx, uint32_t *keys, size_t n, const float *scores) {
+  for (size_t i = 0; i < n; i++) {
+    if (!isfinite(scores[i]))
+      return fm_error(ctx, FM_NUMERIC,
+                      "score %zu of the good pictures is not finite; no threshold can be made from it",
+                      i + 1);
+    keys[i] = fm_score_key(scores[i]);
+  }
+  return FM_OK;
+}
+
+static void describe(struct fm_threshold *t, const char *what) {
+  if (t->kept)
+    snprintf(t->origin, sizeof t->origin, "%zu %.80s, false alarms at most %.4g %%", t->n, what,
+             100 * t->alpha);
+  else
+    snprintf(t->origin, sizeof t->origin,
+             "the largest score of %zu %.80s, false alarms at most %.2g %% (%.4g %% needs %zu pictures)",
+             t->n, what, 100 * t->promised, 100 * t->alpha, fm_threshold_needs(t->alpha));
+}
+
+enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float *scores, double alpha,
+                                   const char *what, struct fm_threshold *out) {
+  *out = (struct fm_threshold){.alpha = alpha, .n = n};
+  FM_TRY(check_rate(ctx, alpha));
+  if (!n)
+    return fm_error(ctx, FM_USAGE,
+                    "there are no %s to choose a threshold from; hold some out (--hold-out 20%%) "
+                    "or name a folder of good pictures (--calibrate DIR)",
+                    what);
+  uint32_t *keys = fm_alloc(ctx, n, sizeof *keys);
+  if (!keys) return FM_MEMORY;
+  enum fm_status status = add_keys(ctx, keys, n, scores);
+  if (status == FM_OK) status = fm_sort_u32(ctx, keys, n);
+  if (status == FM_OK) {
+    double over = allowance((double)n, alpha);
+    out->kept = over >= 1;
+    out->k = out->kept ? n + 1 - (size_t)over : n;
+    out->value = (double)fm_score_of_key(keys[out->k - 1]);
+    out->promised = (double)(n + 1 - out->k) / (double)(n + 1);
+    size_t hits = 0;
+    for (size_t i = n; i > 0 && keys[i - 1] > keys[out->k - 1]; i--) hits++;
+    fm_rate_interval(hits, n, confidence, &out->low, &out->high);
+    describe(out, what);
+  }
+  fm_free(ctx, keys);
+  return status;
+}
+
+enum fm_status fm_threshold_pixels(struct fm_context *ctx, size_t count, const struct fm_scored *pictures,
+                                   double alpha, const char *what, struct fm_threshold *out) {
+  *out = (struct fm_threshold){.alpha = alpha, .low = NAN, .high = NAN};
+  FM_TRY(check_rate(ctx, alpha));
+  for (size_t i = 0; i < count; i++) out->n += (size_t)pictures[i].width * (size_t)pictures[i].height;
+  if (!out->n) return fm_error(ctx, FM_USAGE, "there are no %s to choose a pixel threshold from", what);
+  uint32_t *keys = fm_alloc(ctx, out->n, sizeof *keys);
+  if (!keys) return FM_MEMORY;
+  enum fm_status status = FM_OK;
+  for (size_t i = 0, at = 0; status == FM_OK && i < count; i++) {
+    size_t pixels = (size_t)pictures[i].width * (size_t)pictures[i].height;
+    status = add_keys(ctx, keys + at, pixels, pictures[i].map);
+    at += pixels;
+  }
+  if (status == FM_OK) status = fm_sort_u32(ctx, keys, out->n);
+  if (status == FM_OK) {
+    out->k = out->n - (size_t)floor((double)out->n * alpha * (1 + 1e-12));
+    out->k = out->k ? out->k : 1;
+    out->value = (double)fm_score_of_key(keys[out->k - 1]);
+    out->promised = NAN;
+    snprintf(out->origin, sizeof out->origin, "%.4g %% of the pixels of %zu %.80s are over it", 100 * alpha,
+             count, what);
+  }
+  fm_free(ctx, keys);
+  return status;
+}
+
+void fm_threshold_sentence(const struct fm_threshold *t, char out[400]) {
+  int n = snprintf(out, 400, "%.6g, from %s", t->value, t->origin);
+  if (n > 0 && n < 300 && isfinite(t->low) && isfinite(t->high))
+    snprintf(out + n, (size_t)(400 - n),
+             "; the true rate lies between %.2g %% and %.3g %% with 95 %% confidence", 100 * t->low,
+             100 * t->high);
+}

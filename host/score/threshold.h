@@ -1,0 +1,44 @@
+/* Thresholds from good pictures only, with what they promise.
+ *
+ * Split conformal prediction (Vovk, Gammerman, Shafer 2005; Lei et al. 2018): of n scores of good pictures
+ * that took no part in training, the k-th smallest, k = ceil((n + 1)(1 - alpha)), is exceeded by the next
+ * good picture with a probability of at most alpha, whatever the distribution, as long as the pictures are
+ * exchangeable (made and taken alike). A picture is flawed where its score is GREATER than the value.
+ *
+ * Picture level: scores of hold-out pictures. Pixel level: by default the maximum of each hold-out picture's
+ * map goes in, so that at most a share alpha of good pictures has any pixel over the value; where the
+ * picture's score is that maximum both thresholds are the same number and verdict and outline agree.
+ * fm_threshold_pixels is the weaker promise: at most a share alpha of the good PIXELS is over the value. */
+#ifndef FM_SCORE_THRESHOLD_H
+#define FM_SCORE_THRESHOLD_H
+
+#include "score/metrics.h"
+
+struct fm_threshold {
+  double value;
+  double alpha;     /* the false-alarm rate that was asked for */
+  size_t n, k;      /* the value is the k-th smallest of n */
+  bool kept;        /* false: n is too small to promise alpha; the value is then the largest score */
+  double promised;  /* the rate that does hold: (n + 1 - k) / (n + 1) */
+  double low, high; /* 95 % interval (Clopper-Pearson) of the true false-alarm rate; NaN where none exists */
+  char origin[200]; /* "42 held-out good pictures, false alarms at most 5 %" */
+};
+
+/* what: where the scores come from, in the plural ("held-out good pictures"). alpha lies between 0 and 1,
+ * without the ends (else FM_USAGE). Scores that are not finite are FM_NUMERIC. */
+enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float *scores, double alpha,
+                                   const char *what, struct fm_threshold *out);
+
+/* The smallest score such that at most a share alpha of all pixels of these good pictures is over it. n and k
+ * count pixels; no promise and no interval, because pixels of one picture are not independent. Masks are not
+ * looked at. */
+enum fm_status fm_threshold_pixels(struct fm_context *ctx, size_t count, const struct fm_scored *pictures,
+                                   double alpha, const char *what, struct fm_threshold *out);
+
+/* How many good pictures a promise of alpha needs at least: the smallest n with k <= n. */
+size_t fm_threshold_needs(double alpha);
+
+/* A sentence for people: value, origin, what is promised, the interval. At most 400 bytes with its end. */
+void fm_threshold_sentence(const struct fm_threshold *threshold, char out[400]);
+
+#endif

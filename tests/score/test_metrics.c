@@ -1,0 +1,240 @@
+#include "test.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "score/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST = 6, SIDE = 48 };
+
+struct set {
+  size_t count;
+  struct fm_scored picture[MOST];
+  float map[MOST][SIDE * SIDE];
+  unsigned char mask[MOST][SIDE * SIDE];
+};
+
+/* Maps of random bytes, raised in the second picture and in the flaws, cut to steps; flaws: a ring, a dot in
+ * every second ring, and a scratch that touches itself at corners only. */
+static struct set *make(struct fm_context *ctx, uint64_t seed, size_t count, const int (*size)[2], int step) {
+  struct set *set = fm_alloc(ctx, 1, sizeof *set);
+  assert_non_null(set);
+  set->count = count;
+  for (size_t i = 0; i < count; i++) {
+    char stream[32];
+    snprintf(stream, sizeof stream, "map.%zu", i);
+    struct fm_rng rng = fm_rng_stream(seed, stream);
+    int w = size[i][0], h = size[i][1];
+    for (int y = 0; y < h; y++)
+      for (int x = 0; x < w; x++) {
+        int at = y * w + x, v = (int)(fm_rng_next(&rng) >> 56), cx = x - w / 3, cy = y - h / 2,
+            d = cx * cx + cy * cy;
+        bool flaw = (d <= 60 && d >= 20) || (d <= 2 && i % 2) || (x == y + w / 2 && y < h / 2);
+        flaw = flaw && i >= 2;
+        v += 64 * flaw + (i == 1 ? 60 : 0);
+        set->map[i][at] = (float)(v / step * step) / 64 - 1;
+        set->mask[i][at] = (unsigned char)(flaw ? 1 + at % 255 : 0);
+      }
+    set->picture[i] = (struct fm_scored){w, h, set->map[i], i ? set->mask[i] : NULL};
+  }
+  return set;
+}
+
+static const int same[][2] = {{40, 32}, {40, 32}, {40, 32}, {40, 32}, {40, 32}, {40, 32}};
+static const int mixed[][2] = {{30, 33}, {41, 28}, {36, 36}, {29, 40}};
+
+static void near(double got, double want, double within, const char *key) {
+  if (isnan(want) ? !isnan(got) : !(fabs(got - want) <= within))
+    fail_msg("%s: %.17g, not %.17g", key, got, want);
+}
+
+/* The same maps scored in Python with scikit-learn 1.9 (roc_auc_score, average_precision_score,
+ * precision_recall_curve), scikit-image 0.26 (regionprops) and SciPy 1.17 (label), in double precision. */
+static void python_values(void **state) {
+  struct fm_context *ctx = *state;
+  static const struct fm_metrics want[] = {
+      {0.875, 0.95, 0.888888888888889, 3.890625, 0.6824002498443346, 0.17815356747303845, 0.258252427184466,
+       3.0, 0.14827201783723523, 0.29975356207083254, 0.12997665673458628, 0.3123242843980502},
+      {0.75, 0.8, 0.888888888888889, 3.75, 0.6761568211693378, 0.1647568169591434, 0.27108433734939763, 3.0,
+       0.156794425087108, 0.29272975445704386, 0.10771175248259712, 0.3064094547246582},
+      {0.75, 0.6666666666666666, 0.8, 3.875, 0.6589171260094859, 0.11426567726508133, 0.19122257053291536,
+       3.0, 0.10571923743500866, 0.26197611530954157, 0.07390709272649555, NAN}};
+  for (size_t c = 0; c < 3; c++) {
+    static const int step[] = {1, 16, 8};
+    struct set *set = make(ctx, c + 1, c == 2 ? 4 : 6, c == 2 ? mixed : same, step[c]);
+    struct fm_metrics got;
+    ASSERT_OK(ctx, fm_metrics_compute(ctx, set->count, set->picture, NULL, &got));
+#define NEAR(field, key) near(got.field, want[c].field, 1e-12, key);
+    FM_METRICS_LIST(NEAR)
+#undef NEAR
+    fm_free(ctx, set);
+  }
+}
+
+/* The definitions word by word, one threshold after the other, over all pixels. */
+static void slow_reference(const struct set *set, struct fm_metrics *out) {
+  double positives = 0, negatives = 0, tp_before = 0, fp_before = 0, auroc = 0, ap = 0;
+  out->pixel_f1 = 0;
+  for (size_t i = 0; i < set->count; i++)
+    for (int p = 0; p < set->picture[i].width * set->picture[i].height; p++) {
+      bool flaw = set->picture[i].mask && set->mask[i][p];
+      positives += flaw;
+      negatives += !flaw;
+    }
+  for (int level = 400; level >= 0; level--) { /* every map value is level / 64 - 1 */
+    float t = (float)level / 64 - 1;
+    double tp = 0, fp = 0;
+    for (size_t i = 0; i < set->count; i++)
+      for (int p = 0; p < set->picture[i].width * set->picture[i].height; p++) {
+        if (set->map[i][p] < t) continue;
+        if (set->picture[i].mask && set->mask[i][p])
+          tp++;
+        else
+          fp++;
+      }
+    if (tp == tp_before && fp == fp_before) continue;
+    auroc += (fp - fp_before) * (tp + tp_before) / 2;
+    ap += (tp - tp_before) / positives * tp / (tp + fp);
+    double f1 = 2 * tp / (positives + tp + fp);
+    if (f1 >= out->pixel_f1) {
+      out->pixel_f1 = f1;
+      out->pixel_f1_threshold = (double)t;
+      out->pixel_iou = tp / (positives + fp);
+    }
+    tp_before = tp;
+    fp_before = fp;
+  }
+  out->pixel_auroc = auroc / positives / negatives;
+  out->pixel_ap = ap;
+}
+
+static void slow_reference_agrees(void **state) {
+  struct fm_context *ctx = *state;
+  for (uint64_t seed = 10; seed < 16; seed++) {
+    struct set *set = make(ctx, seed, 4, mixed, 1 + (int)(seed % 3) * 7);
+    struct fm_metrics got, want;
+    slow_reference(set, &want);
+    ASSERT_OK(ctx, fm_metrics_compute(ctx, set->count, set->picture, NULL, &got));
+    near(got.pixel_auroc, want.pixel_auroc, 1e-12, "auroc");
+    near(got.pixel_ap, want.pixel_ap, 1e-12, "ap");
+    near(got.pixel_f1, want.pixel_f1, 1e-12, "f1");
+    near(got.pixel_f1_threshold, want.pixel_f1_threshold, 0, "f1 threshold");
+    near(got.pixel_iou, want.pixel_iou, 1e-12, "iou");
+    fm_free(ctx, set);
+  }
+}
+
+/* The same numbers, to the last bit, on one thread and on four. */
+static void threads_do_not_matter(void **state) {
+  struct fm_context *ctx = *state;
+  struct set *set = make(ctx, 4, 6, same, 1);
+  struct fm_metrics one, four;
+  ctx->threads = 1;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 6, set->picture, NULL, &one));
+  ctx->threads = 4;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 6, set->picture, NULL, &four));
+  assert_memory_equal(&one, &four, sizeof one);
+  fm_free(ctx, set);
+}
+
+/* Two thresholds reach the F1 of 2/3; the smaller one counts. */
+static void smallest_threshold_of_the_best_f1(void **state) {
+  struct fm_context *ctx = *state;
+  const float map[] = {8, 7, 6, 5, 4, 3};
+  const unsigned char mask[] = {1, 0, 1, 0, 0, 0}; /* t = 8: p 1, r 1/2; t = 6: p 2/3, r 1 -> 0.8 */
+  const unsigned char tie[] = {1, 0, 0, 1, 0, 0};  /* t = 8: 2/3; t = 5: p 2/4, r 1 -> 2/3 */
+  struct fm_scored p = {6, 1, map, mask};
+  struct fm_metrics m;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
+  near(m.pixel_f1, 0.8, 1e-15, "f1");
+  assert_true(m.pixel_f1_threshold == 6);
+  p.mask = tie;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
+  near(m.pixel_f1, 2.0 / 3, 1e-15, "f1");
+  assert_true(m.pixel_f1_threshold == 5);
+  assert_true(isnan(m.image_auroc) && isnan(m.image_ap) && isnan(m.image_f1)); /* one picture, one class */
+}
+
+static void one_class_has_no_metric(void **state) {
+  struct fm_context *ctx = *state;
+  const float map[] = {1, 2, 3, 4};
+  const unsigned char all[] = {9, 9, 9, 9}, none[] = {0, 0, 0, 0};
+  const unsigned char *masks[] = {all, none, NULL};
+  for (int i = 0; i < 3; i++) {
+    struct fm_scored p = {2, 2, map, masks[i]};
+    struct fm_metrics m;
+    ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
+#define IS_NAN(field, key) assert_true(isnan(m.field));
+    FM_METRICS_LIST(IS_NAN)
+#undef IS_NAN
+  }
+  /* Constant maps: everything ties; cdo1 has no two different rates. */
+  const float flat[] = {-0.0f, 0, 0, -0.0f};
+  const unsigned char half[] = {1, 1, 0, 0};
+  struct fm_scored p[] = {{2, 2, flat, half}, {2, 2, flat, NULL}};
+  struct fm_metrics m;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 2, p, NULL, &m));
+  assert_true(m.pixel_auroc == 0.5 && m.image_auroc == 0.5 && m.pixel_ap == 0.25 && isnan(m.aupro_cdo1));
+  near(m.aupro_30, 0.15, 1e-15, "aupro");
+}
+
+static void own_image_scores(void **state) {
+  struct fm_context *ctx = *state;
+  const float map[] = {1, 2}, score[] = {0.5f, 0.25f, 0.75f};
+  const unsigned char mask[] = {0, 1};
+  struct fm_scored p[] = {{2, 1, map, mask}, {2, 1, map, NULL}, {2, 1, map, NULL}};
+  struct fm_metrics m;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, score, &m));
+  assert_true(m.image_auroc == 0.5 && m.image_f1_threshold == 0.5);
+}
+
+static void refusals(void **state) {
+  struct fm_context *ctx = *state;
+  float map[] = {1, 2};
+  const unsigned char mask[] = {0, 1};
+  struct fm_scored p[] = {{2, 1, map, mask}, {2, 1, map, NULL}};
+  struct fm_metrics m;
+  assert_int_equal(fm_metrics_compute(ctx, 0, p, NULL, &m), FM_USAGE);
+  p[1].height = 0;
+  assert_int_equal(fm_metrics_compute(ctx, 2, p, NULL, &m), FM_USAGE);
+  p[1].height = 1;
+  map[1] = INFINITY;
+  assert_int_equal(fm_metrics_compute(ctx, 2, p, NULL, &m), FM_NUMERIC);
+  map[1] = NAN;
+  assert_int_equal(fm_metrics_compute(ctx, 2, p, NULL, &m), FM_NUMERIC);
+}
+
+/* Every allocation fails once: no crash, no leak (the test's end looks), the right status. */
+static void allocation_failures(void **state) {
+  struct fm_context *ctx = *state;
+  struct set *set = make(ctx, 4, 6, same, 1);
+  struct fm_metrics m;
+  ctx->threads = 1;
+  for (long n = 1;; n++) {
+    ctx->fault[FM_FAULT_ALLOC] = (struct fm_fault){.fail_at = n, .once = true};
+    enum fm_status status = fm_metrics_compute(ctx, 6, set->picture, NULL, &m);
+    if (status == FM_OK) {
+      assert_true(n > 20);
+      break;
+    }
+    assert_int_equal(status, FM_MEMORY);
+    fm_error_clear(ctx);
+  }
+  ctx->fault[FM_FAULT_ALLOC].fail_at = 0;
+  fm_free(ctx, set);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {TEST(python_values),
+                                     TEST(slow_reference_agrees),
+                                     TEST(threads_do_not_matter),
+                                     TEST(smallest_threshold_of_the_best_f1),
+                                     TEST(one_class_has_no_metric),
+                                     TEST(own_image_scores),
+                                     TEST(refusals),
+                                     TEST(allocation_failures)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
