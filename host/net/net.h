@@ -1,0 +1,58 @@
+/* A network on a device: for inference (norms folded, memory reused) or for training (batch statistics,
+ * everything kept that the backward pass reads). Made once for a batch and a picture size; running it only
+ * enqueues. */
+#ifndef FM_NET_NET_H
+#define FM_NET_NET_H
+
+#include "net/weights.h"
+#include "op/acts.h"
+
+enum fm_net_mode { FM_NET_INFER, FM_NET_TRAIN, FM_NET_GRADIENT /* infer, and back to the picture */ };
+
+struct fm_net;
+
+/* weights are copied. batch: pictures at a time. */
+enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
+                           int size, const struct fm_weights *weights, struct fm_net **net);
+void fm_net_free(struct fm_net *net);
+
+/* Bytes of device memory it takes. */
+size_t fm_net_bytes(const struct fm_net *net);
+double fm_net_macs(const struct fm_net *net); /* one picture, forward */
+int fm_net_batch(const struct fm_net *net);
+
+/* Fewer pictures than made for (the last batch of an epoch), 1..batch. */
+void fm_net_set_batch(struct fm_net *net, int batch);
+
+/* The picture tensor to fill (fm_picture), the taps after forward, the places for their gradients before
+ * backward. All stay the net's; they change with fm_net_set_batch. */
+const struct fm_acts *fm_net_input(const struct fm_net *net);
+const struct fm_acts *fm_net_tap(const struct fm_net *net, int tap);
+const struct fm_acts *fm_net_tap_gradient(const struct fm_net *net, int tap);
+const struct fm_acts *fm_net_input_gradient(const struct fm_net *net); /* FM_NET_GRADIENT only */
+
+void fm_net_forward(struct fm_net *net);
+void fm_net_backward(struct fm_net *net);
+
+/* Training: the parameter vector, its gradient, and the running statistics, in the device's packing. */
+struct fm_net_vectors {
+  size_t count; /* numbers in weights and gradient, a multiple of the block */
+  struct fm_buffer weights, gradient, running;
+};
+const struct fm_net_vectors *fm_net_vectors(const struct fm_net *net);
+
+/* Between a packed host vector of fm_net_vectors().count numbers and named weights (trained ones only). */
+void fm_net_pack(const struct fm_net *net, const struct fm_weights *weights, float *packed);
+void fm_net_unpack(const struct fm_net *net, const float *packed, struct fm_weights *weights);
+
+/* Weights and running statistics from and to the device; waits. */
+enum fm_status fm_net_write_weights(struct fm_net *net, const struct fm_weights *weights);
+enum fm_status fm_net_read_weights(struct fm_net *net, struct fm_weights *weights);
+
+/* The running statistics' momentum: 0.1, or 1/k at the k-th batch of a cumulative mean. */
+void fm_net_set_momentum(struct fm_net *net, float momentum);
+
+/* Prints offset, size, first and last use of every tensor to stderr. */
+void fm_net_print_plan(const struct fm_net *net);
+
+#endif
