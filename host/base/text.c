@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void fm_text_begin(struct fm_text *text, struct fm_context *ctx) {
@@ -54,6 +55,15 @@ void fm_text_printf(struct fm_text *text, const char *format, ...) {
     text->size += (size_t)n;
   }
   va_end(again);
+}
+
+void fm_text_number(struct fm_text *text, double value) {
+  char digits[40];
+  snprintf(digits, sizeof digits, "%.15g", value); /* 0.1 rather than 0.10000000000000001 */
+  if (strtod(digits, NULL) != value) snprintf(digits, sizeof digits, "%.17g", value);
+  for (char *c = digits; *c; c++)
+    if (*c == ',') *c = '.';
+  fm_text_append(text, digits);
 }
 
 enum fm_status fm_text_take(struct fm_text *text, char **chars, size_t *size) {

@@ -17,6 +17,10 @@ void fm_text_append(struct fm_text *text, const char *string);
 void fm_text_append_bytes(struct fm_text *text, const void *bytes, size_t size);
 void fm_text_printf(struct fm_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A number in the fewest digits of %.15g and %.17g that read back as the same double, with a point in every
+ * locale. */
+void fm_text_number(struct fm_text *text, double value);
+
 /* Hands the string to the caller (fm_free; never NULL when FM_OK; size may be NULL) and empties text. After a
  * failure *chars is NULL and everything is released. */
 enum fm_status fm_text_take(struct fm_text *text, char **chars, size_t *size);

@@ -2,9 +2,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 void fm_json_begin(struct fm_json *json, struct fm_text *text, bool pretty) {
   *json = (struct fm_json){.text = text, .pretty = pretty};
@@ -115,14 +112,8 @@ void fm_json_number(struct fm_json *json, const char *key, double value) {
     fm_json_null(json, key);
     return;
   }
-  char digits[40];
-  snprintf(digits, sizeof digits, "%.15g",
-           value); /* 0.1 rather than 0.10000000000000001 where both read the same */
-  if (strtod(digits, NULL) != value) snprintf(digits, sizeof digits, "%.17g", value);
-  for (char *c = digits; *c; c++)
-    if (*c == ',') *c = '.'; /* a caller's locale */
   place(json, key);
-  fm_text_append(json->text, digits);
+  fm_text_number(json->text, value);
 }
 
 void fm_json_integer(struct fm_json *json, const char *key, int64_t value) {

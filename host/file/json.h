@@ -39,7 +39,7 @@ void fm_json_end(
 /* Bytes that are no UTF-8 become U+FFFD. value NULL writes null. */
 void fm_json_string(struct fm_json *json, const char *key, const char *value);
 void fm_json_number(struct fm_json *json, const char *key,
-                    double value); /* %.17g, shorter if exact; null if not finite */
+                    double value); /* fm_text_number; null if not finite */
 void fm_json_integer(struct fm_json *json, const char *key, int64_t value);
 void fm_json_bool(struct fm_json *json, const char *key, bool value);
 void fm_json_null(struct fm_json *json, const char *key);
