@@ -78,6 +78,8 @@ static void promise_needs_pictures(void **state) {
   struct fm_threshold t;
   ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.01, "good pictures", &t));
   assert_true(t.kept && t.k == 99 && t.value == 0 && t.promised <= 0.01);
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.29, "good pictures", &t));
+  assert_int_equal(t.k, 71); /* 100 * 0.29 is 28.999999999999996 in doubles */
   ASSERT_OK(ctx, fm_threshold_choose(ctx, 98, score, 0.01, "good pictures", &t));
   assert_true(!t.kept && t.k == 98 && t.value == 0 && t.promised > 0.01);
   assert_non_null(strstr(t.origin, "the largest score of 98 good pictures"));

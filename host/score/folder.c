@@ -1,0 +1,222 @@
+#include "score/folder.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "file/image.h"
+#include "file/tiff.h"
+
+#include <stdint.h>
+#include <string.h>
+
+struct item {
+  char *kind, *name; /* name without its extension */
+  char *map, *mask;  /* paths; mask NULL: there is none */
+};
+
+struct list {
+  struct fm_context *ctx;
+  struct item *item;
+  struct fm_scored *picture;
+  size_t count, capacity;
+};
+
+static bool is_tiff(const char *name) {
+  char extension[16];
+  fm_path_extension(name, extension);
+  return !strcmp(extension, "tiff") || !strcmp(extension, "tif");
+}
+
+static bool is_picture(const char *name) {
+  static const char *const known[] = {"png", "jpg", "jpeg", "tif", "tiff", "bmp"};
+  char extension[16];
+  fm_path_extension(name, extension);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (!strcmp(extension, known[i])) return true;
+  return false;
+}
+
+/* The name without its extension, a new string. */
+static char *stem_of(struct fm_context *ctx, const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && dot != name ? fm_format(ctx, "%.*s", (int)(dot - name), name) : fm_strdup(ctx, name);
+}
+
+static enum fm_status add_item(struct list *l, const char *root, const char *data, const char *kind,
+                               const char *file) {
+  struct fm_context *ctx = l->ctx;
+  FM_TRY(fm_grow(ctx, (void **)&l->item, &l->capacity, l->count, sizeof *l->item));
+  struct item *i = &l->item[l->count++];
+  *i = (struct item){.kind = fm_strdup(ctx, kind), .name = stem_of(ctx, file)};
+  if (!i->kind || !i->name) return FM_MEMORY;
+  i->map = fm_format(ctx, "%s/%s/%s", root, kind, file);
+  i->mask = fm_format(ctx, "%s/ground_truth/%s/%s_mask.png", data, kind, i->name);
+  if (!i->map || !i->mask) return FM_MEMORY;
+  if (l->count > 1 && !strcmp(i[-1].kind, kind) && !strcmp(i[-1].name, i->name))
+    return fm_error(ctx, FM_FORMAT, "'%s' and '%s' are two maps of the same picture; remove one", i[-1].map,
+                    i->map);
+  if (!fm_file_exists(i->mask)) {
+    fm_free(ctx, i->mask);
+    i->mask = NULL;
+  }
+  return FM_OK;
+}
+
+static enum fm_status find_maps(struct list *l, const char *root, const char *data) {
+  struct fm_names kinds;
+  FM_TRY(fm_folder_list(l->ctx, root, &kinds));
+  enum fm_status status = FM_OK;
+  for (size_t k = 0; status == FM_OK && k < kinds.count; k++) {
+    char *folder = fm_path_join(l->ctx, root, kinds.name[k]);
+    struct fm_names files = {0};
+    if (!folder)
+      status = FM_MEMORY;
+    else if (fm_folder_exists(folder))
+      status = fm_folder_list(l->ctx, folder, &files);
+    for (size_t f = 0; status == FM_OK && f < files.count; f++)
+      if (is_tiff(files.name[f])) status = add_item(l, root, data, kinds.name[k], files.name[f]);
+    fm_names_free(l->ctx, &files);
+    fm_free(l->ctx, folder);
+  }
+  fm_names_free(l->ctx, &kinds);
+  return status;
+}
+
+static enum fm_status read_mask(struct list *l, size_t index) {
+  struct fm_scored *p = &l->picture[index];
+  struct fm_image image;
+  FM_TRY(fm_image_read(l->ctx, l->item[index].mask, &image));
+  enum fm_status status = FM_OK;
+  size_t pixels = (size_t)image.width * (size_t)image.height, channels = (size_t)image.channels;
+  unsigned char *mask = NULL;
+  if (image.width != p->width || image.height != p->height) {
+    status = fm_error(
+        l->ctx, FM_FORMAT,
+        "the map '%s' has %d x %d pixels, but its mask '%s' has %d x %d; maps must have the size of the "
+        "pictures",
+        l->item[index].map, p->width, p->height, l->item[index].mask, image.width, image.height);
+  } else if (!(p->mask = mask = fm_alloc(l->ctx, pixels, 1))) {
+    status = FM_MEMORY;
+  }
+  for (size_t i = 0; status == FM_OK && i < pixels * channels; i++) mask[i / channels] |= image.pixels[i];
+  fm_image_free(l->ctx, &image);
+  return status;
+}
+
+static enum fm_status read_item(void *user, size_t index) {
+  struct list *l = user;
+  struct fm_scored *p = &l->picture[index];
+  float *map = NULL;
+  enum fm_status status = fm_tiff_read(l->ctx, l->item[index].map, &p->width, &p->height, &map);
+  p->map = map;
+  if (status == FM_OK && l->item[index].mask) status = read_mask(l, index);
+  return status;
+}
+
+static bool has_map(const struct list *l, const char *kind, const char *name) {
+  for (size_t i = 0; i < l->count; i++)
+    if (!strcmp(l->item[i].kind, kind) && !strcmp(l->item[i].name, name)) return true;
+  return false;
+}
+
+/* Test pictures of the data set without a map: a result that leaves pictures out must say so. */
+static enum fm_status count_missing(const struct list *l, const char *data, struct fm_score_folder *out) {
+  struct fm_names kinds = {0};
+  char *test = fm_path_join(l->ctx, data, "test");
+  enum fm_status status = !test                    ? FM_MEMORY
+                          : fm_folder_exists(test) ? fm_folder_list(l->ctx, test, &kinds)
+                                                   : FM_OK;
+  for (size_t k = 0; status == FM_OK && k < kinds.count; k++) {
+    char *folder = fm_path_join(l->ctx, test, kinds.name[k]);
+    struct fm_names files = {0};
+    if (!folder)
+      status = FM_MEMORY;
+    else if (fm_folder_exists(folder))
+      status = fm_folder_list(l->ctx, folder, &files);
+    for (size_t f = 0; status == FM_OK && f < files.count; f++) {
+      if (!is_picture(files.name[f])) continue;
+      char *name = stem_of(l->ctx, files.name[f]);
+      if (!name)
+        status = FM_MEMORY;
+      else if (!has_map(l, kinds.name[k], name))
+        out->missing++;
+      fm_free(l->ctx, name);
+    }
+    fm_names_free(l->ctx, &files);
+    fm_free(l->ctx, folder);
+  }
+  fm_names_free(l->ctx, &kinds);
+  fm_free(l->ctx, test);
+  return status;
+}
+
+static void count_pictures(const struct list *l, struct fm_score_folder *out) {
+  out->pictures = l->count;
+  for (size_t i = 0; i < l->count; i++) {
+    const struct fm_scored *p = &l->picture[i];
+    out->kinds += !i || strcmp(l->item[i].kind, l->item[i - 1].kind) != 0;
+    out->unmasked += !p->mask && strcmp(l->item[i].kind, "good") != 0;
+    size_t pixels = (size_t)p->width * (size_t)p->height, at = 0;
+    while (p->mask && at < pixels && !p->mask[at]) at++;
+    out->flawed += p->mask && at < pixels;
+  }
+}
+
+/* maps, or the subfolder of it that holds the kinds. */
+static char *root_of(struct fm_context *ctx, const char *maps) {
+  static const char *const inside[] = {"maps", "test"};
+  for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+    char *path = fm_path_join(ctx, maps, inside[i]);
+    if (!path || fm_folder_exists(path)) return path;
+    fm_free(ctx, path);
+  }
+  return fm_strdup(ctx, maps);
+}
+
+static enum fm_status score_list(struct list *l, const char *data, struct fm_score_folder *out) {
+  l->picture = fm_alloc(l->ctx, l->count, sizeof *l->picture);
+  if (!l->picture) return FM_MEMORY;
+  FM_TRY(fm_parallel(l->ctx, l->count, read_item, l));
+  count_pictures(l, out);
+  FM_TRY(count_missing(l, data, out));
+  if (out->unmasked)
+    fm_note(l->ctx,
+            "%zu of %zu pictures are of another kind than good but have no mask in '%s/ground_truth'; they "
+            "count as good",
+            out->unmasked, out->pictures, data);
+  if (out->missing)
+    fm_note(l->ctx, "%zu pictures of '%s/test' have no map; they are left out", out->missing, data);
+  return fm_metrics_compute(l->ctx, l->count, l->picture, NULL, &out->metrics);
+}
+
+static void free_list(struct list *l) {
+  for (size_t i = 0; i < l->count; i++) {
+    if (l->picture) fm_free(l->ctx, (void *)(uintptr_t)l->picture[i].map);
+    if (l->picture) fm_free(l->ctx, (void *)(uintptr_t)l->picture[i].mask);
+    fm_free(l->ctx, l->item[i].kind);
+    fm_free(l->ctx, l->item[i].name);
+    fm_free(l->ctx, l->item[i].map);
+    fm_free(l->ctx, l->item[i].mask);
+  }
+  fm_free(l->ctx, l->item);
+  fm_free(l->ctx, l->picture);
+}
+
+enum fm_status fm_score_folder(struct fm_context *ctx, const char *maps, const char *data,
+                               struct fm_score_folder *out) {
+  *out = (struct fm_score_folder){0};
+  if (!fm_folder_exists(maps)) return fm_error(ctx, FM_IO, "the folder of maps '%s' does not exist", maps);
+  if (!fm_folder_exists(data)) return fm_error(ctx, FM_IO, "the data set '%s' does not exist", data);
+  struct list list = {.ctx = ctx};
+  char *root = root_of(ctx, maps);
+  enum fm_status status = root ? find_maps(&list, root, data) : FM_MEMORY;
+  if (status == FM_OK && !list.count)
+    status = fm_error(ctx, FM_FORMAT,
+                      "'%s' holds no maps; they are expected as KIND/NAME.tiff, one channel of 32-bit floats",
+                      root);
+  if (status == FM_OK) status = score_list(&list, data, out);
+  free_list(&list);
+  fm_free(ctx, root);
+  return status;
+}

@@ -1,0 +1,23 @@
+/* Scores maps made by anything: files in folders, as MVTec's own evaluation takes them. */
+#ifndef FM_SCORE_FOLDER_H
+#define FM_SCORE_FOLDER_H
+
+#include "score/metrics.h"
+
+struct fm_score_folder {
+  struct fm_metrics metrics;
+  size_t pictures, flawed; /* maps scored; those whose mask has a flawed pixel */
+  size_t kinds;            /* folders they lie in */
+  size_t unmasked,
+      missing; /* pictures of other kinds than good without a mask; test pictures without a map */
+};
+
+/* Maps: KIND/NAME.tiff (or .tif) in the folder maps, or in its subfolder "maps" (an evaluation of flawmap) or
+ * "test" (MVTec's arrangement). Masks: data/ground_truth/KIND/NAME_mask.png, any non-zero pixel is flawed;
+ * without one the picture counts as good. A map and a mask of different sizes are FM_FORMAT with both files
+ * and sizes. Every map is held in memory: about 9 bytes a pixel in all. What is odd but no error (unmasked,
+ * missing) is also said as a note. */
+enum fm_status fm_score_folder(struct fm_context *ctx, const char *maps, const char *data,
+                               struct fm_score_folder *out);
+
+#endif
