@@ -290,7 +290,7 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
     fm_norm_apply(d, t[0], &store->stat, &store->shift, t[2], limits, t[1]);
     break;
   case FM_STEP_ADD:
-    fm_add(d, t[0], t[2], limits, t[1]);
+    fm_acts_add(d, t[0], t[2], limits, t[1]);
     break;
   case FM_STEP_POOL:
     fm_pool(d, t[0], t[1], t[2] ? &t[2]->buffer : NULL);

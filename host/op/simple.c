@@ -6,8 +6,8 @@ static size_t planes(const struct fm_acts *a) {
   return (size_t)a->n * (size_t)fm_acts_blocks(a);
 }
 
-void fm_add(struct fm_device *d, const struct fm_acts *a, const struct fm_acts *b, struct fm_limits limits,
-            const struct fm_acts *y) {
+void fm_acts_add(struct fm_device *d, const struct fm_acts *a, const struct fm_acts *b,
+                 struct fm_limits limits, const struct fm_acts *y) {
   FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "add", ""), fm_acts_gx(d, y->w), (size_t)y->h, planes(y),
             fm_arg_buffer(&a->buffer), fm_arg_buffer(b ? &b->buffer : &a->buffer), fm_arg_buffer(&y->buffer),
             fm_acts_arg(a), fm_acts_arg(b ? b : a), fm_acts_arg(y), fm_arg_int2(y->w, b != NULL),
@@ -29,7 +29,8 @@ void fm_halo(struct fm_device *d, const struct fm_acts *x) {
 
 void fm_picture(struct fm_device *d, const struct fm_buffer *rgb, const struct fm_acts *x) {
   FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "picture", ""), fm_acts_gx(d, x->w), (size_t)x->h, (size_t)x->n,
-            fm_arg_buffer(rgb), fm_arg_buffer(&x->buffer), fm_acts_arg(x), fm_arg_int4(x->h, x->w, x->block, 0));
+            fm_arg_buffer(rgb), fm_arg_buffer(&x->buffer), fm_acts_arg(x),
+            fm_arg_int4(x->h, x->w, x->block, 0));
 }
 
 void fm_pool(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,

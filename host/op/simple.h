@@ -6,8 +6,8 @@
 #include "op/conv.h"
 
 /* y = limits(a + b); b may be NULL, y may be a or b. */
-void fm_add(struct fm_device *d, const struct fm_acts *a, const struct fm_acts *b, struct fm_limits limits,
-            const struct fm_acts *y);
+void fm_acts_add(struct fm_device *d, const struct fm_acts *a, const struct fm_acts *b,
+                 struct fm_limits limits, const struct fm_acts *y);
 
 /* dy becomes zero where the activation that made y did not pass its input on. */
 void fm_mask(struct fm_device *d, const struct fm_acts *y, struct fm_limits limits, const struct fm_acts *dy);
