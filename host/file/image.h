@@ -17,13 +17,13 @@ struct fm_image {
   unsigned char *pixels;       /* height * width * channels; freed with fm_image_free */
 };
 
-/* The kind is found from the content, not the name. FM_FORMAT for what is no picture or is damaged (truncated too),
- * FM_LIMIT over a limit; messages name the path. */
+/* The kind is found from the content, not the name. FM_FORMAT for what is no picture or is damaged (truncated
+ * too), FM_LIMIT over a limit; messages name the path. */
 enum fm_status fm_image_read(struct fm_context *ctx, const char *path, struct fm_image *image);
 
 /* The same from memory; name is for messages only. */
-enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes, size_t size,
-                               struct fm_image *image);
+enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                               size_t size, struct fm_image *image);
 
 /* Only the header: width and height. */
 enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height);
@@ -32,7 +32,8 @@ enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *widt
 enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image);
 
 /* PNG bytes (the caller's, fm_free), and PNG files (atomic). */
-enum fm_status fm_png_encode(struct fm_context *ctx, const struct fm_image *image, unsigned char **bytes, size_t *size);
+enum fm_status fm_png_encode(struct fm_context *ctx, const struct fm_image *image, unsigned char **bytes,
+                             size_t *size);
 enum fm_status fm_png_write(struct fm_context *ctx, const char *path, const struct fm_image *image);
 
 void fm_image_free(struct fm_context *ctx, struct fm_image *image);
