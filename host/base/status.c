@@ -24,6 +24,8 @@ const char *fm_status_text(enum fm_status status) {
   return i < sizeof status_table / sizeof *status_table ? status_table[i].text : "unknown status";
 }
 
+const char *fm_version(void) { return FM_VERSION; }
+
 void fm_context_init(struct fm_context *ctx) {
   memset(ctx, 0, sizeof *ctx);
   pthread_mutex_init(&ctx->lock, NULL);

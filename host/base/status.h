@@ -34,6 +34,9 @@ enum fm_status {
 const char *fm_status_name(enum fm_status status);
 const char *fm_status_text(enum fm_status status);
 
+/* "0.1.0" */
+const char *fm_version(void);
+
 /* Makes the n-th operation of a kind fail, for tests: see fault.h. */
 struct fm_fault {
   long fail_at;      /* 0: never; n: the n-th operation fails */

@@ -1,0 +1,15 @@
+#include "app/commands.h"
+
+#include <string.h>
+
+const struct fm_command fm_commands[] = {
+    {"verify", "[GOLDEN...] [options]", "Recomputes golden files (or the two built in) on the device and compares.",
+     "  flawmap verify\n  flawmap verify --device 1 resnet18-b2-s64.safetensors", fm_cmd_verify},
+};
+const size_t fm_command_count = sizeof fm_commands / sizeof *fm_commands;
+
+const struct fm_command *fm_command_find(const char *name) {
+  for (size_t i = 0; i < fm_command_count; i++)
+    if (strcmp(fm_commands[i].name, name) == 0) return &fm_commands[i];
+  return NULL;
+}

@@ -1,0 +1,14 @@
+/* The commands: one file each, a function that parses its own options. */
+#ifndef FM_APP_COMMANDS_H
+#define FM_APP_COMMANDS_H
+
+#include "app/options.h"
+
+#define FM_COMMAND(name)                                                                                     \
+  enum fm_status fm_cmd_##name(struct fm_context *ctx, int argc, char **argv, int *exit_status)
+
+FM_COMMAND(verify);
+
+const struct fm_command *fm_command_find(const char *name); /* or NULL */
+
+#endif

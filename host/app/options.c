@@ -1,0 +1,165 @@
+#define _POSIX_C_SOURCE 200809L
+#include "app/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Letters to change, insert or remove (Levenshtein), at most 63 letters a word. */
+static int distance(const char *a, const char *b) {
+  int row[64], n = (int)strnlen(b, 63);
+  for (int j = 0; j <= n; j++) row[j] = j;
+  for (int i = 1; a[i - 1] && i < 64; i++) {
+    int diagonal = row[0];
+    row[0] = i;
+    for (int j = 1; j <= n; j++) {
+      int above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+      if (above + 1 < best) best = above + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      diagonal = above;
+      row[j] = best;
+    }
+  }
+  return row[n];
+}
+
+const char *fm_nearest(const char *word, const char *const *names, size_t count) {
+  const char *best = NULL;
+  int least = (int)strlen(word) / 2 + 1;
+  if (least > 4) least = 4;
+  for (size_t i = 0; i < count; i++) {
+    int d = distance(word, names[i]);
+    if (d < least) {
+      least = d;
+      best = names[i];
+    }
+  }
+  return best;
+}
+
+static const struct fm_option *find(const struct fm_option *options, size_t count, const char *name, size_t length) {
+  for (size_t i = 0; i < count; i++)
+    if (options[i].kind != FM_OPT_GROUP && strlen(options[i].name) == length &&
+        strncmp(options[i].name, name, length) == 0)
+      return &options[i];
+  return NULL;
+}
+
+static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, const char *text, const char *where) {
+  char *end;
+  double v = strtod(text, &end);
+  if (*end == '%' && o->kind == FM_OPT_NUMBER) {
+    v /= 100;
+    end++;
+  }
+  bool whole = o->kind != FM_OPT_INT || (v == (double)(long)v && v > -9e15 && v < 9e15);
+  bool inside = (o->low == 0 && o->high == 0) || (v >= o->low && v <= o->high);
+  if (end == text || *end || !whole || !inside || v != v) {
+    char range[64] = "";
+    if (o->low != 0 || o->high != 0) snprintf(range, sizeof range, " from %g to %g", o->low, o->high);
+    return fm_error(ctx, FM_USAGE, "%s--%s: '%s' is not %s%s", where, o->name, text,
+                    o->kind == FM_OPT_INT ? "a whole number" : "a number", range);
+  }
+  if (o->kind == FM_OPT_INT)
+    *(long *)o->value = (long)v;
+  else
+    *(double *)o->value = v;
+  return FM_OK;
+}
+
+static enum fm_status set(struct fm_context *ctx, const struct fm_option *o, const char *text, const char *where) {
+  if (o->kind == FM_OPT_TEXT) {
+    *(const char **)o->value = text;
+    return FM_OK;
+  }
+  if (o->kind != FM_OPT_FLAG) return number(ctx, o, text, where);
+  if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+    return fm_error(ctx, FM_USAGE, "%s--%s: '%s' is neither yes nor no", where, o->name, text);
+  *(bool *)o->value = strcmp(text, "yes") == 0;
+  return FM_OK;
+}
+
+enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *options, size_t option_count,
+                              const char *name, const char *value, const char *where) {
+  const struct fm_option *o = find(options, option_count, name, strlen(name));
+  if (!o) return fm_error(ctx, FM_USAGE, "%s: there is no option '%s'", where, name);
+  if (o->given && *o->given) return FM_OK; /* the command line wins */
+  return set(ctx, o, value, where);
+}
+
+static void print_help(const struct fm_command *c, const struct fm_option *options, size_t count) {
+  printf("usage: flawmap %s %s\n%s\n", c->name, c->usage, c->about);
+  for (size_t i = 0; i < count; i++) {
+    const struct fm_option *o = &options[i];
+    if (o->kind == FM_OPT_GROUP) {
+      printf("%s\n", o->name);
+      continue;
+    }
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name, o->argument ? " " : "",
+             o->argument ? o->argument : "");
+    printf("  %-24s %s\n", left, o->help);
+  }
+  if (c->examples) printf("examples:\n%s\n", c->examples);
+}
+
+static enum fm_status unknown(struct fm_context *ctx, const struct fm_command *c, const struct fm_option *options,
+                              size_t count, const char *word) {
+  const char *names[128];
+  size_t n = 0;
+  for (size_t i = 0; i < count && n < 128; i++)
+    if (options[i].kind != FM_OPT_GROUP) names[n++] = options[i].name;
+  char bare[64];
+  snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="), word + strspn(word, "-"));
+  const char *near = fm_nearest(bare, names, n);
+  if (near)
+    return fm_error(ctx, FM_USAGE, "flawmap %s has no option '%s'; did you mean --%s?", c->name, word, near);
+  return fm_error(ctx, FM_USAGE, "flawmap %s has no option '%s'; 'flawmap %s --help' lists them", c->name, word, c->name);
+}
+
+enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command *command, const struct fm_option *options,
+                                size_t option_count, int argc, char **argv, const char **positional, int *count,
+                                bool *help) {
+  *count = 0;
+  *help = false;
+  bool ended = false;
+  for (int i = 0; i < argc; i++) {
+    const char *word = argv[i];
+    if (ended || word[0] != '-' || !word[1]) {
+      positional[(*count)++] = word;
+      continue;
+    }
+    if (strcmp(word, "--") == 0) {
+      ended = true;
+      continue;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+      print_help(command, options, option_count);
+      *help = true;
+      return FM_OK;
+    }
+    const char *name = word + (word[1] == '-' ? 2 : 1);
+    size_t length = strcspn(name, "=");
+    const struct fm_option *o = find(options, option_count, name, length);
+    bool no = false;
+    if (!o && strncmp(name, "no-", 3) == 0) {
+      o = find(options, option_count, name + 3, length - 3);
+      no = o && o->kind == FM_OPT_FLAG;
+      if (!no) o = NULL;
+    }
+    if (!o) return unknown(ctx, command, options, option_count, word);
+    if (o->given) *o->given = true;
+    if (o->kind == FM_OPT_FLAG && name[length] == 0) {
+      *(bool *)o->value = !no;
+      continue;
+    }
+    const char *value = name[length] == '=' ? name + length + 1 : NULL;
+    if (!value) {
+      if (i + 1 >= argc)
+        return fm_error(ctx, FM_USAGE, "--%s needs a value: %s", o->name, o->argument ? o->argument : "");
+      value = argv[++i];
+    }
+    FM_TRY(set(ctx, o, value, ""));
+  }
+  return FM_OK;
+}
