@@ -5,29 +5,36 @@
  * atomics, the same bits at every run. Partial results: [block][strip][3][CB] = count, mean, sum of squares about it.
  * A strip is one column of work-items (global id 0) through `rows` rows of one picture; strips = gx * ceil(h / rows) * n. */
 
-/* Strip statistics about a first value, so that a large mean does not cancel. Global size: (gx, row groups * n, blocks). */
+/* A strip's mean, then its squares about that mean: the second look finds the strip in the nearest cache.
+ * Global size: (gx, row groups * n, blocks). */
 KERNEL void norm_stats(__global const float *restrict x, __global float *restrict part, const int4 xd,
                        const int4 size /* h, w, rows, strips */) {
   const int gx = get_global_id(0), strip = get_global_id(1), b = get_global_id(2);
   const int groups = (size.x + size.z - 1) / size.z, n = strip / groups, y0 = strip % groups * size.z;
-  const int y1 = min(y0 + size.z, size.x);
-  FV s1 = ZERO, s2 = ZERO, first = ZERO;
-  float count = 0.0f;
-  if (gx < size.y) first = LOAD(x + AT(xd, n, b, y0, gx));
+  const int y1 = min(y0 + size.z, size.x), step = get_global_size(0);
+  const int across = gx < size.y ? (size.y - gx + step - 1) / step : 0;
+  const float count = (float)(across * (y1 - y0));
+  FV mean = ZERO, squares = ZERO;
   for (int y = y0; y < y1; y++) {
     __global const float *xp = x + AT(xd, n, b, y, 0);
-    for (int i = gx; i < size.y; i += get_global_size(0)) {
-      const FV v = LOAD(xp + i * CB) - first;
-      s1 += v;
-      s2 = FMA(v, v, s2);
-      count += 1.0f;
-    }
+    FV row = ZERO;
+    for (int i = gx; i < size.y; i += step) row += LOAD(xp + i * CB);
+    mean += row;
   }
-  __global float *p = part + (((size_t)b * size.w + (size_t)strip * get_global_size(0) + gx) * 3) * CB;
-  const FV mean = s1 / (FV)(fmax(count, 1.0f));
+  mean /= (FV)(fmax(count, 1.0f));
+  for (int y = y0; y < y1; y++) {
+    __global const float *xp = x + AT(xd, n, b, y, 0);
+    FV row = ZERO;
+    for (int i = gx; i < size.y; i += step) {
+      const FV v = LOAD(xp + i * CB) - mean;
+      row = FMA(v, v, row);
+    }
+    squares += row;
+  }
+  __global float *p = part + (((size_t)b * size.w + (size_t)strip * step + gx) * 3) * CB;
   STORE((FV)(count), p);
-  STORE(first + mean, p + CB);
-  STORE(s2 - s1 * mean, p + 2 * CB);
+  STORE(mean, p + CB);
+  STORE(squares, p + 2 * CB);
 }
 
 /* a += v, with c holding what rounding lost (Kahan) */
