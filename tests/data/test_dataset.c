@@ -191,6 +191,10 @@ static void layout_of_a_folder(void **state) {
   assert_string_equal(c.test[3].kind, "good");
   fm_category_close(ctx, &c);
   fm_dataset_close(ctx, &set);
+  /* A folder given as "." has no name of its own. */
+  ASSERT_OK(ctx, fm_dataset_open(ctx, folder_path(&f, "ok/.", ok), &options, &set));
+  assert_string_equal(set.categories.name[0], "pictures");
+  fm_dataset_close(ctx, &set);
   options.masks = "/nowhere/at/all";
   ASSERT_OK(ctx, fm_dataset_open(ctx, ok, &options, &set));
   assert_int_equal(fm_category_open(ctx, &set, NULL, &c), FM_USAGE);
