@@ -1,0 +1,58 @@
+#include "report/overlay.h"
+
+#include "base/memory.h"
+
+static const unsigned char found_colour[3] = {0, 229, 255}, truth_colour[3] = {255, 255, 255};
+
+enum fm_status fm_mask_from_map(struct fm_context *ctx, const float *map, int width, int height,
+                                double threshold, unsigned char **mask) {
+  size_t pixels = (size_t)width * (size_t)height;
+  *mask = fm_alloc(ctx, pixels, 1);
+  if (!*mask) return FM_MEMORY;
+  for (size_t i = 0; i < pixels; i++) (*mask)[i] = (double)map[i] > threshold ? 255 : 0;
+  return FM_OK;
+}
+
+enum fm_status fm_overlay_heat(struct fm_context *ctx, const float *map, int width, int height,
+                               const struct fm_heat *heat, struct fm_image *out) {
+  static const unsigned char black[3] = {0};
+  FM_TRY(fm_canvas_make(ctx, width, height, black, out));
+  size_t pixels = (size_t)width * (size_t)height;
+  for (size_t i = 0; i < pixels; i++)
+    fm_heat_colour(fm_heat_position(heat, (double)map[i]), out->pixels + 3 * i);
+  return FM_OK;
+}
+
+/* One pixel in about 350: an outline that is seen at any size and hides little. */
+static int thickness(int width, int height) {
+  int longest = width > height ? width : height;
+  return 1 + longest / 350;
+}
+
+enum fm_status fm_overlay_draw(struct fm_context *ctx, const struct fm_image *image, const float *map,
+                               const unsigned char *mask, const unsigned char *truth,
+                               const struct fm_heat *heat, struct fm_image *out) {
+  FM_TRY(fm_canvas_shrink(ctx, image, image->width, image->height, out));
+  size_t pixels = (size_t)image->width * (size_t)image->height;
+  for (size_t i = 0; i < pixels; i++) {
+    double position = fm_heat_position(heat, (double)map[i]);
+    double cover = position <= 0.2 ? 0 : position >= 0.6 ? 0.65 : 0.65 * (position - 0.2) / 0.4;
+    unsigned char heat_colour[3], *p = out->pixels + 3 * i;
+    fm_heat_colour(position, heat_colour);
+    for (int c = 0; c < 3; c++) p[c] = (unsigned char)(p[c] + cover * (heat_colour[c] - p[c]) + 0.5);
+  }
+  int thick = thickness(image->width, image->height);
+  if (mask) fm_canvas_outline(out, mask, thick, found_colour, false);
+  if (truth) fm_canvas_outline(out, truth, thick, truth_colour, true);
+  return FM_OK;
+}
+
+enum fm_status fm_overlay_truth(struct fm_context *ctx, const struct fm_image *image,
+                                const unsigned char *truth, struct fm_image *out) {
+  FM_TRY(fm_canvas_shrink(ctx, image, image->width, image->height, out));
+  size_t pixels = (size_t)image->width * (size_t)image->height;
+  for (size_t i = 0; i < 3 * pixels; i++)
+    if (!truth[i / 3]) out->pixels[i] = (unsigned char)(out->pixels[i] * 3 / 10);
+  fm_canvas_outline(out, truth, thickness(image->width, image->height), truth_colour, true);
+  return FM_OK;
+}

@@ -1,0 +1,28 @@
+/* The pictures of an anomaly map: the map alone, over its picture, and the outlines of what was found and
+ * what is so. */
+#ifndef FM_REPORT_OVERLAY_H
+#define FM_REPORT_OVERLAY_H
+
+#include "report/canvas.h"
+#include "report/heat.h"
+
+/* 255 where the map is over (greater than) the threshold, else 0; height * width, the caller's (fm_free). */
+enum fm_status fm_mask_from_map(struct fm_context *ctx, const float *map, int width, int height,
+                                double threshold, unsigned char **mask);
+
+/* The map in the colours of heat, RGB. */
+enum fm_status fm_overlay_heat(struct fm_context *ctx, const float *map, int width, int height,
+                               const struct fm_heat *heat, struct fm_image *out);
+
+/* The picture with the map over it, clear where it is low, and outlines: of mask (what was found) in light
+ * blue, of truth (what is flawed) in white and black dashes. mask and truth have the picture's size and may
+ * be NULL. */
+enum fm_status fm_overlay_draw(struct fm_context *ctx, const struct fm_image *image, const float *map,
+                               const unsigned char *mask, const unsigned char *truth,
+                               const struct fm_heat *heat, struct fm_image *out);
+
+/* The picture darkened but for its flawed pixels, which are outlined. */
+enum fm_status fm_overlay_truth(struct fm_context *ctx, const struct fm_image *image,
+                                const unsigned char *truth, struct fm_image *out);
+
+#endif
