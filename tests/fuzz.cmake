@@ -4,6 +4,7 @@
 if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "FM_FUZZ needs clang: add -DCMAKE_C_COMPILER=clang")
 endif()
+target_compile_options(flawmap_core PRIVATE -fno-sanitize-recover=undefined)
 file(GLOB FM_FUZZERS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*/fuzz_*.c)
 foreach(source IN LISTS FM_FUZZERS)
   get_filename_component(target ${source} NAME_WE)

@@ -134,9 +134,8 @@ static bool skip(struct machine *m, uint64_t n) {
 }
 
 static int64_t sign_extend(uint64_t value, size_t bytes) {
-  unsigned shift = (unsigned)(64 - 8 * bytes);
-  uint64_t sign = (uint64_t)1 << 63 >> shift;
   if (bytes == 0) return 0;
+  uint64_t sign = (uint64_t)1 << (8 * bytes - 1);
   return (int64_t)((value ^ sign) - sign);
 }
 

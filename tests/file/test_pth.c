@@ -79,7 +79,7 @@ static void state_dicts_are_found(void **state) {
       GOOD("\x80\2}q\0" A "q\1" TENSOR "q\2s"
            "0"
            "h\0"), /* memos */
-      GOOD("\x80\2](N\x88G\0\0\0\0\0\0\0\0\x8a\x09\1\2\3\4\5\6\7\x08\x09J\xff\xff\xff\xffX\1\0\0\0xe0}" A
+      GOOD("\x80\2](N\x88\x8a\0G\0\0\0\0\0\0\0\0\x8a\x09\1\2\3\4\5\6\7\x08\x09J\xff\xff\xff\xffX\1\0\0\0xe0}" A
                TENSOR "s"),
   };
   struct fm_context *ctx = *state;
