@@ -59,6 +59,7 @@ static enum fm_status table_open(struct fm_context *ctx, const char *root, struc
   size_t size;
   FM_TRY(fm_file_read(ctx, t->path, TABLE_MAX, &bytes, &size));
   t->text = t->rest = (char *)bytes;
+  if (strncmp(t->rest, "\xEF\xBB\xBF", 3) == 0) t->rest += 3; /* a byte order mark, by some editors */
   char *cell[MOST];
   int count = next_line(t, cell, MOST);
   for (int c = 0; c < COLUMNS; c++) {

@@ -101,6 +101,7 @@ static void layout_of_visa(void **state) {
   struct fm_context *ctx = *state;
   struct folder f = folder_make();
   put_table(ctx, &f,
+            "\xEF\xBB\xBF"
             "object,split,label,image,mask\r\n"
             "pcb1,train,normal,pcb1/Data/Images/Normal/0001.JPG,\n"
             "candle,train,normal,candle/Data/Images/Normal/0001.JPG,\n"
