@@ -80,11 +80,13 @@ static void check_measure(struct fixture *f, struct work *k) {
   vector_read(f, &k->runnings, 2 * padded, running);
   ref_norm_measure(&k->r, k->x.v, k->mean, k->rstd, k->running, k->running + c);
   for (size_t i = 0; i < c; i++) scale[i] = k->gamma[i] * k->rstd[i];
+  /* The mean of a strip is a float: its rounding shows in the variance between strips. */
+  double tolerance = 5e-6 + 1e-8 * fabs(k->s->offset);
   same(f, "mean", stat, k->mean, c, 1e-6);
-  same(f, "scale", stat + padded, scale, c, 5e-6);
-  same(f, "rstd", stat + 2 * padded, k->rstd, c, 5e-6);
+  same(f, "scale", stat + padded, scale, c, tolerance);
+  same(f, "rstd", stat + 2 * padded, k->rstd, c, tolerance);
   same(f, "running mean", running, k->running, c, 1e-6);
-  same(f, "running var", running + padded, k->running + c, c, 5e-6);
+  same(f, "running var", running + padded, k->running + c, c, tolerance);
   for (size_t i = c; i < padded; i++) /* a padding channel gives zeros for ever */
     if (!(stat[i] == 0 && stat[padded + i] == 0 && isfinite(stat[2 * padded + i]) && running[i] == 0))
       fail_msg("padding channel %zu has statistics: %s", i, f->line);
