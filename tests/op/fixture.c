@@ -224,7 +224,12 @@ int random_int(struct fm_rng *rng, int low, int high) {
 
 void same(struct fixture *f, const char *what, const double *got, const double *want, size_t count,
           double tolerance) {
-  double scale = 1e-30, worst = 0;
+  same_sums(f, what, got, want, count, tolerance, 1e-30);
+}
+
+void same_sums(struct fixture *f, const char *what, const double *got, const double *want, size_t count,
+               double tolerance, double least) {
+  double scale = least, worst = 0;
   size_t at = 0, wrong = 0;
   for (size_t i = 0; i < count; i++) scale = fmax(scale, fabs(want[i]));
   for (size_t i = 0; i < count; i++) {

@@ -73,7 +73,10 @@ void tensor_free(struct fixture *f, struct tensor *t);
 double *random_values(struct fm_rng *rng, size_t count, double low, double high);
 int random_int(struct fm_rng *rng, int low, int high); /* [low, high] */
 
-/* Fails with the case's line where |got - want| > tolerance * the largest |want| anywhere. */
+/* Fails with the case's line where |got - want| > tolerance * scale, the scale being the largest |want|
+ * anywhere and at least `least` (for sums of many terms that nearly cancel: the root of their number). */
+void same_sums(struct fixture *f, const char *what, const double *got, const double *want, size_t count,
+               double tolerance, double least);
 void same(struct fixture *f, const char *what, const double *got, const double *want, size_t count,
           double tolerance);
 void ready(struct fixture *f); /* the device's status is good */

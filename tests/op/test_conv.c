@@ -122,7 +122,7 @@ static void check_forward(struct fixture *f, const struct shape *s, struct parts
     double v = want[i] + (s->bias ? bias[i / (size_t)(r->ho * r->wo) % (size_t)s->cout] : 0);
     want[i] = ref_limit(v + (s->res ? res.v[i] : 0), (double)l.low, (double)l.high);
   }
-  same(f, "forward", got, want, out.count, 5e-6);
+  same_sums(f, "forward", got, want, out.count, 5e-6, 1);
   tensor_unchanged(f, &p->in);
   if (s->res == RES) tensor_unchanged(f, &res);
   free(got);
@@ -144,7 +144,7 @@ static void check_input_gradient(struct fixture *f, const struct shape *s, struc
   double *want = malloc(dx.count * sizeof *want), *got = tensor_read(f, &dx);
   ref_conv_input_gradient(&p->r, dy->v, p->w, want);
   for (size_t i = 0; s->accumulate && i < dx.count; i++) want[i] += dx.v[i];
-  same(f, "dx", got, want, dx.count, 5e-6);
+  same_sums(f, "dx", got, want, dx.count, 5e-6, 1);
   tensor_unchanged(f, dy);
   free(want);
   free(got);
@@ -166,7 +166,7 @@ static void check_weight_gradient(struct fixture *f, const struct shape *s, stru
   double *want = malloc(p->weights * sizeof *want), *got = malloc(p->weights * sizeof *got);
   for (size_t i = 0; i < p->weights; i++) got[i] = oihw[i];
   ref_conv_weight_gradient(&p->r, p->in.v, dy->v, want);
-  same(f, "dw", got, want, p->weights, 5e-6);
+  same_sums(f, "dw", got, want, p->weights, 5e-6, sqrt((double)(s->n * p->r.ho * p->r.wo)));
   /* Padding lanes stay zero: packing what was unpacked gives the same numbers. */
   fm_conv_pack(&p->c, f->block, oihw, again);
   for (size_t i = 0; i < p->packed_count; i++)
