@@ -1,0 +1,161 @@
+/* flawmap bench: how fast is this device, and how near to its peak. */
+#include "app/commands.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "detect/bench.h"
+#include "device/device.h"
+#include "file/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bench_options {
+  const char *device, *backbones, *passes;
+  long size, batch, runs;
+  double seconds;
+  bool json, quick;
+};
+
+/* Everything that was measured, in the order of measuring. */
+struct bench_run {
+  struct fm_context *ctx;
+  struct fm_device *d;
+  const struct bench_options *o;
+  struct fm_text text; /* JSON */
+  struct fm_json json;
+  double fma; /* FLOP/s; 0: not known */
+};
+
+/* Cuts the next word off a comma-separated list; false at its end. */
+static bool next_word(const char **list, char *word, size_t size) {
+  if (!**list) return false;
+  size_t n = strcspn(*list, ",");
+  snprintf(word, size, "%.*s", (int)n, *list);
+  *list += n + ((*list)[n] == ',');
+  return true;
+}
+
+/* "infer16": a kind and a batch. */
+static enum fm_status parse_pass(struct fm_context *ctx, const char *word, struct fm_bench_pass *pass) {
+  bool train = strncmp(word, "train", 5) == 0;
+  char *end = NULL;
+  long batch = train || strncmp(word, "infer", 5) == 0 ? strtol(word + 5, &end, 10) : 0;
+  if (!end || *end || batch < 1 || batch > 4096)
+    return fm_error(ctx, FM_USAGE, "--passes: '%s' is no pass; they are called inferN and trainN, with N pictures at a time",
+                    word);
+  pass->train = train;
+  pass->batch = (int)batch;
+  return FM_OK;
+}
+
+static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const struct fm_bench_result *r) {
+  double speed = r->flops / r->time.median;
+  char name[32], share[16] = "-";
+  snprintf(name, sizeof name, "%s%d", p->train ? "train" : "infer", p->batch);
+  if (b->fma > 0) snprintf(share, sizeof share, "%.1f %%", 100 * speed / b->fma);
+  if (!b->o->json) {
+    printf("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median, r->time.least,
+           r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
+    fflush(stdout);
+  }
+  fm_json_object(&b->json, NULL);
+  fm_json_string(&b->json, "backbone", p->backbone->name);
+  fm_json_string(&b->json, "pass", name);
+  fm_json_integer(&b->json, "batch", p->batch);
+  fm_json_integer(&b->json, "size", p->size);
+  fm_json_number(&b->json, "seconds", r->time.median);
+  fm_json_number(&b->json, "least_seconds", r->time.least);
+  fm_json_integer(&b->json, "runs", r->time.runs);
+  fm_json_number(&b->json, "gflops", 1e-9 * speed);
+  if (b->fma > 0) fm_json_number(&b->json, "share_of_peak", speed / b->fma);
+  fm_json_integer(&b->json, "device_bytes", (int64_t)r->bytes);
+  fm_json_end(&b->json);
+}
+
+static enum fm_status bench_passes(struct bench_run *b) {
+  char names[64], word[64], kind[32];
+  snprintf(names, sizeof names, "infer1,infer%ld,train%ld", b->o->batch, b->o->batch);
+  if (!b->o->json)
+    printf("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs", "GFLOP/s", "of peak",
+           "MiB");
+  fm_json_array(&b->json, "passes");
+  for (const char *list = b->o->backbones; next_word(&list, word, sizeof word);) {
+    struct fm_bench_pass pass = {.size = (int)b->o->size};
+    FM_TRY(fm_backbone_find(b->ctx, word, &pass.backbone));
+    for (const char *passes = b->o->passes ? b->o->passes : names; next_word(&passes, kind, sizeof kind);) {
+      struct fm_bench_result result;
+      FM_TRY(parse_pass(b->ctx, kind, &pass));
+      FM_TRY(fm_bench_pass_run(b->d, &pass, (int)b->o->runs, b->o->seconds, &result));
+      put_pass(b, &pass, &result);
+    }
+  }
+  fm_json_end(&b->json);
+  return FM_OK;
+}
+
+static enum fm_status measure(struct bench_run *b) {
+  const struct fm_facts *f = fm_device_facts(b->d);
+  fm_json_object(&b->json, NULL);
+  fm_json_string(&b->json, "flawmap", fm_version());
+  fm_json_object(&b->json, "device");
+  fm_json_string(&b->json, "name", f->name);
+  fm_json_string(&b->json, "platform", f->platform);
+  fm_json_string(&b->json, "version", f->version);
+  fm_json_string(&b->json, "driver", f->driver);
+  fm_json_integer(&b->json, "compute_units", f->compute_units);
+  fm_json_integer(&b->json, "block", f->block);
+  fm_json_end(&b->json);
+  if (!b->o->json) printf("device: %s, %d compute units (%s)\n", f->name, f->compute_units, f->version);
+  FM_TRY(bench_passes(b));
+  fm_json_end(&b->json);
+  return FM_OK;
+}
+
+static enum fm_status run(struct fm_context *ctx, const struct bench_options *o) {
+  struct bench_run b = {.ctx = ctx, .o = o};
+  FM_TRY(fm_device_open(ctx, o->device, &b.d));
+  fm_text_begin(&b.text, ctx);
+  fm_json_begin(&b.json, &b.text, true);
+  enum fm_status status = measure(&b);
+  if (status == FM_OK && o->json) {
+    char *chars;
+    status = fm_text_take(&b.text, &chars, NULL);
+    if (status == FM_OK) fputs(chars, stdout);
+    fm_free(ctx, chars);
+  }
+  fm_text_free(&b.text);
+  enum fm_status closed = fm_device_close(b.d);
+  return status != FM_OK ? status : closed;
+}
+
+enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
+  (void)exit_status;
+  struct bench_options o = {.backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1};
+  struct fm_option options[] = {
+      {"device", FM_OPT_TEXT, &o.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"backbone", FM_OPT_TEXT, &o.backbones, "NAME,...", "networks (resnet18)", 0, 0, NULL},
+      {"size", FM_OPT_INT, &o.size, "N", "width and height of the pictures (256)", 32, 4096, NULL},
+      {"batch", FM_OPT_INT, &o.batch, "N", "pictures at a time (16)", 1, 4096, NULL},
+      {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0, NULL},
+      {"runs", FM_OPT_INT, &o.runs, "N", "runs of a pass at least (5)", 1, 1000, NULL},
+      {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measured for so long at least (1)", 0, 3600, NULL},
+      {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything: does it work, not how fast", 0, 0, NULL},
+      {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},
+  };
+  int count;
+  bool help;
+  const char **words = fm_alloc(ctx, (size_t)argc + 1, sizeof *words);
+  if (!words) return FM_MEMORY;
+  enum fm_status status = fm_options_parse(ctx, fm_command_find("bench"), options, sizeof options / sizeof *options, argc, argv,
+                                           words, &count, &help);
+  if (status == FM_OK && !help && count > 0)
+    status = fm_error(ctx, FM_USAGE, "flawmap bench takes no argument '%s'; networks are named with --backbone", words[0]);
+  fm_free(ctx, words);
+  if (o.quick) {
+    o.runs = 1;
+    o.seconds = 0;
+  }
+  return status != FM_OK || help ? status : run(ctx, &o);
+}
