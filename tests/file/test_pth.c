@@ -79,8 +79,9 @@ static void state_dicts_are_found(void **state) {
       GOOD("\x80\2}q\0" A "q\1" TENSOR "q\2s"
            "0"
            "h\0"), /* memos */
-      GOOD("\x80\2](N\x88\x8a\0G\0\0\0\0\0\0\0\0\x8a\x09\1\2\3\4\5\6\7\x08\x09J\xff\xff\xff\xffX\1\0\0\0xe0}" A
-               TENSOR "s"),
+      GOOD(
+          "\x80\2](N\x88\x8a\0G\0\0\0\0\0\0\0\0\x8a\x09\1\2\3\4\5\6\7\x08\x09J\xff\xff\xff\xffX\1\0\0\0xe0}" A
+              TENSOR "s"),
   };
   struct fm_context *ctx = *state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -143,7 +144,7 @@ static void hostile_pickles_are_refused(void **state) {
       BAD("\x80\2}K\1a.", FM_FORMAT, "cannot hold"),
       BAD("\x80\2}(K\1u.", FM_FORMAT, "no value"),
       BAD("\x80\2(u.", FM_FORMAT, "stack is empty"),
-      BAD("\x80\2}(K\1s.", FM_FORMAT, "stack is empty"), /* reaches below the mark */
+      BAD("\x80\2}K\1(K\2s.", FM_FORMAT, "stack is empty"), /* reaches below the mark */
       BAD("\x80\2h\1.", FM_FORMAT, "memo is empty"),
       BAD("\x80\2}q\5h\1.", FM_FORMAT, "memo is empty"),
       BAD("\x80\2}r\xff\xff\xff\xff.", FM_FORMAT, "too high"),

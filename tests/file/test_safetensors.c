@@ -203,6 +203,28 @@ static void written_and_read_again(void **state) {
   fm_safetensors_free(ctx, file);
 }
 
+static void data_begin_at_a_multiple_of_64(void **state) {
+  struct fm_context *ctx = *state;
+  char name[80];
+  for (size_t n = 1; n < 70; n++) {
+    struct fm_safetensors_out *out;
+    unsigned char *bytes;
+    size_t size;
+    uint64_t header;
+    const float value = 1;
+    memset(name, 'x', n);
+    name[n] = 0;
+    ASSERT_OK(ctx, fm_safetensors_out_open(ctx, &out));
+    ASSERT_OK(ctx, fm_safetensors_out_tensor(out, name, FM_F32, 0, NULL, &value));
+    ASSERT_OK(ctx, fm_safetensors_out_encode(out, &bytes, &size));
+    memcpy(&header, bytes, 8);
+    assert_int_equal((header + 8) % 64, 0);
+    assert_int_equal(size, header + 8 + 4);
+    fm_free(ctx, bytes);
+    fm_safetensors_out_free(out);
+  }
+}
+
 static void writer_refuses_nonsense(void **state) {
   struct fm_context *ctx = *state;
   struct fm_safetensors_out *out;
@@ -245,9 +267,12 @@ static void allocations_may_fail(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      TEST(hostile_headers_are_refused),    TEST(short_and_deep_files_are_refused),
-      TEST(order_of_the_data_is_the_order), TEST(written_and_read_again),
-      TEST(writer_refuses_nonsense),        TEST(allocations_may_fail)};
+  const struct CMUnitTest tests[] = {TEST(hostile_headers_are_refused),
+                                     TEST(short_and_deep_files_are_refused),
+                                     TEST(order_of_the_data_is_the_order),
+                                     TEST(written_and_read_again),
+                                     TEST(data_begin_at_a_multiple_of_64),
+                                     TEST(writer_refuses_nonsense),
+                                     TEST(allocations_may_fail)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
