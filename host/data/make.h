@@ -4,7 +4,10 @@
  *   weave   a woven fabric: a texture that shifts from picture to picture
  *   gear    a toothed wheel with holes and print, always in nearly the same place: an aligned object
  *
- * The same options give the same bytes. */
+ * A flawed picture is drawn twice, with and without its flaw; its mask is where the two differ by more than 9
+ * of 255 in a channel (single pixels dropped, single gaps filled), before the camera's noise. All of it is
+ * flawmap's own drawing: no foreign pictures, free to use. The same options give the same bytes, on any
+ * number of threads. */
 #ifndef FM_DATA_MAKE_H
 #define FM_DATA_MAKE_H
 
