@@ -1,4 +1,4 @@
-#include "file/fuzz.h"
+#include "file/fuzz/fuzz.h"
 
 #include "file/ini.h"
 

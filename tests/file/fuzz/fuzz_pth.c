@@ -1,4 +1,4 @@
-#include "file/fuzz.h"
+#include "file/fuzz/fuzz.h"
 
 #include "file/pth.h"
 #include "file/zip.h"
