@@ -6,6 +6,7 @@
 #include "detect/bench.h"
 #include "device/device.h"
 #include "file/json.h"
+#include "op/peak.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct bench_options {
   const char *device, *backbones, *passes;
   long size, batch, runs;
   double seconds;
-  bool json, quick;
+  bool json, quick, peak;
 };
 
 /* Everything that was measured, in the order of measuring. */
@@ -25,7 +26,7 @@ struct bench_run {
   const struct bench_options *o;
   struct fm_text text; /* JSON */
   struct fm_json json;
-  double fma; /* FLOP/s; 0: not known */
+  struct fm_peak peak;
 };
 
 /* Cuts the next word off a comma-separated list; false at its end. */
@@ -54,7 +55,7 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   double speed = r->flops / r->time.median;
   char name[32], share[16] = "-";
   snprintf(name, sizeof name, "%s%d", p->train ? "train" : "infer", p->batch);
-  if (b->fma > 0) snprintf(share, sizeof share, "%.1f %%", 100 * speed / b->fma);
+  if (b->peak.flops > 0) snprintf(share, sizeof share, "%.1f %%", 100 * speed / b->peak.flops);
   if (!b->o->json) {
     printf("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median, r->time.least,
            r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
@@ -69,7 +70,7 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   fm_json_number(&b->json, "least_seconds", r->time.least);
   fm_json_integer(&b->json, "runs", r->time.runs);
   fm_json_number(&b->json, "gflops", 1e-9 * speed);
-  if (b->fma > 0) fm_json_number(&b->json, "share_of_peak", speed / b->fma);
+  if (b->peak.flops > 0) fm_json_number(&b->json, "share_of_peak", speed / b->peak.flops);
   fm_json_integer(&b->json, "device_bytes", (int64_t)r->bytes);
   fm_json_end(&b->json);
 }
@@ -95,6 +96,24 @@ static enum fm_status bench_passes(struct bench_run *b) {
   return FM_OK;
 }
 
+static enum fm_status bench_device(struct bench_run *b) {
+  struct fm_peak *p = &b->peak;
+  FM_TRY(fm_peak_measure(b->d, b->o->quick ? 0 : 2, (size_t)(b->o->quick ? 16 : 256) << 20, p));
+  if (!b->o->json)
+    printf("peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x %zu MiB); "
+           "launch and wait %.1f us\n",
+           1e-9 * p->flops, p->chains, 1e-9 * p->copy, 1e-9 * p->triad, p->bytes >> 20, 1e6 * p->wait);
+  fm_json_object(&b->json, "peak");
+  fm_json_number(&b->json, "fma_gflops", 1e-9 * p->flops);
+  fm_json_integer(&b->json, "chains", p->chains);
+  fm_json_number(&b->json, "copy_gb_s", 1e-9 * p->copy);
+  fm_json_number(&b->json, "triad_gb_s", 1e-9 * p->triad);
+  fm_json_integer(&b->json, "buffer_bytes", (int64_t)p->bytes);
+  fm_json_number(&b->json, "launch_and_wait_s", p->wait);
+  fm_json_end(&b->json);
+  return FM_OK;
+}
+
 static enum fm_status measure(struct bench_run *b) {
   const struct fm_facts *f = fm_device_facts(b->d);
   fm_json_object(&b->json, NULL);
@@ -108,6 +127,7 @@ static enum fm_status measure(struct bench_run *b) {
   fm_json_integer(&b->json, "block", f->block);
   fm_json_end(&b->json);
   if (!b->o->json) printf("device: %s, %d compute units (%s)\n", f->name, f->compute_units, f->version);
+  if (b->o->peak) FM_TRY(bench_device(b));
   FM_TRY(bench_passes(b));
   fm_json_end(&b->json);
   return FM_OK;
@@ -132,7 +152,7 @@ static enum fm_status run(struct fm_context *ctx, const struct bench_options *o)
 
 enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   (void)exit_status;
-  struct bench_options o = {.backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1};
+  struct bench_options o = {.backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1, .peak = true};
   struct fm_option options[] = {
       {"device", FM_OPT_TEXT, &o.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"backbone", FM_OPT_TEXT, &o.backbones, "NAME,...", "networks (resnet18)", 0, 0, NULL},
@@ -141,6 +161,7 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
       {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0, NULL},
       {"runs", FM_OPT_INT, &o.runs, "N", "runs of a pass at least (5)", 1, 1000, NULL},
       {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measured for so long at least (1)", 0, 3600, NULL},
+      {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0, NULL},
       {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything: does it work, not how fast", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},
   };
