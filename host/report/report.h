@@ -1,0 +1,85 @@
+/* The result of an evaluation, written picture by picture: files for programs and a page for people.
+ *
+ *   fm_report_open(ctx, &head, &report);
+ *   for each category:
+ *     fm_report_category_begin(report, &category);
+ *     for each test picture, by kind, then name:
+ *       fm_report_add(report, &picture);
+ *     fm_report_category_end(report, &official, &cdo1);
+ *   fm_report_close(report);       writes what needs everything
+ *   fm_report_free(report);        always, also after a failure
+ *
+ * In the folder (one level down, under the category's name, where head.several is set):
+ *   maps/KIND/NAME.tiff      the scores, 32-bit floats at the picture's own size
+ *   masks/KIND/NAME.png      255 where the score is over the pixel threshold
+ *   overlays/KIND/NAME.png   the picture with map and outlines (overlay.h)
+ *   contact.png              all (at most 150) pictures on a sheet
+ * and in the folder itself:
+ *   metrics.json, metrics.csv (a row a category, and the mean), images.csv, report.html (self-contained)
+ *
+ * Every file is written atomically. The same input gives the same bytes: no date, no path. Memory: one
+ * picture, and of each one so far what the page shows of it (some 60 KB). A picture is flawed where its score
+ * is greater than the image threshold; a pixel where it is greater than the pixel threshold. */
+#ifndef FM_REPORT_REPORT_H
+#define FM_REPORT_REPORT_H
+
+#include "file/image.h"
+#include "report/heat.h"
+#include "score/metrics.h"
+#include "score/threshold.h"
+
+struct fm_fact {
+  const char *name, *value; /* "backbone", "efficientnet_lite0" */
+};
+
+struct fm_report_head {
+  const char *folder;          /* made if it is missing */
+  const char *title;           /* NULL: "flawmap evaluation" */
+  const struct fm_fact *facts; /* what was measured: method, backbone, data set, sizes, seed, device, ... */
+  size_t fact_count;
+  bool several; /* more than one category */
+  size_t shown; /* pictures a category on the page, mistakes first; 0: 200, or 24 with several categories */
+  int side;     /* longest side of the page's pictures; 0: 256 */
+  bool no_maps, no_masks, no_overlays;
+};
+
+struct fm_report_category {
+  const char *name;
+  size_t pictures; /* how many will be added */
+  struct fm_threshold image, pixel;
+  struct fm_heat heat; /* fm_heat_make(lowest score, pixel threshold, highest score), over all pictures */
+  const struct fm_fact *facts; /* of this category */
+  size_t fact_count;
+  const char *size_official,
+      *size_cdo1; /* "the pictures' own size", "256 x 256"; for headings; may be NULL */
+};
+
+struct fm_report_picture {
+  const char *kind, *name;
+  const struct fm_image *image;
+  const float *map;           /* at the image's size */
+  const unsigned char *truth; /* the same size, non-zero: flawed; NULL: not known, or a good picture */
+  bool flawed;                /* what the picture is */
+  double score;
+};
+
+/* How the verdicts of a category came out. */
+struct fm_report_tally {
+  size_t found, missed, passed, alarms; /* flawed and flagged; flawed, not; good, not; good and flagged */
+};
+
+struct fm_report;
+enum fm_status fm_report_open(struct fm_context *ctx, const struct fm_report_head *head,
+                              struct fm_report **report);
+enum fm_status fm_report_category_begin(struct fm_report *report, const struct fm_report_category *category);
+enum fm_status fm_report_add(struct fm_report *report, const struct fm_report_picture *picture);
+/* official: at the pictures' own size; cdo1: at the training size, or NULL. */
+enum fm_status fm_report_category_end(struct fm_report *report, const struct fm_metrics *official,
+                                      const struct fm_metrics *cdo1);
+enum fm_status fm_report_close(struct fm_report *report);
+void fm_report_free(struct fm_report *report); /* NULL: nothing */
+
+/* Of the category that was ended last. */
+struct fm_report_tally fm_report_tally(const struct fm_report *report);
+
+#endif
