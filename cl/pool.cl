@@ -11,7 +11,7 @@ KERNEL void pool(__global const float *restrict x, __global float *restrict y, _
       const int iy = 2 * row + k / 3 - 1, ix = 2 * i + k % 3 - 1;
       if (iy < 0 || iy >= size.x || ix < 0 || ix >= size.y) continue;
       const FV v = LOAD(x + AT(xd, n, b, iy, ix));
-      const IV more = !(v <= best); /* NaN wins, as in PyTorch */
+      const IV more = (v > best) | isnan(v); /* NaN wins and stays, as in PyTorch */
       best = select(best, v, more);
       index = select(index, (IV)(k), more);
     }
