@@ -35,20 +35,26 @@ inline float weight_of(const int q, const int i, const int in, const float step,
   return (lo == i ? 1.0f - f : 0.0f) + (hi == i ? f : 0.0f);
 }
 
+/* The outputs, first and past the last, that may take from input i; all of them where a line of one pixel leaves no step. */
+inline int2 takers(const int i, const int out, const float step) {
+  if (!(step > 0.0f)) return (int2)(0, out);
+  return (int2)(max((int)((i - 1.5f) / step) - 1, 0), min((int)((i + 1.5f) / step) + 2, out));
+}
+
 /* The adjoint, gathered: dx[i] = sum over the outputs that took from i. Global size: (gx, h, n * blocks). */
 KERNEL void resize_back(__global const float *restrict dy, __global float *dx, const int4 dd, const int4 gd,
                         const int4 size /* h, w, ho, wo */, const int2 use /* aligned, accumulate */,
                         const float2 step) {
   const int row = get_global_id(1), n = get_global_id(2) / dd.x, b = get_global_id(2) % dd.x;
-  const int qy0 = max((int)((row - 1.5f) / step.x) - 1, 0), qy1 = min((int)((row + 1.5f) / step.x) + 2, size.z);
+  const int2 qys = takers(row, size.z, step.x);
   for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
-    const int qx0 = max((int)((i - 1.5f) / step.y) - 1, 0), qx1 = min((int)((i + 1.5f) / step.y) + 2, size.w);
+    const int2 qxs = takers(i, size.w, step.y);
     __global float *at = dx + AT(gd, n, b, row, i);
     FV sum = use.y ? LOAD(at) : ZERO;
-    for (int qy = qy0; qy < qy1; qy++) {
+    for (int qy = qys.x; qy < qys.y; qy++) {
       const float wy = weight_of(qy, row, size.x, step.x, use.x);
       if (wy == 0.0f) continue;
-      for (int qx = qx0; qx < qx1; qx++) {
+      for (int qx = qxs.x; qx < qxs.y; qx++) {
         const float w = wy * weight_of(qx, i, size.y, step.y, use.x);
         if (w != 0.0f) sum += w * LOAD(dy + AT(dd, n, b, qy, qx));
       }
