@@ -4,7 +4,7 @@
  *   p -= lr decay p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= lr / c1 m / (sqrt(v) / sqrt(c2) + eps)
  * with c1 = 1 - b1^t, c2 = 1 - b2^t. Adam proper (l2 decay 0) is the same with decay 0. */
 KERNEL void adam(__global float *restrict p, __global const float *restrict g, __global float *restrict m,
-                 __global float *restrict v, const int2 size /* vectors, run */, const float4 rate /* lr, lr decay, b1, b2 */,
+                 __global float *restrict v, const int2 size /* vectors, run */, const float4 rate /* 1 - b2, lr decay, 1 - b1, b2 */,
                  const float4 scale /* lr / c1, 1 / sqrt(c2), eps, gradient factor */) {
   const int first = get_global_id(0) * size.y, last = min(first + size.y, size.x);
   for (int i = first; i < last; i++) {
@@ -12,8 +12,8 @@ KERNEL void adam(__global float *restrict p, __global const float *restrict g, _
     const FV grad = LOAD(g + at) * scale.w;
     FV w = LOAD(p + at);
     w -= rate.y * w;
-    const FV m0 = LOAD(m + at), m1 = m0 + (1.0f - rate.z) * (grad - m0);
-    const FV v1 = rate.w * LOAD(v + at) + (1.0f - rate.w) * grad * grad;
+    const FV m0 = LOAD(m + at), m1 = m0 + rate.z * (grad - m0);
+    const FV v1 = rate.w * LOAD(v + at) + rate.x * grad * grad;
     STORE(m1, m + at);
     STORE(v1, v + at);
     STORE(w - scale.x * m1 / (sqrt(v1) * scale.y + scale.z), p + at);

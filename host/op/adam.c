@@ -19,8 +19,10 @@ void fm_adam_step(struct fm_device *d, const struct fm_adam *a, long step, float
                   const struct fm_buffer *weights, const struct fm_buffer *gradient,
                   const struct fm_buffer *m, const struct fm_buffer *v) {
   double c1 = 1 - pow(a->beta1, (double)step), c2 = 1 - pow(a->beta2, (double)step);
-  struct fm_arg rate = {4 * sizeof(float),
-                        {.f = {(float)a->lr, (float)(a->lr * a->decay), (float)a->beta1, (float)a->beta2}}};
+  /* 1 - beta in double: in float 1 - 0.999f is wrong in the fifth digit. */
+  struct fm_arg rate = {
+      4 * sizeof(float),
+      {.f = {(float)(1 - a->beta2), (float)(a->lr * a->decay), (float)(1 - a->beta1), (float)a->beta2}}};
   struct fm_arg scale = {4 * sizeof(float),
                          {.f = {(float)(a->lr / c1), (float)(1 / sqrt(c2)), (float)a->eps, factor}}};
   FM_LAUNCH(d, fm_kernel_get(d, "adam.cl", "adam", ""), items_of(d, count), 1, 1, fm_arg_buffer(weights),
