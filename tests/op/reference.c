@@ -119,7 +119,7 @@ void ref_pool(int planes, int h, int w, int ho, int wo, const double *x, double 
           for (int ix = 2 * ox - 1; ix <= 2 * ox + 1; ix++) {
             if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
             double v = plane[iy * w + ix];
-            if (best < 0 || v > plane[best] || (isnan(v) && !isnan(plane[best]))) best = iy * w + ix;
+            if (best < 0 || v > plane[best] || isnan(v)) best = iy * w + ix;
           }
         size_t to = (size_t)p * (size_t)(ho * wo) + (size_t)(oy * wo + ox);
         y[to] = plane[best];
