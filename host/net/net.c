@@ -21,7 +21,7 @@ struct node_store {
 struct fm_net {
   struct fm_device *d;
   enum fm_net_mode mode;
-  int made_for, block;
+  int made_for, inner, batch, block; /* inner: pictures that go through the tape at a time */
   float momentum;
   struct fm_graph graph;
   struct fm_tape tape;
@@ -31,6 +31,8 @@ struct fm_net {
   struct fm_buffer *chunk;
   struct node_store *store;
   struct fm_net_vectors v;
+  struct fm_acts full[1 + FM_TAPS]; /* where inner < made_for: input and taps of the whole batch */
+  struct fm_buffer *part;           /* [chunks of the batch][1 + FM_TAPS]: views of them */
   size_t running_count, stat_count;
   struct fm_buffer stats, flipped, parts;
   size_t bytes;
@@ -96,6 +98,49 @@ static enum fm_status make_parameters(struct fm_net *net) {
   return FM_OK;
 }
 
+/* On a CPU inference goes through a batch two pictures at a time: activations then stay in the cache, which
+ * was worth 5 to 30 % (docs/speed.md). A GPU wants the whole batch. */
+static int inner_batch(const struct fm_device *d, enum fm_net_mode mode, int batch) {
+  enum { AT_A_TIME = 2 };
+  const struct fm_facts *f = fm_device_facts(d);
+  return mode == FM_NET_INFER && f->kind == FM_CLASS_CPU && batch > AT_A_TIME ? AT_A_TIME : batch;
+}
+
+static bool chunked(const struct fm_net *net) {
+  return net->inner < net->made_for;
+}
+
+static int whole_tensor(const struct fm_net *net, int i) {
+  return i == 0 ? net->tape.input : net->tape.tap[i - 1];
+}
+
+/* Input and taps of the whole batch, and their views a chunk; the tape's own tensors of these are never used.
+ */
+static enum fm_status make_whole_tensors(struct fm_net *net) {
+  struct fm_device *d = net->d;
+  int chunks = (net->made_for + net->inner - 1) / net->inner;
+  net->part = fm_alloc(fm_device_context(d), (size_t)chunks * (1 + FM_TAPS), sizeof *net->part);
+  if (!net->part) return FM_MEMORY;
+  for (int i = 0; i < 1 + FM_TAPS; i++) {
+    struct fm_acts *a = &net->full[i];
+    *a = net->tape.tensor[whole_tensor(net, i)];
+    a->n = net->made_for;
+    size_t bytes, each;
+    if (!fm_acts_bytes(a, &bytes))
+      return fm_error(fm_device_context(d), FM_LIMIT,
+                      "a batch of %d pictures of this size is too large; use a smaller --batch",
+                      net->made_for);
+    FM_TRY(fm_buffer_make(d, bytes, &a->buffer));
+    size_t row = (size_t)(a->w + 2 * a->halo), plane = row * (size_t)(a->h + 2 * a->halo);
+    each = (size_t)net->inner * (size_t)fm_acts_blocks(a) * plane * (size_t)a->block * sizeof(float);
+    for (int c = 0; c < chunks;
+         c++) /* the tail a tile may read past a chunk lies in the next one, or in the slack */
+      FM_TRY(fm_buffer_view(d, &a->buffer, (size_t)c * each, bytes - (size_t)c * each,
+                            &net->part[c * (1 + FM_TAPS) + i]));
+  }
+  return FM_OK;
+}
+
 /* First and last step of every tensor; what the caller touches lives as long as it may. */
 static void find_lifetimes(struct fm_net *net) {
   struct fm_tape *t = &net->tape;
@@ -137,15 +182,20 @@ static enum fm_status place_tensors(struct fm_net *net) {
                       "pictures of this size make tensors of more than 2^31 numbers; use a smaller --size");
     if (t->bytes_only[i]) net->slot[i].bytes /= sizeof(float);
   }
+  for (int i = 0; i < 1 + FM_TAPS && chunked(net); i++) net->slot[whole_tensor(net, i)].bytes = 1;
   size_t most = f->max_allocation < ((size_t)1 << 31) ? f->max_allocation : (size_t)1 << 31;
   most = most / f->base_alignment * f->base_alignment;
   FM_TRY(fm_plan(ctx, net->slot, t->tensors, f->base_alignment, most, &net->chunk_bytes, &net->chunks));
   net->chunk = fm_alloc(ctx, (size_t)net->chunks, sizeof *net->chunk);
   if (!net->chunk) return FM_MEMORY;
   for (int i = 0; i < net->chunks; i++) FM_TRY(fm_buffer_make(d, net->chunk_bytes[i], &net->chunk[i]));
-  for (size_t i = 0; i < t->tensors; i++)
-    FM_TRY(fm_buffer_view(d, &net->chunk[net->slot[i].chunk], net->slot[i].offset, net->slot[i].bytes,
-                          &t->tensor[i].buffer));
+  for (size_t i = 0; i < t->tensors; i++) {
+    bool whole = false;
+    for (int k = 0; k < 1 + FM_TAPS; k++) whole = whole || (chunked(net) && whole_tensor(net, k) == (int)i);
+    if (!whole)
+      FM_TRY(fm_buffer_view(d, &net->chunk[net->slot[i].chunk], net->slot[i].offset, net->slot[i].bytes,
+                            &t->tensor[i].buffer));
+  }
   return FM_OK;
 }
 
@@ -181,7 +231,8 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
   if (!net) return FM_MEMORY;
   net->d = d;
   net->mode = mode;
-  net->made_for = batch;
+  net->made_for = net->batch = batch;
+  net->inner = inner_batch(d, mode, batch);
   net->block = fm_device_facts(d)->block;
   net->momentum = b->momentum;
   size_t before = fm_device_live(d).bytes;
@@ -193,8 +244,9 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
   }
   if (status == FM_OK) {
     lay_out_parameters(net);
-    status = fm_tape_make(ctx, &net->graph, mode, batch, net->block, &net->tape);
+    status = fm_tape_make(ctx, &net->graph, mode, net->inner, net->block, &net->tape);
   }
+  if (status == FM_OK && chunked(net)) status = make_whole_tensors(net);
   if (status == FM_OK) status = make_parameters(net);
   if (status == FM_OK) status = place_tensors(net);
   if (status == FM_OK) status = make_scratch(net);
@@ -213,7 +265,13 @@ void fm_net_free(struct fm_net *net) {
   if (!net) return;
   struct fm_device *d = net->d;
   struct fm_context *ctx = fm_device_context(d);
+  for (int i = 0; i < 1 + FM_TAPS && net->part; i++) /* these are views that net->part owns */
+    net->tape.tensor[whole_tensor(net, i)].buffer = (struct fm_buffer){0};
   for (size_t i = 0; i < net->tape.tensors; i++) fm_buffer_free(d, &net->tape.tensor[i].buffer);
+  for (int i = 0; net->part && i < (net->made_for + net->inner - 1) / net->inner * (1 + FM_TAPS); i++)
+    fm_buffer_free(d, &net->part[i]);
+  for (int i = 0; i < 1 + FM_TAPS; i++) fm_buffer_free(d, &net->full[i].buffer);
+  fm_free(ctx, net->part);
   for (int i = 0; net->chunk && i < net->chunks; i++) fm_buffer_free(d, &net->chunk[i]);
   for (int i = 0; net->store && i < net->graph.count; i++) {
     struct node_store *s = &net->store[i];
@@ -250,15 +308,17 @@ void fm_net_set_momentum(struct fm_net *net, float momentum) {
 }
 
 void fm_net_set_batch(struct fm_net *net, int batch) {
-  for (size_t i = 0; i < net->tape.tensors; i++)
-    net->tape.tensor[i].n = batch < 1 ? 1 : batch > net->made_for ? net->made_for : batch;
+  net->batch = batch < 1 ? 1 : batch > net->made_for ? net->made_for : batch;
+  for (int i = 0; i < 1 + FM_TAPS; i++) net->full[i].n = net->batch;
+  if (chunked(net)) return;
+  for (size_t i = 0; i < net->tape.tensors; i++) net->tape.tensor[i].n = net->batch;
 }
 
 const struct fm_acts *fm_net_input(const struct fm_net *net) {
-  return &net->tape.tensor[net->tape.input];
+  return chunked(net) ? &net->full[0] : &net->tape.tensor[net->tape.input];
 }
 const struct fm_acts *fm_net_tap(const struct fm_net *net, int tap) {
-  return &net->tape.tensor[net->tape.tap[tap]];
+  return chunked(net) ? &net->full[1 + tap] : &net->tape.tensor[net->tape.tap[tap]];
 }
 const struct fm_acts *fm_net_tap_gradient(const struct fm_net *net, int tap) {
   return &net->tape.tensor[net->tape.tap_gradient[tap]];
@@ -328,11 +388,31 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
 }
 
 void fm_net_forward(struct fm_net *net) {
-  for (size_t i = 0; i < net->tape.backward; i++) run_step(net, &net->tape.step[i]);
+  int chunks = chunked(net) ? (net->batch + net->inner - 1) / net->inner : 1;
+  for (int c = 0; c < chunks; c++) {
+    if (chunked(net)) {
+      int left = net->batch - c * net->inner;
+      for (size_t i = 0; i < net->tape.tensors; i++)
+        net->tape.tensor[i].n = left < net->inner ? left : net->inner;
+      for (int i = 0; i < 1 + FM_TAPS; i++)
+        net->tape.tensor[whole_tensor(net, i)].buffer = net->part[c * (1 + FM_TAPS) + i];
+    }
+    for (size_t i = 0; i < net->tape.backward; i++) run_step(net, &net->tape.step[i]);
+  }
 }
 
 void fm_net_backward(struct fm_net *net) {
   for (size_t i = net->tape.backward; i < net->tape.count; i++) run_step(net, &net->tape.step[i]);
+}
+
+const struct fm_tape *fm_net_tape(const struct fm_net *net) {
+  return &net->tape;
+}
+const struct fm_graph *fm_net_graph(const struct fm_net *net) {
+  return &net->graph;
+}
+void fm_net_run_step(struct fm_net *net, size_t step) {
+  run_step(net, &net->tape.step[step]);
 }
 
 /* Copies c numbers of src into a padded place of dst. */
