@@ -1,0 +1,40 @@
+/* Scoring a list of pictures with a model: the loader decodes ahead while the device works.
+ *
+ * A picture's map at its own size is the network's map enlarged bilinearly (half-pixel corners); its score is
+ * the largest value of that map, so that a picture is flagged exactly where some pixel of its map is over the
+ * same threshold. */
+#ifndef FM_DETECT_SCORE_SET_H
+#define FM_DETECT_SCORE_SET_H
+
+#include "detect/cdo.h"
+#include "detect/model.h"
+
+struct fm_score_one {
+  size_t index; /* in the list */
+  const struct fm_sample *sample;
+  int width, height, side; /* the picture's own size, and the network's */
+  const float *map;        /* [height][width] */
+  const float *small;      /* [side][side] */
+  float score;
+};
+
+/* Calls take for every picture in order; what it is given is valid during the call. text names the work for
+ * the progress. */
+enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model,
+                            const struct fm_sample *samples, size_t count, const char *text,
+                            enum fm_status (*take)(void *user, const struct fm_score_one *one), void *user);
+
+/* The scores only, [count]. */
+enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *model,
+                                   const struct fm_sample *samples, size_t count, const char *text,
+                                   float *scores);
+
+/* The map at the picture's own size (width * height floats, the caller's) and its largest value. */
+enum fm_status fm_score_enlarge(struct fm_context *ctx, const float *small, int side, float *map, int width,
+                                int height, float *score);
+
+/* Both thresholds of a model from the scores of good pictures. what: "held-out good pictures". */
+enum fm_status fm_model_calibrate(struct fm_model *model, size_t count, const float *scores,
+                                  const char *what);
+
+#endif
