@@ -16,7 +16,7 @@ struct bench_options {
   const char *device, *backbones, *passes;
   long size, batch, runs;
   double seconds;
-  bool json, quick, peak;
+  bool json, quick, peak, operators;
 };
 
 /* Everything that was measured, in the order of measuring. */
@@ -72,7 +72,55 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   fm_json_number(&b->json, "gflops", 1e-9 * speed);
   if (b->peak.flops > 0) fm_json_number(&b->json, "share_of_peak", speed / b->peak.flops);
   fm_json_integer(&b->json, "device_bytes", (int64_t)r->bytes);
+}
+
+/* Convolutions are compared with the peak of multiply-adds, everything else with the faster of copy and triad. */
+static void put_operator(struct bench_run *b, const struct fm_bench_operator *row, double total) {
+  const struct fm_step_facts *f = &row->facts;
+  double bandwidth = b->peak.copy > b->peak.triad ? b->peak.copy : b->peak.triad;
+  double work = f->flops > 0 ? f->flops : f->bytes, speed = work / row->seconds;
+  double share = speed / (f->flops > 0 ? b->peak.flops : bandwidth);
+  char of_peak[16] = "-";
+  if (b->o->peak) snprintf(of_peak, sizeof of_peak, "%.1f %%", 100 * share);
+  if (!b->o->json)
+    printf("  %-13s %-36s %5ld %10.3f %10.2f %6.1f %% %9.1f %-7s %9s\n", f->name, f->shape, row->count, 1e3 * row->seconds,
+           1e3 * row->total, 100 * row->total / total, 1e-9 * speed, f->flops > 0 ? "GFLOP/s" : "GB/s", of_peak);
+  fm_json_object(&b->json, NULL);
+  fm_json_string(&b->json, "operator", f->name);
+  fm_json_string(&b->json, "shape", f->shape);
+  fm_json_integer(&b->json, "count", row->count);
+  fm_json_number(&b->json, "seconds", row->seconds);
+  fm_json_number(&b->json, "total_seconds", row->total);
+  fm_json_number(&b->json, f->flops > 0 ? "gflops" : "gb_s", 1e-9 * speed);
+  if (b->o->peak) fm_json_number(&b->json, "share_of_peak", share);
   fm_json_end(&b->json);
+}
+
+static enum fm_status bench_operators(struct bench_run *b, const struct fm_bench_pass *p, double whole) {
+  struct fm_bench_operators o;
+  enum fm_status status = fm_bench_operators_run(b->d, p, (int)b->o->runs, &o);
+  if (status == FM_OK) {
+    if (!b->o->json) {
+      printf("  one after the other, each waited for: %.4f s (the whole pass: %.4f s)\n", o.total, whole);
+      printf("  %-13s %-36s %5s %10s %10s %8s %9s %-7s %9s\n", "operator", "shape", "count", "ms each", "ms", "share", "speed",
+             "", "of peak");
+    }
+    fm_json_number(&b->json, "operators_seconds", o.total);
+    fm_json_array(&b->json, "operators");
+    for (size_t i = 0; i < o.count; i++) put_operator(b, &o.row[i], o.total);
+    fm_json_end(&b->json);
+  }
+  fm_bench_operators_free(b->ctx, &o);
+  return status;
+}
+
+static enum fm_status bench_pass(struct bench_run *b, const struct fm_bench_pass *p) {
+  struct fm_bench_result result;
+  FM_TRY(fm_bench_pass_run(b->d, p, (int)b->o->runs, b->o->seconds, &result));
+  put_pass(b, p, &result);
+  if (b->o->operators) FM_TRY(bench_operators(b, p, result.time.median));
+  fm_json_end(&b->json);
+  return FM_OK;
 }
 
 static enum fm_status bench_passes(struct bench_run *b) {
@@ -86,10 +134,8 @@ static enum fm_status bench_passes(struct bench_run *b) {
     struct fm_bench_pass pass = {.size = (int)b->o->size};
     FM_TRY(fm_backbone_find(b->ctx, word, &pass.backbone));
     for (const char *passes = b->o->passes ? b->o->passes : names; next_word(&passes, kind, sizeof kind);) {
-      struct fm_bench_result result;
       FM_TRY(parse_pass(b->ctx, kind, &pass));
-      FM_TRY(fm_bench_pass_run(b->d, &pass, (int)b->o->runs, b->o->seconds, &result));
-      put_pass(b, &pass, &result);
+      FM_TRY(bench_pass(b, &pass));
     }
   }
   fm_json_end(&b->json);
@@ -161,6 +207,7 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
       {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0, NULL},
       {"runs", FM_OPT_INT, &o.runs, "N", "runs of a pass at least (5)", 1, 1000, NULL},
       {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measured for so long at least (1)", 0, 3600, NULL},
+      {"operators", FM_OPT_FLAG, &o.operators, NULL, "each pass operator by operator too, the longest first", 0, 0, NULL},
       {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0, NULL},
       {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything: does it work, not how fast", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},

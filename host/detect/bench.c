@@ -1,19 +1,7 @@
-#include "detect/bench.h"
+#include "detect/bench_internal.h"
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "detect/cdo.h"
-
-/* What is built for one pass, and what a run of it needs. */
-struct bench {
-  struct fm_device *d;
-  const struct fm_bench_pass *pass;
-  struct fm_weights expert, apprentice;
-  struct fm_cdo_scorer *scorer;
-  struct fm_cdo_trainer *trainer;
-  float *maps;
-  long step;
-};
 
 /* Two nets forward; training adds the gradients to weights and inputs, twice a forward pass, but for the input of a
  * convolution that reads the picture. */
@@ -31,7 +19,7 @@ static enum fm_status count_flops(struct fm_context *ctx, const struct fm_bench_
   return FM_OK;
 }
 
-static enum fm_status make_weights(struct bench *b) {
+static enum fm_status make_weights(struct fm_bench *b) {
   struct fm_graph graph;
   FM_TRY(fm_backbone_build(fm_device_context(b->d), b->pass->backbone, b->pass->size, &graph));
   enum fm_status status = fm_weights_make(&graph, &b->expert);
@@ -44,27 +32,27 @@ static enum fm_status make_weights(struct bench *b) {
 }
 
 /* Noise as pictures, and one square of synthetic anomaly in each. */
-static enum fm_status make_pictures(struct bench *b, unsigned char **rgb, unsigned char **mask) {
+static enum fm_status make_pictures(struct fm_bench *b, unsigned char **rgb) {
   struct fm_context *ctx = fm_device_context(b->d);
   size_t s = (size_t)b->pass->size, pixels = (size_t)b->pass->batch * s * s;
   *rgb = fm_alloc(ctx, pixels, 3);
-  *mask = fm_alloc(ctx, pixels, 1);
-  if (!*rgb || !*mask) return FM_MEMORY;
+  b->mask = fm_alloc(ctx, pixels, 1);
+  if (!*rgb || !b->mask) return FM_MEMORY;
   struct fm_rng rng = fm_rng_stream(1, "bench");
   for (size_t i = 0; i < pixels * 3; i++) (*rgb)[i] = (unsigned char)(fm_rng_at(&rng, i) >> 56);
-  for (size_t i = 0; i < pixels; i++) (*mask)[i] = i % s < s / 8 && i / s % s < s / 8;
+  for (size_t i = 0; i < pixels; i++) b->mask[i] = i % s < s / 8 && i / s % s < s / 8;
   return FM_OK;
 }
 
 static enum fm_status infer(void *arg) {
-  struct bench *b = arg;
+  struct fm_bench *b = arg;
   fm_cdo_scorer_enqueue(b->scorer);
   FM_TRY(fm_device_finish(b->d));
   return fm_cdo_scorer_read(b->scorer, b->pass->batch, b->maps);
 }
 
 static enum fm_status train(void *arg) {
-  struct bench *b = arg;
+  struct fm_bench *b = arg;
   struct fm_cdo_loss loss;
   double norm;
   FM_TRY(fm_cdo_trainer_gradient(b->trainer, &loss, &norm));
@@ -72,17 +60,17 @@ static enum fm_status train(void *arg) {
   return fm_device_finish(b->d);
 }
 
-static enum fm_status prepare(struct bench *b) {
+static enum fm_status prepare(struct fm_bench *b) {
   const struct fm_bench_pass *p = b->pass;
   struct fm_context *ctx = fm_device_context(b->d);
-  unsigned char *rgb = NULL, *mask = NULL;
+  unsigned char *rgb = NULL;
   FM_TRY(make_weights(b));
-  enum fm_status status = make_pictures(b, &rgb, &mask);
+  enum fm_status status = make_pictures(b, &rgb);
   if (status == FM_OK && p->train) {
     struct fm_cdo_options o = {.backbone = p->backbone, .batch = p->batch, .size = p->size, .gamma = 2, .overlap = true,
                                .adam = {4e-4, 0.9, 0.999, 1e-8, 1e-4}};
     status = fm_cdo_trainer_make(b->d, &o, &b->expert, &b->apprentice, &b->trainer);
-    if (status == FM_OK) status = fm_cdo_trainer_load(b->trainer, p->batch, rgb, mask);
+    if (status == FM_OK) status = fm_cdo_trainer_load(b->trainer, p->batch, rgb, b->mask);
   } else if (status == FM_OK) {
     status = fm_cdo_scorer_make(b->d, p->backbone, p->batch, p->size, &b->expert, &b->apprentice, &b->scorer);
     b->maps = fm_alloc(ctx, (size_t)p->batch * (size_t)p->size * (size_t)p->size, sizeof *b->maps);
@@ -91,25 +79,35 @@ static enum fm_status prepare(struct bench *b) {
     if (status == FM_OK) status = fm_cdo_scorer_run(b->scorer, p->batch, rgb, b->maps);
   }
   fm_free(ctx, rgb);
-  fm_free(ctx, mask);
   return status;
+}
+
+enum fm_status fm_bench_open(struct fm_device *d, const struct fm_bench_pass *pass, struct fm_bench *b) {
+  *b = (struct fm_bench){.d = d, .pass = pass};
+  return prepare(b);
+}
+
+void fm_bench_close(struct fm_bench *b) {
+  struct fm_context *ctx = fm_device_context(b->d);
+  fm_cdo_scorer_free(b->scorer);
+  fm_cdo_trainer_free(b->trainer);
+  fm_weights_free(&b->expert);
+  fm_weights_free(&b->apprentice);
+  fm_free(ctx, b->maps);
+  fm_free(ctx, b->mask);
 }
 
 enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass *pass, int runs, double seconds,
                                  struct fm_bench_result *result) {
   struct fm_context *ctx = fm_device_context(d);
-  struct bench b = {.d = d, .pass = pass};
+  struct fm_bench b;
   *result = (struct fm_bench_result){0};
   FM_TRY(count_flops(ctx, pass, &result->flops));
-  enum fm_status status = prepare(&b);
+  enum fm_status status = fm_bench_open(d, pass, &b);
   if (status == FM_OK) {
     result->bytes = fm_device_live(d).bytes;
     status = fm_timing_run(ctx, pass->train ? train : infer, &b, runs, seconds, &result->time);
   }
-  fm_cdo_scorer_free(b.scorer);
-  fm_cdo_trainer_free(b.trainer);
-  fm_weights_free(&b.expert);
-  fm_weights_free(&b.apprentice);
-  fm_free(ctx, b.maps);
+  fm_bench_close(&b);
   return status;
 }

@@ -7,7 +7,7 @@
 #define FM_DETECT_BENCH_H
 
 #include "base/timing.h"
-#include "net/backbone.h"
+#include "net/steps.h"
 
 struct fm_bench_pass {
   const struct fm_backbone *backbone;
@@ -24,5 +24,24 @@ struct fm_bench_result {
 /* runs, seconds: as fm_timing_run has them. */
 enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass *pass, int runs, double seconds,
                                  struct fm_bench_result *result);
+
+/* One operator of a pass: how often it occurs, and the median time of one. */
+struct fm_bench_operator {
+  struct fm_step_facts facts;
+  long count;
+  double seconds, total; /* total: of all `count` */
+};
+
+struct fm_bench_operators {
+  struct fm_bench_operator *row; /* the longest total first */
+  size_t count;
+  double total;
+};
+
+/* Runs the pass step by step, each waited for, `rounds` times (1 to 15) after one that warms up. *o is freed with
+ * fm_bench_operators_free, also after a failure. */
+enum fm_status fm_bench_operators_run(struct fm_device *d, const struct fm_bench_pass *pass, int rounds,
+                                      struct fm_bench_operators *o);
+void fm_bench_operators_free(struct fm_context *ctx, struct fm_bench_operators *o);
 
 #endif

@@ -36,6 +36,8 @@ struct fm_net {
   size_t running_count, stat_count;
   struct fm_buffer stats, flipped, parts;
   size_t bytes;
+  void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step);
+  void *observe_arg;
 };
 
 static size_t pad_to(size_t n, size_t to) {
@@ -387,6 +389,13 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
   }
 }
 
+static void run_steps(struct fm_net *net, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    run_step(net, &net->tape.step[i]);
+    if (net->observe) net->observe(net->observe_arg, net, &net->tape.step[i]);
+  }
+}
+
 void fm_net_forward(struct fm_net *net) {
   int chunks = chunked(net) ? (net->batch + net->inner - 1) / net->inner : 1;
   for (int c = 0; c < chunks; c++) {
@@ -397,22 +406,24 @@ void fm_net_forward(struct fm_net *net) {
       for (int i = 0; i < 1 + FM_TAPS; i++)
         net->tape.tensor[whole_tensor(net, i)].buffer = net->part[c * (1 + FM_TAPS) + i];
     }
-    for (size_t i = 0; i < net->tape.backward; i++) run_step(net, &net->tape.step[i]);
+    run_steps(net, 0, net->tape.backward);
   }
 }
 
 void fm_net_backward(struct fm_net *net) {
-  for (size_t i = net->tape.backward; i < net->tape.count; i++) run_step(net, &net->tape.step[i]);
+  run_steps(net, net->tape.backward, net->tape.count);
 }
 
+void fm_net_observe(struct fm_net *net, void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step),
+                    void *arg) {
+  net->observe = observe;
+  net->observe_arg = arg;
+}
 const struct fm_tape *fm_net_tape(const struct fm_net *net) {
   return &net->tape;
 }
 const struct fm_graph *fm_net_graph(const struct fm_net *net) {
   return &net->graph;
-}
-void fm_net_run_step(struct fm_net *net, size_t step) {
-  run_step(net, &net->tape.step[step]);
 }
 
 /* Copies c numbers of src into a padded place of dst. */

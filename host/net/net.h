@@ -34,11 +34,13 @@ const struct fm_acts *fm_net_input_gradient(const struct fm_net *net); /* FM_NET
 void fm_net_forward(struct fm_net *net);
 void fm_net_backward(struct fm_net *net);
 
-/* The same in pieces, for measuring: steps [0, tape->backward) are the forward pass, the rest is the backward pass. */
+/* Calls observe(arg, step) behind every step that forward and backward enqueue, for measuring; NULL ends that. */
 struct fm_tape;
+struct fm_step;
+void fm_net_observe(struct fm_net *net, void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step),
+                    void *arg);
 const struct fm_tape *fm_net_tape(const struct fm_net *net);
 const struct fm_graph *fm_net_graph(const struct fm_net *net);
-void fm_net_run_step(struct fm_net *net, size_t step);
 
 /* Training: the parameter vector, its gradient, and the running statistics, in the device's packing. */
 struct fm_net_vectors {

@@ -1,0 +1,62 @@
+#include "net/steps.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Which of t[0..3] say how large the result is; names in the order of enum fm_step_kind. */
+static const struct {
+  const char *name;
+  int shown;
+} kinds[FM_STEP_KINDS] = {
+    [FM_STEP_HALO] = {"halo", 0},           [FM_STEP_CONV] = {"conv", 1},           [FM_STEP_MEASURE] = {"norm stats", 0},
+    [FM_STEP_APPLY] = {"norm", 1},          [FM_STEP_ADD] = {"add", 1},             [FM_STEP_POOL] = {"pool", 1},
+    [FM_STEP_RESIZE] = {"resize", 1},       [FM_STEP_MASK] = {"mask", 1},           [FM_STEP_NORM_BACK] = {"norm back", 3},
+    [FM_STEP_WGRAD] = {"conv dw", 1},       [FM_STEP_DGRAD] = {"conv dx", 1},       [FM_STEP_POOL_BACK] = {"pool back", 1},
+    [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
+
+double fm_step_bytes(const struct fm_acts *a) {
+  return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w * sizeof(float);
+}
+
+static double bytes_of(const struct fm_tape *t, const struct fm_step *s) {
+  double sum = 0;
+  for (int k = 0; k < 4; k++) {
+    bool again = false;
+    for (int j = 0; j < k; j++) again = again || s->t[j] == s->t[k];
+    if (s->t[k] < 0 || again) continue;
+    sum += fm_step_bytes(&t->tensor[s->t[k]]) / (t->bytes_only[s->t[k]] ? sizeof(float) : 1);
+  }
+  return sum;
+}
+
+/* Only the halo is written. */
+static double halo_bytes(const struct fm_acts *a) {
+  double whole = (double)(a->h + 2 * a->halo) * (a->w + 2 * a->halo), inner = (double)a->h * a->w;
+  return (double)a->n * fm_acts_blocks(a) * a->block * (whole - inner) * sizeof(float);
+}
+
+static bool is_conv(enum fm_step_kind kind) {
+  return kind == FM_STEP_CONV || kind == FM_STEP_WGRAD || kind == FM_STEP_DGRAD;
+}
+
+void fm_net_step_facts(const struct fm_net *net, const struct fm_step *s, struct fm_step_facts *facts) {
+  const struct fm_tape *tape = fm_net_tape(net);
+  const struct fm_node *n = s->node >= 0 ? &fm_net_graph(net)->node[s->node] : NULL;
+  const struct fm_acts *a = &tape->tensor[s->t[kinds[s->kind].shown]];
+  *facts = (struct fm_step_facts){.bytes = s->kind == FM_STEP_HALO ? halo_bytes(a) : bytes_of(tape, s)};
+  snprintf(facts->name, sizeof facts->name, "%s", kinds[s->kind].name);
+  if (!n || !is_conv(s->kind)) {
+    bool joins = (s->kind == FM_STEP_APPLY || s->kind == FM_STEP_ADD || s->kind == FM_STEP_RESIZE) && s->t[2] >= 0;
+    bool masks = s->kind == FM_STEP_NORM_BACK && n && isfinite(n->limits.low);
+    snprintf(facts->shape, sizeof facts->shape, "%d x %d %dx%d%s%s%s", a->n, a->c, a->h, a->w, joins ? " +res" : "",
+             masks ? " relu" : "", s->accumulate ? " +=" : s->keep ? " keep" : "");
+    return;
+  }
+  const struct fm_conv *c = &n->conv;
+  const struct fm_acts out = {.n = a->n, .h = n->h, .w = n->w};
+  facts->flops = 2 * fm_conv_macs(c, &out);
+  facts->bytes += (double)fm_conv_weights(c, a->block) * sizeof(float);
+  snprintf(facts->shape, sizeof facts->shape, "%d x %dx%d/%d%s %d>%d %dx%d%s%s", a->n, c->k, c->k, c->stride,
+           c->depthwise ? " depthwise" : "", c->cin, c->cout, n->h, n->w,
+           s->kind == FM_STEP_CONV && s->t[2] >= 0 ? " +res" : "", s->accumulate ? " +=" : "");
+}
