@@ -138,6 +138,7 @@ static void overlay_shows_only_what_is_hot(void **state) {
   for (int y = 3; y < 9; y++)
     for (int x = 3; x < 9; x++) map[y * SIDE + x] = 2;
   truth[0] = 1;
+  map[20] = 0.3f; /* under 0.2 of the way: not shown */
   struct fm_image image = {.width = SIDE, .height = SIDE, .channels = 1, .pixels = pixels}, out;
   struct fm_heat heat = fm_heat_make(0, 1, 3);
   ASSERT_OK(ctx, fm_mask_from_map(ctx, map, SIDE, SIDE, 1, &mask));

@@ -165,6 +165,7 @@ static void page_is_self_contained(void **state) {
   assert_int_equal(pictures, 4 * 3 + 2); /* good pictures have no truth to show */
   /* The missed flaw comes before the found one. */
   assert_true(strstr(page, "<b>crack/001</b>") < strstr(page, "<b>crack/000</b>"));
+  assert_true(strstr(page, "<b>good/000</b>") < strstr(page, "<b>good/a&lt;b</b>"));
   fm_free(ctx, page);
   folder_remove(&f);
 }

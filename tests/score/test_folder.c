@@ -29,11 +29,11 @@ static void put_map(struct fm_context *ctx, const struct folder *f, const char *
   ASSERT_OK(ctx, fm_tiff_write(ctx, path_in(f, kind, name, path), SIDE, SIDE, map));
 }
 
-/* Flawed in the rightmost columns; a value of 1, not 255, and in the blue channel only. */
+/* Flawed in the rightmost columns; a value of 1, not 255, and in the green channel only. */
 static void put_mask(struct fm_context *ctx, const struct folder *f, const char *kind, const char *name,
                      int side, int columns) {
   unsigned char pixels[3 * 16 * 16] = {0};
-  for (int i = 0; i < side * side; i++) pixels[3 * i + 2] = i % side >= side - columns;
+  for (int i = 0; i < side * side; i++) pixels[3 * i + 1] = i % side >= side - columns;
   struct fm_image image = {.width = side, .height = side, .channels = 3, .pixels = pixels};
   char path[512];
   ASSERT_OK(ctx, fm_png_write(ctx, path_in(f, kind, name, path), &image));
