@@ -5,6 +5,9 @@
 const struct fm_command fm_commands[] = {
     {"bench", "[options]", "Measures the device and whole passes of CDO on it: time, GFLOP/s, share of the peak.",
      "  flawmap bench\n  flawmap bench --backbone hrnet32,efficientnet_lite0 --passes infer1,train16 --operators", fm_cmd_bench},
+    {"train", "DATA -o MODEL [options]", "Learns from good pictures alone what a product looks like, and writes a model.",
+     "  flawmap train pictures/of/good/bottles -o bottle.flawmap\n"
+     "  flawmap train mvtec --category bottle --recipe cdo -o bottle.flawmap", fm_cmd_train},
     {"verify", "[GOLDEN...] [options]", "Recomputes golden files (or the two built in) on the device and compares.",
      "  flawmap verify\n  flawmap verify --device 1 resnet18-b2-s64.safetensors", fm_cmd_verify},
 };

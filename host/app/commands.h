@@ -8,6 +8,7 @@
   enum fm_status fm_cmd_##name(struct fm_context *ctx, int argc, char **argv, int *exit_status)
 
 FM_COMMAND(bench);
+FM_COMMAND(train);
 FM_COMMAND(verify);
 
 const struct fm_command *fm_command_find(const char *name); /* or NULL */

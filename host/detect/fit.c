@@ -1,0 +1,164 @@
+#define _POSIX_C_SOURCE 200809L
+#include "detect/fit.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "detect/score_set.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+  struct fm_device *d;
+  struct fm_context *ctx;
+  const struct fm_fit *fit;
+  struct fm_recipe recipe; /* the checkpoint's, when resuming */
+  char *checkpoint, *log;
+  char hash[17];
+  struct fm_holdout split;
+  struct fm_checkpoint from;
+  bool resumed, finished;
+};
+
+/* The number of pictures takes part in the hash of the file list, but the hold-out does not: it is in the
+ * recipe. */
+static enum fm_status resume_from(struct run *r) {
+  const struct fm_fit *fit = r->fit;
+  FM_TRY(fm_checkpoint_read(r->ctx, r->checkpoint, &r->from));
+  r->resumed = true;
+  if (fit->given) FM_TRY(fm_checkpoint_agrees(r->ctx, &r->from, r->checkpoint, &fit->recipe, fit->given));
+  if (strcmp(r->from.data_hash, r->hash) != 0)
+    return fm_error(r->ctx, FM_USAGE,
+                    "the training to resume ('%s') began with other pictures than '%s' has now; start anew "
+                    "without --resume",
+                    r->checkpoint, fit->category->name);
+  if (strcmp(r->from.expert_hash, fit->expert->hash) != 0)
+    return fm_error(r->ctx, FM_USAGE,
+                    "the training to resume ('%s') began with other expert weights; name the same file with "
+                    "--weights, or start anew without --resume",
+                    r->checkpoint);
+  r->recipe = r->from.recipe;
+  fm_note(r->ctx, "going on after %ld steps, in epoch %ld of %ld", r->from.step, r->from.epoch + 1,
+          r->recipe.epochs);
+  return FM_OK;
+}
+
+/* A model that is there already is the end of this training where recipe and pictures are the same. */
+static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
+  const struct fm_fit *fit = r->fit;
+  FM_TRY(fm_model_load(r->ctx, fit->path, NULL, model));
+  bool same = strcmp(model->data.hash, r->hash) == 0 && strcmp(model->expert.hash, fit->expert->hash) == 0;
+  for (int i = 0; i < FM_FIELDS && same; i++) {
+    char here[FM_FIELD_VALUE], there[FM_FIELD_VALUE];
+    fm_recipe_get(&fit->recipe, i, here);
+    fm_recipe_get(&model->recipe, i, there);
+    same = strcmp(here, there) == 0;
+  }
+  if (same) {
+    r->finished = true;
+    fm_note(r->ctx, "'%s' is finished already", fit->path);
+    return FM_OK;
+  }
+  fm_model_free(model);
+  return fm_error(r->ctx, FM_USAGE,
+                  "there is nothing to resume: '%s' does not exist, and '%s' was trained with other "
+                  "constants or pictures; start anew without --resume",
+                  r->checkpoint, fit->path);
+}
+
+static enum fm_status look_around(struct run *r, struct fm_model *model) {
+  bool unfinished = fm_file_exists(r->checkpoint);
+  if (!r->fit->resume) {
+    if (unfinished)
+      fm_note(r->ctx, "note: an unfinished training ('%s') is given up; --resume would have gone on with it",
+              r->checkpoint);
+    return FM_OK;
+  }
+  if (unfinished) return resume_from(r);
+  if (fm_file_exists(r->fit->path)) return look_for_model(r, model);
+  fm_note(r->ctx, "note: there is no checkpoint '%s' yet: starting from the beginning", r->checkpoint);
+  return FM_OK;
+}
+
+static enum fm_status copy_expert(struct fm_context *ctx, const struct fm_backbone *b,
+                                  const struct fm_expert *from, struct fm_expert *to) {
+  enum { ANY_SIZE = 64 };
+  *to = *from;
+  to->weights = (struct fm_weights){0};
+  FM_TRY(fm_backbone_weights(ctx, b, ANY_SIZE, &to->weights));
+  memcpy(to->weights.value, from->weights.value, from->weights.total * sizeof *from->weights.value);
+  return FM_OK;
+}
+
+static enum fm_status describe(struct run *r, struct fm_model *m) {
+  const struct fm_facts *f = fm_device_facts(r->d);
+  *m = (struct fm_model){.ctx = r->ctx, .recipe = r->recipe};
+  snprintf(m->data.category, sizeof m->data.category, "%.127s", r->fit->category->name);
+  snprintf(m->data.hash, sizeof m->data.hash, "%s", r->hash);
+  m->data.learned = r->split.learn_count;
+  m->data.held = r->split.held_count;
+  snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
+  FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
+  return copy_expert(r->ctx, m->backbone, r->fit->expert, &m->expert);
+}
+
+/* Thresholds: from pictures that took no part in the training where there are any. */
+static enum fm_status calibrate(struct run *r, struct fm_model *m) {
+  const struct fm_fit *fit = r->fit;
+  const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
+  size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
+  const char *what = fit->calibrate ? "good pictures for calibration" : "held-out good pictures";
+  if (!count) {
+    samples = r->split.learn;
+    count = r->split.learn_count;
+    what = "pictures it was trained with (no honest promise)";
+    fm_note(r->ctx, "note: the thresholds come from the training pictures themselves, so more good pictures "
+                    "will be flagged "
+                    "than they promise; --hold-out 20%% or --calibrate DIR give honest ones");
+  }
+  float *scores = fm_alloc(r->ctx, count, sizeof *scores);
+  if (!scores) return FM_MEMORY;
+  enum fm_status status = fm_score_set_scores(r->d, m, samples, count, "thresholds", scores);
+  if (status == FM_OK) status = fm_model_calibrate(m, count, scores, what);
+  fm_free(r->ctx, scores);
+  return status;
+}
+
+static enum fm_status learn(struct run *r, struct fm_model *m) {
+  const struct fm_fit *fit = r->fit;
+  struct fm_train t = {.recipe = r->recipe,
+                       .category = fit->category->name,
+                       .samples = r->split.learn,
+                       .count = r->split.learn_count,
+                       .data_hash = r->hash,
+                       .expert = fit->expert,
+                       .checkpoint = r->checkpoint,
+                       .log = r->log,
+                       .resume = r->resumed ? &r->from : NULL};
+  FM_TRY(describe(r, m));
+  FM_TRY(fm_train_run(r->d, &t, &m->apprentice));
+  FM_TRY(calibrate(r, m));
+  FM_TRY(fm_model_save(m, fit->path, fit->thin));
+  return fm_file_exists(r->checkpoint) ? fm_file_remove(r->ctx, r->checkpoint) : FM_OK;
+}
+
+enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct fm_model *model) {
+  struct run r = {.d = d, .ctx = fm_device_context(d), .fit = fit, .recipe = fit->recipe};
+  *model = (struct fm_model){.ctx = r.ctx};
+  r.checkpoint = fm_format(r.ctx, "%s.checkpoint", fit->path);
+  r.log = fm_format(r.ctx, "%s.csv", fit->path);
+  enum fm_status status = r.checkpoint && r.log ? FM_OK : FM_MEMORY;
+  fm_category_hash(fit->category, r.hash);
+  if (status == FM_OK) status = look_around(&r, model);
+  if (status == FM_OK && !r.finished) {
+    status = fm_dataset_holdout(r.ctx, fit->category, r.recipe.hold_out, &r.split);
+    if (status == FM_OK) status = learn(&r, model);
+    fm_holdout_free(r.ctx, &r.split);
+  }
+  if (r.resumed) fm_checkpoint_free(r.ctx, &r.from);
+  fm_free(r.ctx, r.checkpoint);
+  fm_free(r.ctx, r.log);
+  if (status != FM_OK) fm_model_free(model);
+  return status;
+}
