@@ -5,25 +5,30 @@
  * IT * OB accumulators that live in dw between strips. Parts of the batch are added afterwards in a fixed order, so the
  * result does not depend on how many work-items run at once.
  *
- *   KS, ST, OB; IB, IL as in conv.cl; IT input channels at a time
- * dw [part][output block][input block][ky][kx][IL][CB]. Global size: (input blocks, output groups, parts). */
+ *   KS, ST, OB; IB, IL as in conv.cl; IT input channels at a time; IQ input blocks a work-item owns (1x1 convolutions have
+ *   little work for one: with four, the strip of dy in the cache serves four times)
+ * dw [part][output block][input block][ky][kx][IL][CB]. Global size: (input blocks / IQ, output
+ * groups, parts), with order 1 the first two swapped: neighbours then share the inputs, the larger tensor. */
 KERNEL void wgrad(__global const float *restrict in, __global const float *restrict dy, __global float *restrict dw,
                   const int4 id, const int4 od, const int4 size /* n, ho, wo, rows */, const int2 pad,
-                  const int per /* pictures a part */) {
-  const int ib = get_global_id(0), og = get_global_id(1), part = get_global_id(2);
-  if (ib >= id.x) return;
+                  const int2 use /* pictures a part, order */) {
+  const int first = get_global_id(0), second = get_global_id(1), part = get_global_id(2), per = use.x;
+  const int ib0 = (use.y ? second : first) * IQ, og = use.y ? first : second;
+  if (ib0 >= id.x || og * OB >= od.x) return;
+  const int own = min(IQ, id.x - ib0);
   const size_t wstep = (size_t)id.x * (KS * KS * IL * CB);
   const int blocks = min(OB, od.x - og * OB);
-  __global float *wb = dw + ((size_t)part * od.x + (size_t)og * OB) * wstep + (size_t)ib * (KS * KS * IL * CB);
+  __global float *wb = dw + ((size_t)part * od.x + (size_t)og * OB) * wstep + (size_t)ib0 * (KS * KS * IL * CB);
   for (int o = 0; o < blocks; o++)
-    for (int i = 0; i < KS * KS * IL; i++) STORE(ZERO, wb + o * wstep + i * CB);
+    for (int i = 0; i < own * KS * KS * IL; i++) STORE(ZERO, wb + o * wstep + i * CB);
   const int n1 = min(part * per + per, size.x);
   for (int n = part * per; n < n1; n++)
     for (int y0 = 0; y0 < size.y; y0 += size.w) {
       const int y1 = min(y0 + size.w, size.y);
-      for (int t = 0; t < KS * KS * (IL / IT); t++) {
+      for (int u = 0; u < own * KS * KS * (IL / IT); u++) {
+        const int ib = ib0 + u / (KS * KS * (IL / IT)), t = u % (KS * KS * (IL / IT));
         const int k = t / (IL / IT), i0 = (t % (IL / IT)) * IT, ky = k / KS, kx = k % KS;
-        __global float *wp = wb + (k * IL + i0) * CB;
+        __global float *wp = wb + (((ib - ib0) * (KS * KS) + k) * IL + i0) * CB;
         FV acc[IT][OB];
         UNROLL for (int i = 0; i < IT; i++)
           UNROLL for (int o = 0; o < OB; o++) acc[i][o] = o < blocks ? LOAD(wp + o * wstep + i * CB) : ZERO;

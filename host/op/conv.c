@@ -172,7 +172,7 @@ void fm_conv_input_gradient(struct fm_device *d, const struct fm_conv *c, const 
   } else {
     int inputs = blocks_of(c->cin, block);
     struct fm_kernel *k =
-        fm_kernel_get(d, "wgrad.cl", "flip", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1");
+        fm_kernel_get(d, "wgrad.cl", "flip", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
     FM_LAUNCH(d, k, (size_t)outputs, (size_t)inputs, 1, fm_arg_buffer(weights), fm_arg_buffer(flipped),
               fm_arg_int(outputs), fm_arg_int(inputs), fm_arg_int(taps), fm_arg_int(lanes_of(c, block)));
   }
@@ -184,24 +184,33 @@ void fm_conv_input_gradient(struct fm_device *d, const struct fm_conv *c, const 
                                     accumulate ? dx : NULL, fm_limits_none, dx);
 }
 
+/* Blocks of inputs a weight-gradient item owns. */
+static int wgrad_iq(const struct fm_conv *c) {
+  return c->k == 1 && c->cin >= 64 ? 4 : 1;
+}
+
 /* Blocks of outputs a weight-gradient item owns; parts of the batch, so that there is work for every unit. */
 static int wgrad_ob(const struct fm_facts *f, int blocks) {
   return blocks == 1 || f->block == 4 ? 1 : 2;
 }
 
-static int parts_of(const struct fm_facts *f, int items, int n) {
-  int wanted = f->kind == FM_CLASS_GPU ? 64 * f->compute_units : 8 * f->compute_units, parts = 1;
-  while (parts < n && items * parts < wanted) parts++;
-  int per = (n + parts - 1) / parts;
-  return (n + per - 1) / per;
+/* Numbers of a tensor, halo left out. */
+static double numbers(const struct fm_acts *a) {
+  return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w;
 }
 
+/* Parts of the batch: enough for every unit; and as long as the partial sums stay small beside what is read,
+ * one picture a part, because its planes then serve all outputs from the second-level cache. */
 static int conv_parts(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
                       const struct fm_acts *out) {
   const struct fm_facts *f = fm_device_facts(d);
-  int blocks = fm_acts_blocks(out), ob = wgrad_ob(f, blocks);
-  int items = c->depthwise ? blocks : fm_acts_blocks(in) * ((blocks + ob - 1) / ob);
-  return parts_of(f, items, out->n);
+  int blocks = fm_acts_blocks(out), ob = wgrad_ob(f, blocks), iq = wgrad_iq(c), n = out->n, parts = 1;
+  int items = c->depthwise ? blocks : (fm_acts_blocks(in) + iq - 1) / iq * ((blocks + ob - 1) / ob);
+  int wanted = (f->kind == FM_CLASS_GPU ? 64 : 8) * f->compute_units;
+  double read = numbers(in) + numbers(out), each = (double)fm_conv_weights(c, f->block);
+  while (parts < n && (items * parts < wanted || (c->k == 1 && (parts + 1) * each * 12 < read))) parts++;
+  int per = (n + parts - 1) / parts;
+  return (n + per - 1) / per;
 }
 
 size_t fm_conv_parts_bytes(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
@@ -223,21 +232,24 @@ void fm_conv_weight_gradient(struct fm_device *d, const struct fm_conv *c, const
               fm_arg_buffer(to), fm_acts_arg(in), fm_acts_arg(dy), fm_arg_int4(dy->n, dy->h, dy->w, per),
               fm_arg_int2(c->pad_y, c->pad_x));
   } else {
-    int ob = wgrad_ob(f, blocks), lanes = lanes_of(c, f->block), it = lanes == 3 ? 3 : lanes < 8 ? lanes : 8;
+    int iq = wgrad_iq(c), ob = wgrad_ob(f, blocks), lanes = lanes_of(c, f->block);
+    int it = lanes == 3 ? 3 : lanes < 8 ? lanes : 8;
     /* Strips of rows whose inputs and gradients stay in the first-level cache. */
     int rows = max_int(1, 192 / dy->w);
-    snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D IB=%d -D IL=%d -D IT=%d", c->k,
-             c->stride, ob, in->block, lanes, it);
+    snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D IB=%d -D IL=%d -D IT=%d -D IQ=%d", c->k,
+             c->stride, ob, in->block, lanes, it, iq);
     struct fm_kernel *k = fm_kernel_get(d, "wgrad.cl", "wgrad", options);
-    FM_LAUNCH(d, k, (size_t)fm_acts_blocks(in), (size_t)((blocks + ob - 1) / ob), (size_t)count,
+    bool order = fm_acts_blocks(in) > blocks && f->group == 1;
+    size_t inputs = (size_t)((fm_acts_blocks(in) + iq - 1) / iq), groups = (size_t)((blocks + ob - 1) / ob);
+    FM_LAUNCH(d, k, order ? groups : inputs, order ? inputs : groups, (size_t)count,
               fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer), fm_arg_buffer(to), fm_acts_arg(in),
               fm_acts_arg(dy), fm_arg_int4(dy->n, dy->h, dy->w, rows), fm_arg_int2(c->pad_y, c->pad_x),
-              fm_arg_int(per));
+              fm_arg_int2(per, order));
   }
   if (count == 1) return;
   int vectors = (int)(fm_conv_weights(c, f->block) / (size_t)f->block);
   struct fm_kernel *k =
-      fm_kernel_get(d, "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1");
+      fm_kernel_get(d, "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
   size_t items = f->group == 1 ? (size_t)(2 * f->compute_units) : (size_t)vectors;
   FM_LAUNCH(d, k, items, 1, 1, fm_arg_buffer(parts), fm_arg_buffer(dw), fm_arg_int(vectors),
             fm_arg_int(count));
