@@ -100,17 +100,18 @@ static enum fm_status begin_trainer(struct run *r) {
   return r->t->resume ? move_moments(r, true) : FM_OK;
 }
 
-static struct fm_loader_options loader_options(const struct run *r) {
+static enum fm_status loader_options(const struct run *r, struct fm_loader_options *o) {
   const struct fm_train *t = r->t;
-  return (struct fm_loader_options){.samples = t->samples,
-                                    .count = t->count,
-                                    .batch = (int)t->recipe.batch,
-                                    .shuffle = true,
-                                    .synthetic = fm_recipe_synthetic(&t->recipe, t->category),
-                                    .seed = (uint64_t)t->recipe.seed,
-                                    .first_epoch = (int)r->state.epoch,
-                                    .epochs = (int)t->recipe.epochs,
-                                    .first_batch = (size_t)r->state.batch};
+  *o = (struct fm_loader_options){.samples = t->samples,
+                                  .count = t->count,
+                                  .batch = (int)t->recipe.batch,
+                                  .shuffle = true,
+                                  .synthetic = fm_recipe_synthetic(&t->recipe, t->category),
+                                  .seed = (uint64_t)t->recipe.seed,
+                                  .first_epoch = (int)r->state.epoch,
+                                  .epochs = (int)t->recipe.epochs,
+                                  .first_batch = (size_t)r->state.batch};
+  return fm_recipe_preprocess(r->ctx, &t->recipe, &o->preprocess);
 }
 
 /* ---- the loop ---- */
@@ -191,8 +192,9 @@ static enum fm_status run_epochs(struct run *r) {
 /* The running statistics as the mean over one more epoch's full batches, with their synthetic anomalies; the
  * weights stay. They lag behind moving weights otherwise. */
 static enum fm_status reestimate(struct run *r) {
-  struct fm_loader_options o = loader_options(r);
+  struct fm_loader_options o;
   struct fm_loader *loader;
+  FM_TRY(loader_options(r, &o));
   o.first_epoch = o.epochs;
   o.epochs++;
   o.first_batch = 0;
@@ -212,8 +214,9 @@ static enum fm_status reestimate(struct run *r) {
 }
 
 static enum fm_status train(struct run *r) {
-  struct fm_loader_options o = loader_options(r);
+  struct fm_loader_options o;
   struct fm_recipe const *recipe = &r->t->recipe;
+  FM_TRY(loader_options(r, &o));
   FM_TRY(begin_trainer(r));
   if (r->state.epoch < recipe->epochs) {
     FM_TRY(fm_loader_open(r->ctx, &o, &r->loader));
