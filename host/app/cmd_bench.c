@@ -16,7 +16,7 @@ struct bench_options {
   const char *device, *backbones, *passes;
   long size, batch, runs;
   double seconds;
-  bool json, quick, peak, operators;
+  bool json, quick, list, peak, operators;
 };
 
 /* Everything that was measured, in the order of measuring. */
@@ -123,21 +123,35 @@ static enum fm_status bench_pass(struct bench_run *b, const struct fm_bench_pass
   return FM_OK;
 }
 
-static enum fm_status bench_passes(struct bench_run *b) {
+/* Calls visit for every pass of every network. */
+static enum fm_status each_pass(struct bench_run *b, enum fm_status (*visit)(struct bench_run *, const struct fm_bench_pass *)) {
   char names[64], word[64], kind[32];
   snprintf(names, sizeof names, "infer1,infer%ld,train%ld", b->o->batch, b->o->batch);
-  if (!b->o->json)
-    printf("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs", "GFLOP/s", "of peak",
-           "MiB");
-  fm_json_array(&b->json, "passes");
   for (const char *list = b->o->backbones; next_word(&list, word, sizeof word);) {
     struct fm_bench_pass pass = {.size = (int)b->o->size};
     FM_TRY(fm_backbone_find(b->ctx, word, &pass.backbone));
     for (const char *passes = b->o->passes ? b->o->passes : names; next_word(&passes, kind, sizeof kind);) {
       FM_TRY(parse_pass(b->ctx, kind, &pass));
-      FM_TRY(bench_pass(b, &pass));
+      FM_TRY(visit(b, &pass));
     }
   }
+  return FM_OK;
+}
+
+/* Wrong names and sizes are said before anything is measured. */
+static enum fm_status check_pass(struct bench_run *b, const struct fm_bench_pass *p) {
+  struct fm_graph g;
+  FM_TRY(fm_backbone_build(b->ctx, p->backbone, p->size, &g));
+  fm_graph_free(&g);
+  return FM_OK;
+}
+
+static enum fm_status bench_passes(struct bench_run *b) {
+  if (!b->o->json)
+    printf("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs", "GFLOP/s", "of peak",
+           "MiB");
+  fm_json_array(&b->json, "passes");
+  FM_TRY(each_pass(b, bench_pass));
   fm_json_end(&b->json);
   return FM_OK;
 }
@@ -181,6 +195,7 @@ static enum fm_status measure(struct bench_run *b) {
 
 static enum fm_status run(struct fm_context *ctx, const struct bench_options *o) {
   struct bench_run b = {.ctx = ctx, .o = o};
+  FM_TRY(each_pass(&b, check_pass));
   FM_TRY(fm_device_open(ctx, o->device, &b.d));
   fm_text_begin(&b.text, ctx);
   fm_json_begin(&b.json, &b.text, true);
@@ -196,6 +211,10 @@ static enum fm_status run(struct fm_context *ctx, const struct bench_options *o)
   return status != FM_OK ? status : closed;
 }
 
+static void list_networks(void) {
+  for (int i = 0; i < fm_backbone_count; i++) printf("%-20s %s\n", fm_backbones[i].name, fm_backbones[i].about);
+}
+
 enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   (void)exit_status;
   struct bench_options o = {.backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1, .peak = true};
@@ -209,6 +228,7 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
       {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measured for so long at least (1)", 0, 3600, NULL},
       {"operators", FM_OPT_FLAG, &o.operators, NULL, "each pass operator by operator too, the longest first", 0, 0, NULL},
       {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0, NULL},
+      {"list", FM_OPT_FLAG, &o.list, NULL, "the networks there are, and nothing else", 0, 0, NULL},
       {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything: does it work, not how fast", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},
   };
@@ -225,5 +245,8 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
     o.runs = 1;
     o.seconds = 0;
   }
-  return status != FM_OK || help ? status : run(ctx, &o);
+  if (status != FM_OK || help) return status;
+  if (!o.list) return run(ctx, &o);
+  list_networks();
+  return FM_OK;
 }
