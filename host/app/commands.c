@@ -8,6 +8,9 @@ const struct fm_command fm_commands[] = {
     {"train", "DATA -o MODEL [options]", "Learns from good pictures alone what a product looks like, and writes a model.",
      "  flawmap train pictures/of/good/bottles -o bottle.flawmap\n"
      "  flawmap train mvtec --category bottle --recipe cdo -o bottle.flawmap", fm_cmd_train},
+    {"eval", "MODEL DATA -o DIR [options]", "Scores a data set's test pictures: metrics, maps, pictures, a report.",
+     "  flawmap eval bottle.flawmap mvtec -o results\n"
+     "  flawmap eval models mvtec -o results --json", fm_cmd_eval},
     {"verify", "[GOLDEN...] [options]", "Recomputes golden files (or the two built in) on the device and compares.",
      "  flawmap verify\n  flawmap verify --device 1 resnet18-b2-s64.safetensors", fm_cmd_verify},
 };

@@ -9,6 +9,7 @@
 
 FM_COMMAND(bench);
 FM_COMMAND(train);
+FM_COMMAND(eval);
 FM_COMMAND(verify);
 
 const struct fm_command *fm_command_find(const char *name); /* or NULL */

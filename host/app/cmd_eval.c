@@ -1,0 +1,188 @@
+/* flawmap eval: metrics, maps, pictures and a report from a model and a data set's test pictures. */
+#define _POSIX_C_SOURCE 200809L
+#include "app/commands.h"
+#include "app/evaluate.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "report/table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct args {
+  const char *model, *data, *out, *category, *layout, *bad, *good, *masks, *weights, *device;
+  bool json, no_maps, no_masks, no_overlays;
+};
+
+struct run {
+  struct fm_context *ctx;
+  struct fm_device *d;
+  const struct args *a;
+  struct fm_dataset set;
+  struct fm_report *report;
+  bool several;
+};
+
+static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struct args *a,
+                            const char **positional, bool *help) {
+  bool maps = true, masks = true, overlays = true;
+  struct fm_option options[] = {
+      {"o", FM_OPT_TEXT, &a->out, "DIR", "the folder for the results", 0, 0, NULL},
+      {"category", FM_OPT_TEXT, &a->category, "C", "the data set's category (else the one the model learned)",
+       0, 0, NULL},
+      {"layout", FM_OPT_TEXT, &a->layout, "L", "mvtec, mvtec3d, visa or folder (else found by looking)", 0, 0,
+       NULL},
+      {"bad", FM_OPT_TEXT, &a->bad, "DIR", "layout folder: the flawed test pictures", 0, 0, NULL},
+      {"good", FM_OPT_TEXT, &a->good, "DIR", "layout folder: the good test pictures", 0, 0, NULL},
+      {"mask-folder", FM_OPT_TEXT, &a->masks, "DIR", "layout folder: the masks of the flawed ones", 0, 0,
+       NULL},
+      {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
+      {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"json", FM_OPT_FLAG, &a->json, NULL, "print metrics.json instead of the table", 0, 0, NULL},
+      {"maps", FM_OPT_FLAG, &maps, NULL, "write the maps as float TIFF (--no-maps: not)", 0, 0, NULL},
+      {"masks", FM_OPT_FLAG, &masks, NULL, "write the masks (--no-masks: not)", 0, 0, NULL},
+      {"overlays", FM_OPT_FLAG, &overlays, NULL, "write pictures with map and outlines (--no-overlays: not)",
+       0, 0, NULL},
+  };
+  int n;
+  FM_TRY(fm_options_parse(ctx, fm_command_find("eval"), options, sizeof options / sizeof *options, argc, argv,
+                          positional, &n, help));
+  if (*help) return FM_OK;
+  if (n != 2)
+    return fm_error(ctx, FM_USAGE,
+                    "flawmap eval takes a model and a data set; you gave %d: flawmap eval MODEL DATA -o DIR",
+                    n);
+  if (!a->out)
+    return fm_error(ctx, FM_USAGE, "say where the results go: flawmap eval %s %s -o DIR", positional[0],
+                    positional[1]);
+  a->model = positional[0];
+  a->data = positional[1];
+  a->no_maps = !maps;
+  a->no_masks = !masks;
+  a->no_overlays = !overlays;
+  return FM_OK;
+}
+
+static void print_category(const char *name, const struct fm_model *m, const struct fm_evaluation *e) {
+  struct fm_text text;
+  char sentence[400];
+  const struct fm_report_tally *t = &e->tally;
+  fm_text_begin(&text, m->ctx);
+  fm_text_printf(&text, "%s: %zu pictures at their own size\n", name, e->pictures);
+  fm_metrics_table(&text, &e->official);
+  fm_text_printf(&text, "  at %ld x %ld (as CDO's tables): ", m->recipe.size, m->recipe.size);
+  fm_text_printf(&text, "image AUROC %.2f, pixel AUROC %.2f, pixel AP %.2f, AUPRO of CDO's script %.2f\n",
+                 100 * e->cdo1.image_auroc, 100 * e->cdo1.pixel_auroc, 100 * e->cdo1.pixel_ap,
+                 100 * e->cdo1.aupro_cdo1);
+  if (m->has_thresholds) {
+    fm_threshold_sentence(&m->image, sentence);
+    fm_text_printf(
+        &text, "  verdicts: %zu of %zu flawed pictures found, %zu of %zu good ones flagged\n  threshold %s\n",
+        t->found, t->found + t->missed, t->alarms, t->alarms + t->passed, sentence);
+  }
+  if (text.status == FM_OK && text.chars) fputs(text.chars, stdout);
+  fflush(stdout);
+  fm_text_free(&text);
+}
+
+static enum fm_status eval_model(struct run *r, const char *path, const char *name) {
+  struct fm_model model;
+  struct fm_category category;
+  struct fm_evaluation evaluation;
+  FM_TRY(fm_model_load(r->ctx, path, r->a->weights, &model));
+  /* One category of several: the one the model learned, unless another is asked for. */
+  const char *wanted = name ? name : r->set.single ? NULL : model.data.category;
+  enum fm_status status = fm_category_open(r->ctx, &r->set, wanted, &category);
+  if (status == FM_OK) {
+    status = fm_evaluate(r->d, &model, &category, r->report, &evaluation);
+    if (status == FM_OK && !r->a->json) print_category(category.name, &model, &evaluation);
+    fm_category_close(r->ctx, &category);
+  }
+  fm_model_free(&model);
+  return status;
+}
+
+/* A folder of models, as `train --category all` leaves it: each category that has one. */
+static enum fm_status eval_folder(struct run *r) {
+  size_t found = 0;
+  for (size_t i = 0; i < r->set.categories.count; i++) {
+    const char *name = r->set.categories.name[i];
+    if (r->a->category && strcmp(r->a->category, name) != 0) continue;
+    char *path = fm_format(r->ctx, "%s/%s.flawmap", r->a->model, name);
+    if (!path) return FM_MEMORY;
+    enum fm_status status = FM_OK;
+    if (fm_file_exists(path)) {
+      status = eval_model(r, path, name);
+      found++;
+    }
+    fm_free(r->ctx, path);
+    FM_TRY(status);
+  }
+  if (found) return FM_OK;
+  return fm_error(r->ctx, FM_USAGE, "the folder '%s' has no model CATEGORY.flawmap for %s of '%s'",
+                  r->a->model, r->a->category ? r->a->category : "any category", r->a->data);
+}
+
+static enum fm_status print_json(struct run *r) {
+  unsigned char *bytes;
+  size_t size;
+  char *path = fm_path_join(r->ctx, r->a->out, "metrics.json");
+  if (!path) return FM_MEMORY;
+  enum fm_status status = fm_file_read(r->ctx, path, (size_t)1 << 30, &bytes, &size);
+  fm_free(r->ctx, path);
+  FM_TRY(status);
+  fwrite(bytes, 1, size, stdout);
+  fm_free(r->ctx, bytes);
+  return FM_OK;
+}
+
+static enum fm_status evaluate(struct run *r) {
+  const struct args *a = r->a;
+  const struct fm_facts *f = fm_device_facts(r->d);
+  bool folder = fm_folder_exists(a->model);
+  const struct fm_fact facts[] = {{"data set", fm_path_name(a->data)},
+                                  {"layout", fm_layout_name(r->set.layout)},
+                                  {"scored on", f->name},
+                                  {"flawmap", fm_version()}};
+  struct fm_report_head head = {.folder = a->out,
+                                .facts = facts,
+                                .fact_count = sizeof facts / sizeof *facts,
+                                .several = folder && !a->category,
+                                .no_maps = a->no_maps,
+                                .no_masks = a->no_masks,
+                                .no_overlays = a->no_overlays};
+  FM_TRY(fm_report_open(r->ctx, &head, &r->report));
+  enum fm_status status = folder ? eval_folder(r) : eval_model(r, a->model, a->category);
+  if (status == FM_OK) status = fm_report_close(r->report);
+  fm_report_free(r->report);
+  FM_TRY(status);
+  if (a->json) return print_json(r);
+  printf("results: %s/report.html, metrics.json, metrics.csv, images.csv, maps, masks, overlays\n", a->out);
+  return FM_OK;
+}
+
+static enum fm_status run(struct fm_context *ctx, const struct args *a) {
+  struct fm_dataset_options options = {.bad = a->bad, .good = a->good, .masks = a->masks};
+  struct run r = {.ctx = ctx, .a = a};
+  if (a->layout) FM_TRY(fm_layout_parse(ctx, a->layout, &options.layout));
+  FM_TRY(fm_dataset_open(ctx, a->data, &options, &r.set));
+  enum fm_status status = fm_device_open(ctx, a->device, &r.d);
+  if (status == FM_OK) status = evaluate(&r);
+  enum fm_status closed = fm_device_close(r.d);
+  fm_dataset_close(ctx, &r.set);
+  return status != FM_OK ? status : closed;
+}
+
+enum fm_status fm_cmd_eval(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
+  struct args a = {0};
+  bool help = false;
+  const char **positional = fm_alloc(ctx, (size_t)argc + 1, sizeof *positional);
+  if (!positional) return FM_MEMORY;
+  enum fm_status status = parse(ctx, argc, argv, &a, positional, &help);
+  if (status == FM_OK && !help) status = run(ctx, &a);
+  fm_free(ctx, positional);
+  return status;
+}

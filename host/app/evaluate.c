@@ -1,0 +1,219 @@
+#define _POSIX_C_SOURCE 200809L
+#include "app/evaluate.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/thread.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+  struct fm_context *ctx;
+  const struct fm_category *category;
+  struct fm_preprocess preprocess;
+  struct fm_scored *own, *small; /* [count] the same pictures at two sizes; this owns maps and masks */
+  float *score;
+  size_t count;
+  bool masks;
+};
+
+static float *copy_map(struct fm_context *ctx, const float *map, int width, int height) {
+  size_t n = (size_t)width * (size_t)height;
+  float *copy = fm_alloc(ctx, n, sizeof *copy);
+  if (copy) memcpy(copy, map, n * sizeof *copy);
+  return copy;
+}
+
+static enum fm_status keep(void *user, const struct fm_score_one *one) {
+  struct run *r = user;
+  struct fm_scored *own = &r->own[one->index], *small = &r->small[one->index];
+  *own = (struct fm_scored){.width = one->width, .height = one->height};
+  *small = (struct fm_scored){.width = one->side, .height = one->side};
+  r->score[one->index] = one->score;
+  own->map = copy_map(r->ctx, one->map, one->width, one->height);
+  small->map = copy_map(r->ctx, one->small, one->side, one->side);
+  return own->map && small->map ? FM_OK : FM_MEMORY;
+}
+
+/* Masks at both sizes. Without any masks a flawed picture counts as flawed everywhere, which is right for the
+ * metrics of pictures; those of pixels are taken away afterwards. */
+static enum fm_status load_mask(void *user, size_t i) {
+  struct run *r = user;
+  const struct fm_sample *s = &r->category->test[i];
+  if (!s->flawed) return FM_OK;
+  size_t own_pixels = (size_t)r->own[i].width * (size_t)r->own[i].height;
+  size_t small_pixels = (size_t)r->small[i].width * (size_t)r->small[i].height;
+  unsigned char *small = fm_alloc(r->ctx, small_pixels, 1), *own = NULL;
+  r->small[i].mask = small;
+  if (!small) return FM_MEMORY;
+  if (r->masks) {
+    FM_TRY(fm_mask_load_whole(r->ctx, s->mask, r->own[i].width, r->own[i].height, &own));
+    r->own[i].mask = own;
+    return fm_mask_load(r->ctx, s->mask, &r->preprocess, small);
+  }
+  r->own[i].mask = own = fm_alloc(r->ctx, own_pixels, 1);
+  if (!own) return FM_MEMORY;
+  memset(own, 1, own_pixels);
+  memset(small, 1, small_pixels);
+  return FM_OK;
+}
+
+static enum fm_status look_for_masks(struct run *r) {
+  for (size_t i = 0; i < r->count; i++) r->masks |= r->category->test[i].mask != NULL;
+  if (r->masks) return fm_category_needs_masks(r->ctx, r->category);
+  return FM_OK;
+}
+
+static void forget_pixels(struct fm_metrics *m) {
+  m->pixel_auroc = m->pixel_ap = m->pixel_f1 = m->pixel_f1_threshold = m->pixel_iou = NAN;
+  m->aupro_30 = m->aupro_05 = m->aupro_cdo1 = NAN;
+}
+
+static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
+  FM_TRY(fm_parallel(r->ctx, r->count, load_mask, r));
+  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->own, NULL, &out->official));
+  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->small, NULL, &out->cdo1));
+  if (!r->masks) {
+    forget_pixels(&out->official);
+    forget_pixels(&out->cdo1);
+  }
+  return FM_OK;
+}
+
+static enum fm_status add_picture(struct run *r, struct fm_report *report, size_t i) {
+  const struct fm_sample *s = &r->category->test[i];
+  struct fm_image image;
+  FM_TRY(fm_image_read(r->ctx, s->path, &image));
+  enum fm_status status = fm_image_to_rgb(r->ctx, &image);
+  if (status == FM_OK && (image.width != r->own[i].width || image.height != r->own[i].height))
+    status = fm_error(r->ctx, FM_IO, "'%s' changed while it was evaluated", s->path);
+  struct fm_report_picture p = {.kind = s->kind,
+                                .name = s->name,
+                                .image = &image,
+                                .map = r->own[i].map,
+                                .truth = r->masks ? r->own[i].mask : NULL,
+                                .flawed = s->flawed,
+                                .score = (double)r->score[i]};
+  if (status == FM_OK) status = fm_report_add(report, &p);
+  fm_image_free(r->ctx, &image);
+  return status;
+}
+
+static struct fm_heat find_heat(const struct run *r, double threshold) {
+  double low = INFINITY, high = -INFINITY;
+  for (size_t i = 0; i < r->count; i++) {
+    size_t n = (size_t)r->small[i].width * (size_t)r->small[i].height;
+    for (size_t k = 0; k < n; k++) low = fmin(low, (double)r->small[i].map[k]);
+    high = fmax(high, (double)r->score[i]);
+  }
+  return fm_heat_make(low, threshold, high);
+}
+
+static enum fm_status report_all(struct run *r, const struct fm_model *model, struct fm_report *report,
+                                 struct fm_evaluation *out) {
+  struct fm_model_facts facts;
+  char size[64];
+  fm_model_facts(model, &facts);
+  snprintf(size, sizeof size, "%ld x %ld", model->recipe.size, model->recipe.size);
+  struct fm_report_category c = {.name = r->category->name,
+                                 .pictures = r->count,
+                                 .facts = facts.fact,
+                                 .fact_count = facts.count,
+                                 .size_official = "the pictures' own size",
+                                 .size_cdo1 = size};
+  fm_model_thresholds(model, &c.image, &c.pixel);
+  c.heat = find_heat(r, c.pixel.value);
+  FM_TRY(fm_report_category_begin(report, &c));
+  struct fm_progress progress;
+  fm_progress_begin(&progress, r->ctx, "report", 0, (long)r->count);
+  enum fm_status status = FM_OK;
+  for (size_t i = 0; i < r->count && status == FM_OK; i++) {
+    status = add_picture(r, report, i);
+    fm_progress_step(&progress, 1);
+    if (status == FM_OK && r->ctx->stop)
+      status = fm_error(r->ctx, FM_STOPPED, "stopped while writing the report");
+  }
+  fm_progress_end(&progress);
+  FM_TRY(status);
+  FM_TRY(fm_report_category_end(report, &out->official, &out->cdo1));
+  out->tally = fm_report_tally(report);
+  return FM_OK;
+}
+
+enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
+                           const struct fm_category *category, struct fm_report *report,
+                           struct fm_evaluation *out) {
+  struct run r = {.ctx = fm_device_context(d), .category = category, .count = category->test_count};
+  *out = (struct fm_evaluation){.pictures = r.count};
+  if (!r.count)
+    return fm_error(r.ctx, FM_USAGE,
+                    "the category '%s' has no test pictures to evaluate with; 'flawmap predict' scores "
+                    "pictures without knowing what they are",
+                    category->name);
+  FM_TRY(look_for_masks(&r));
+  FM_TRY(fm_recipe_preprocess(r.ctx, &model->recipe, &r.preprocess));
+  r.own = fm_alloc(r.ctx, r.count, sizeof *r.own);
+  r.small = fm_alloc(r.ctx, r.count, sizeof *r.small);
+  r.score = fm_alloc(r.ctx, r.count, sizeof *r.score);
+  enum fm_status status = r.own && r.small && r.score ? FM_OK : FM_MEMORY;
+  char text[160];
+  snprintf(text, sizeof text, "scoring %.128s", category->name);
+  if (status == FM_OK) status = fm_score_set(d, model, category->test, r.count, text, keep, &r);
+  if (status == FM_OK) status = measure(&r, out);
+  if (status == FM_OK) status = report_all(&r, model, report, out);
+  for (size_t i = 0; i < r.count && r.own && r.small; i++) {
+    struct fm_scored *const both[] = {&r.own[i], &r.small[i]};
+    for (int k = 0; k < 2; k++) {
+      fm_free(r.ctx, (void *)both[k]->map);
+      fm_free(r.ctx, (void *)both[k]->mask);
+    }
+  }
+  fm_free(r.ctx, r.own);
+  fm_free(r.ctx, r.small);
+  fm_free(r.ctx, r.score);
+  return status;
+}
+
+void fm_model_thresholds(const struct fm_model *model, struct fm_threshold *image,
+                         struct fm_threshold *pixel) {
+  static const struct fm_threshold none = {.value = INFINITY,
+                                           .alpha = NAN,
+                                           .promised = NAN,
+                                           .low = NAN,
+                                           .high = NAN,
+                                           .origin = "the model has no threshold"};
+  *image = model->has_thresholds ? model->image : none;
+  *pixel = model->has_thresholds ? model->pixel : none;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+add(struct fm_model_facts *f, const char *name, const char *format, ...) {
+  if (f->count == FM_MODEL_FACTS) return;
+  va_list args;
+  va_start(args, format);
+  vsnprintf(f->room[f->count], sizeof f->room[0], format, args);
+  va_end(args);
+  f->fact[f->count] = (struct fm_fact){name, f->room[f->count]};
+  f->count++;
+}
+
+void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
+  const struct fm_recipe *r = &m->recipe;
+  f->count = 0;
+  add(f, "method", "%s", r->method);
+  add(f, "backbone", "%s", r->backbone);
+  add(f, "size", "%ld x %ld, %s", r->size, r->size, r->resize);
+  add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out", m->data.category, m->data.learned,
+      m->data.hash, m->data.held);
+  add(f, "training", "%ld epochs of batches of %ld, seed %ld%s%s", r->epochs, r->batch, r->seed,
+      r->mom ? "" : ", without MOM", r->oom ? "" : ", without OOM");
+  add(f, "statistics", "%s", r->reestimate ? "estimated again at the end" : "as the training left them");
+  if (m->expert.trained)
+    add(f, "expert", "%s, SHA-256 of its values %.16s...", m->expert.file, m->expert.hash);
+  else
+    add(f, "expert", "UNTRAINED (random weights): expect poor results");
+  add(f, "trained on", "%s", m->device);
+}

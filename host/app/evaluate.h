@@ -1,0 +1,35 @@
+/* A model's evaluation on one category: scores of all test pictures, metrics at two sizes, and their pages of
+ * the report. */
+#ifndef FM_APP_EVALUATE_H
+#define FM_APP_EVALUATE_H
+
+#include "detect/score_set.h"
+#include "report/report.h"
+
+struct fm_evaluation {
+  struct fm_metrics official, cdo1; /* at the pictures' own size; at the training size */
+  struct fm_report_tally tally;
+  size_t pictures;
+};
+
+/* Adds the category to the report. Memory: 5 bytes a pixel of every test picture, for the exact metrics.
+ * Flawed pictures must all have masks, or none of them: then there are metrics of pictures only. */
+enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
+                           const struct fm_category *category, struct fm_report *report,
+                           struct fm_evaluation *out);
+
+/* What is known about a model, for reports and `flawmap info`: at most FM_MODEL_FACTS facts; their texts are
+ * in room. */
+enum { FM_MODEL_FACTS = 16 };
+struct fm_model_facts {
+  struct fm_fact fact[FM_MODEL_FACTS];
+  char room[FM_MODEL_FACTS][128];
+  size_t count;
+};
+void fm_model_facts(const struct fm_model *model, struct fm_model_facts *facts);
+
+/* The thresholds of a model; where it has none, values that nothing is over. */
+void fm_model_thresholds(const struct fm_model *model, struct fm_threshold *image,
+                         struct fm_threshold *pixel);
+
+#endif
