@@ -10,6 +10,8 @@
  *   PHASE    1: gradient to the input of a convolution of stride 2. in = dy, wt = transposed and flipped weights. Output
  *            pixels of one parity meet taps of one parity only, so each (n, parity) is a stride-1 convolution over a
  *            quarter of the output with a quarter of the taps.
+ * Sums of more than 300 products are made of shorter ones: a quarter of the rounding error for nothing (the gradients of deep
+ * networks depend on it: an activation that rounds to the other side of zero moves whole tensors).
  * Weights [output block][input block][ky][kx][IL][CB].
  * out = activate(conv + bias + res); res may be out itself (accumulation): every element is read and written once, by
  * one work-item. Global size: (tiles, output groups, n) or with order 1 (output groups, tiles, n); a PHASE has n * 4. */
@@ -17,6 +19,7 @@
 #define PHASE 0
 #endif
 #define TS (1 + PHASE) /* step through the taps */
+#define CHAIN (KS > 1 ? 2 : 16) /* input blocks that are added up before they join the total */
 
 KERNEL void conv(__global const float *restrict in, __global const float *restrict wt, __global const float *bias,
                  __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
@@ -43,12 +46,18 @@ KERNEL void conv(__global const float *restrict in, __global const float *restri
   const size_t wstep = (size_t)id.x * (KS * KS * IL * CB);
   __global const float *in0 = in + ((size_t)n * id.x * id.z + (size_t)(id.w + ix0 + x0 * ST)) * IB;
   for (int y = y0; y < y1; y++) {
-    FV acc[OB][PX];
+    FV acc[OB][PX], total[OB][PX];
     UNROLL for (int o = 0; o < OB; o++) {
       const FV b = use.x ? LOAD(bias + min(og * OB + o, od.x - 1) * CB) : ZERO;
       UNROLL for (int p = 0; p < PX; p++) acc[o][p] = b;
     }
-    for (int ib = 0; ib < id.x; ib++)
+    for (int ib = 0; ib < id.x; ib++) {
+      if (ib > 0 && ib % CHAIN == 0)
+        UNROLL for (int o = 0; o < OB; o++)
+          UNROLL for (int p = 0; p < PX; p++) {
+            total[o][p] = ib > CHAIN ? total[o][p] + acc[o][p] : acc[o][p];
+            acc[o][p] = ZERO;
+          }
       for (int ky = ky0; ky < KS; ky += TS) {
         const int iy = y * ST + iy0 + (ky - ky0) / TS;
         __global const float *ip = in0 + ((ptrdiff_t)ib * id.z + (ptrdiff_t)iy * id.y) * IB;
@@ -66,6 +75,10 @@ KERNEL void conv(__global const float *restrict in, __global const float *restri
           }
         }
       }
+    }
+    if (id.x > CHAIN)
+      UNROLL for (int o = 0; o < OB; o++)
+        UNROLL for (int p = 0; p < PX; p++) acc[o][p] += total[o][p];
     UNROLL for (int o = 0; o < OB; o++) {
       const int ob = og * OB + o;
       if (ob < od.x)
