@@ -9,8 +9,10 @@
 #include <string.h>
 
 static void *out_of_memory(struct fm_context *ctx, size_t count, size_t size) {
-  fm_error(ctx, FM_MEMORY, "out of memory: %zu elements of %zu bytes could not be allocated; free memory, or use a "
-           "smaller --batch or --size", count, size);
+  fm_error(ctx, FM_MEMORY,
+           "out of memory: %zu elements of %zu bytes could not be allocated; free memory, or use a "
+           "smaller --batch or --size",
+           count, size);
   return NULL;
 }
 
@@ -86,4 +88,14 @@ enum fm_status fm_grow(struct fm_context *ctx, void **items, size_t *capacity, s
   *items = block;
   *capacity = more;
   return FM_OK;
+}
+
+size_t fm_memory_available(void) {
+  FILE *info = fopen("/proc/meminfo", "r");
+  unsigned long long kib = 0;
+  char line[256];
+  while (info && !kib && fgets(line, sizeof line, info))
+    if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1) kib = 0;
+  if (info) fclose(info);
+  return (size_t)kib * 1024;
 }

@@ -7,8 +7,8 @@
 /* count * size bytes, zeroed; count or size 0 gives one byte. NULL: out of memory, error set in ctx. */
 void *fm_alloc(struct fm_context *ctx, size_t count, size_t size);
 
-/* Resizes a block of fm_alloc to count * size bytes; new bytes are not zeroed. On failure NULL, error set, and the old
- * block is still the caller's. old may be NULL. */
+/* Resizes a block of fm_alloc to count * size bytes; new bytes are not zeroed. On failure NULL, error set,
+ * and the old block is still the caller's. old may be NULL. */
 void *fm_realloc(struct fm_context *ctx, void *old, size_t count, size_t size);
 
 /* As fm_alloc, aligned to 128 bytes (what PoCL needs to use it in place). Freed with fm_free. */
@@ -22,12 +22,20 @@ char *fm_format(struct fm_context *ctx, const char *format, ...) __attribute__((
 
 void fm_free(struct fm_context *ctx, void *block);
 
-/* Makes room for one more element in a growing array: *items has *capacity elements of size bytes, count are in use.
- * Doubles the capacity. Use: FM_TRY(fm_grow(ctx, (void **)&a, &capacity, count, sizeof *a)); a[count++] = x; */
+/* Makes room for one more element in a growing array: *items has *capacity elements of size bytes, count are
+ * in use. Doubles the capacity. Use: FM_TRY(fm_grow(ctx, (void **)&a, &capacity, count, sizeof *a));
+ * a[count++] = x; */
 enum fm_status fm_grow(struct fm_context *ctx, void **items, size_t *capacity, size_t count, size_t size);
 
+/* Bytes of the host's memory that programs can still have; 0 where the system does not say. */
+size_t fm_memory_available(void);
+
 /* a * b and a + b; false on overflow. */
-static inline bool fm_mul(size_t a, size_t b, size_t *product) { return !__builtin_mul_overflow(a, b, product); }
-static inline bool fm_add(size_t a, size_t b, size_t *sum) { return !__builtin_add_overflow(a, b, sum); }
+static inline bool fm_mul(size_t a, size_t b, size_t *product) {
+  return !__builtin_mul_overflow(a, b, product);
+}
+static inline bool fm_add(size_t a, size_t b, size_t *sum) {
+  return !__builtin_add_overflow(a, b, sum);
+}
 
 #endif

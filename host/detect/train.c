@@ -87,6 +87,33 @@ static enum fm_status begin_state(struct run *r) {
   return s->log ? FM_OK : FM_MEMORY;
 }
 
+/* What training takes is known before anything is taken: one line, and a refusal in numbers. */
+static enum fm_status plan_memory(struct run *r, const struct fm_cdo_options *o) {
+  const struct fm_facts *f = fm_device_facts(r->d);
+  size_t before = fm_device_live(r->d).bytes, available = fm_memory_available();
+  fm_device_rehearse(r->d, true);
+  enum fm_status status =
+      fm_cdo_trainer_make(r->d, o, &r->t->expert->weights, &r->state.weights, &r->trainer);
+  size_t bytes = fm_device_live(r->d).bytes - before;
+  fm_cdo_trainer_free(r->trainer);
+  r->trainer = NULL;
+  fm_device_rehearse(r->d, false);
+  FM_TRY(status);
+  fm_note(r->ctx, "memory: %.0f MiB on the device to train %s with batches of %d at %d x %d",
+          (double)bytes / 0x1p20, o->backbone->name, o->batch, o->size, o->size);
+  if (bytes > f->global_memory)
+    return fm_error(r->ctx, FM_MEMORY,
+                    "training needs %.0f MiB of memory on '%s', which has %.0f MiB; use a smaller --batch "
+                    "or --size",
+                    (double)bytes / 0x1p20, f->name, (double)f->global_memory / 0x1p20);
+  if (f->unified_memory && available && bytes > available)
+    return fm_error(r->ctx, FM_MEMORY,
+                    "training needs %.0f MiB of memory, and this computer has %.0f MiB left; use a smaller "
+                    "--batch or --size, or end other programs",
+                    (double)bytes / 0x1p20, (double)available / 0x1p20);
+  return FM_OK;
+}
+
 static enum fm_status begin_trainer(struct run *r) {
   const struct fm_recipe *recipe = &r->t->recipe;
   struct fm_cdo_options o = {.batch = (int)recipe->batch,
@@ -95,6 +122,7 @@ static enum fm_status begin_trainer(struct run *r) {
                              .overlap = recipe->oom,
                              .adam = fm_recipe_adam(recipe)};
   FM_TRY(fm_backbone_find(r->ctx, recipe->backbone, &o.backbone));
+  FM_TRY(plan_memory(r, &o));
   FM_TRY(fm_cdo_trainer_make(r->d, &o, &r->t->expert->weights, &r->state.weights, &r->trainer));
   fm_net_set_momentum(fm_cdo_trainer_apprentice(r->trainer), (float)recipe->momentum);
   return r->t->resume ? move_moments(r, true) : FM_OK;
@@ -122,12 +150,24 @@ static double learning_rate(const struct fm_recipe *recipe, long epoch) {
   return lr;
 }
 
+/* Unit vectors are at most 2 apart, so a tap's term is at most 4 times the batch. (What is not finite was
+ * seen before.) */
+static enum fm_status check_loss(struct run *r, const struct fm_cdo_loss *loss) {
+  double most = 4.01 * FM_TAPS * (double)r->t->recipe.batch;
+  if (fabs((double)loss->total) <= most) return FM_OK;
+  return fm_error(r->ctx, FM_NUMERIC,
+                  "the loss is %g, but cannot be more than %g: the device computes wrong ('flawmap verify' "
+                  "tells); the last checkpoint is good",
+                  (double)loss->total, most);
+}
+
 static enum fm_status step(struct run *r, const struct fm_batch *batch) {
   struct fm_checkpoint *s = &r->state;
   struct fm_cdo_loss loss;
   double norm;
   FM_TRY(fm_cdo_trainer_load(r->trainer, (int)batch->count, batch->rgb, batch->mask));
   FM_TRY(fm_cdo_trainer_gradient(r->trainer, &loss, &norm));
+  FM_TRY(check_loss(r, &loss));
   fm_cdo_trainer_update(r->trainer, ++s->step, r->lr, 1);
   s->batch++;
   s->sums[0] += (double)loss.total;

@@ -60,4 +60,9 @@ struct fm_device_live {
 };
 struct fm_device_live fm_device_live(const struct fm_device *device);
 
+/* In a rehearsal buffers are only counted: nothing is allocated, written, read or launched, so that making a
+ * network tells what memory it needs (fm_device_live) before it is taken. Every buffer made in it is freed
+ * before it ends. */
+void fm_device_rehearse(struct fm_device *device, bool on);
+
 #endif

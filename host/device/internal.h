@@ -22,6 +22,7 @@ struct fm_device {
   struct fm_device_live live;
   char *cache_folder; /* NULL: no program cache */
   bool profile;
+  bool rehearsing;                 /* see fm_device_rehearse */
   struct fm_event_record *records; /* of a profile */
   size_t record_count, record_capacity;
 };

@@ -7,6 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+void fm_device_rehearse(struct fm_device *d, bool on) {
+  d->rehearsing = on;
+}
+
+static void count(struct fm_device *d, size_t bytes) {
+  d->live.buffers++;
+  d->live.bytes += bytes;
+}
+
 enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffer *buffer) {
   *buffer = (struct fm_buffer){0};
   bytes = (bytes + 127) & ~(size_t)127;
@@ -18,12 +27,16 @@ enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffe
                         "the device '%s' cannot hold a buffer of %.1f GiB (its limit is %.1f GiB); "
                         "use a smaller --batch or --size",
                         d->facts.name, (double)bytes / 0x1p30, (double)d->facts.max_allocation / 0x1p30);
+  if (d->rehearsing) {
+    *buffer = (struct fm_buffer){.mem = d, .bytes = bytes};
+    count(d, bytes);
+    return FM_OK;
+  }
   cl_int code = CL_SUCCESS;
   cl_mem mem = d->cl.clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
   if (!mem) return fm_device_fail(d, "clCreateBuffer", code, NULL);
   *buffer = (struct fm_buffer){.mem = mem, .bytes = bytes};
-  d->live.buffers++;
-  d->live.bytes += bytes;
+  count(d, bytes);
   if (d->live.bytes > d->live.peak_bytes) d->live.peak_bytes = d->live.bytes;
   if (fm_verbose("memory")) fm_note(d->ctx, "memory: + %zu bytes, %zu in all", bytes, d->live.bytes);
   return fm_buffer_fill(d, buffer, getenv("FLAWMAP_POISON") ? NAN : 0);
@@ -37,6 +50,11 @@ enum fm_status fm_buffer_view(struct fm_device *d, const struct fm_buffer *paren
                     "a view of %zu bytes at %zu of a buffer of %zu is not possible; please report this",
                     bytes, offset, parent->bytes);
   if (!fm_device_may(d, "clCreateSubBuffer")) return d->status;
+  if (d->rehearsing) {
+    *view = (struct fm_buffer){.mem = d, .bytes = bytes, .view = true};
+    d->live.buffers++;
+    return FM_OK;
+  }
   cl_buffer_region region = {offset, bytes};
   cl_int code = CL_SUCCESS;
   cl_mem mem =
@@ -50,14 +68,14 @@ enum fm_status fm_buffer_view(struct fm_device *d, const struct fm_buffer *paren
 
 void fm_buffer_free(struct fm_device *d, struct fm_buffer *buffer) {
   if (!buffer->mem) return;
-  d->cl.clReleaseMemObject(buffer->mem);
+  if (!d->rehearsing) d->cl.clReleaseMemObject(buffer->mem);
   d->live.buffers--;
   if (!buffer->view) d->live.bytes -= buffer->bytes;
   *buffer = (struct fm_buffer){0};
 }
 
 static bool inside(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, size_t size) {
-  if (offset <= buffer->bytes && size <= buffer->bytes - offset) return true;
+  if (offset <= buffer->bytes && size <= buffer->bytes - offset) return !d->rehearsing;
   if (d->status == FM_OK)
     d->status =
         fm_error(d->ctx, FM_INTERNAL, "a copy of %zu bytes at %zu leaves a buffer of %zu; please report this",
@@ -102,6 +120,7 @@ enum fm_status fm_buffer_read(struct fm_device *d, const struct fm_buffer *buffe
 }
 
 enum fm_status fm_buffer_fill(struct fm_device *d, const struct fm_buffer *buffer, float value) {
+  if (d->rehearsing) return d->status;
   if (!fm_device_may(d, "clEnqueueFillBuffer")) return d->status;
   cl_int code = d->cl.clEnqueueFillBuffer(d->queue, buffer->mem, &value, sizeof value, 0,
                                           buffer->bytes & ~(size_t)3, 0, NULL, NULL);

@@ -28,7 +28,8 @@ static void record(struct fm_device *d, cl_event event, const struct fm_kernel *
 
 void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, size_t gz, int count,
                const struct fm_arg *args) {
-  if (!k || gx == 0 || gy == 0 || gz == 0 || !fm_device_may(d, "clEnqueueNDRangeKernel")) return;
+  if (!k || d->rehearsing || gx == 0 || gy == 0 || gz == 0 || !fm_device_may(d, "clEnqueueNDRangeKernel"))
+    return;
   for (int i = 0; i < count; i++) {
     cl_int code = d->cl.clSetKernelArg(k->kernel, (cl_uint)i, args[i].size, &args[i].value);
     if (code != CL_SUCCESS) {
