@@ -22,6 +22,32 @@ static const struct shape table[] = {
     {1, 16, 6, 70, 12, 140, 12, 140, 0, 2, true},
 };
 
+/* fm_loss_scratch_make's buffers, between red zones. */
+struct scratch {
+  struct zone zones[6];
+  struct fm_loss_scratch loss;
+};
+
+static struct scratch scratch_make(struct fixture *f, int n, int h, int w) {
+  struct scratch s;
+  struct fm_buffer *const all[] = {&s.loss.distance, &s.loss.ie, &s.loss.ia,
+                                   &s.loss.ca,       &s.loss.cb, &s.loss.rows};
+  for (int i = 0; i < 6; i++) {
+    s.zones[i] = vector_make(f, (size_t)(n * h) * (size_t)(i < 5 ? w : 8), NULL);
+    *all[i] = s.zones[i].buffer;
+  }
+  return s;
+}
+
+static void scratch_free(struct fixture *f, struct scratch *s) {
+  for (int i = 0; i < 6; i++) {
+    void *content = malloc(s->zones[i].bytes);
+    zone_read(f, &s->zones[i], content);
+    free(content);
+    zone_free(f, &s->zones[i]);
+  }
+}
+
 static struct ref_cdo reference_of(const struct shape *s) {
   return (struct ref_cdo){s->n, s->c, s->th, s->tw, s->h, s->w, s->mh, s->mw, s->gamma, s->overlap};
 }
@@ -67,10 +93,9 @@ static void run(struct fixture *f, const void *shape) {
   check_discrepancy(f, s, &e, &a, &rng);
   unsigned char *mask = mask_of(s, &rng);
   struct zone masks = zone_make(f, (size_t)(s->n * s->mh * s->mw), mask), result = vector_make(f, 4, NULL);
-  struct fm_loss_scratch scratch;
   struct fm_loss_options options = {(float)s->gamma, s->overlap};
-  ASSERT_OK(&f->ctx, fm_loss_scratch_make(f->device, s->n, s->h, s->w, &scratch));
-  fm_loss_tap(f->device, &options, &e.acts, &a.acts, s->h, s->w, &masks.buffer, s->mh, s->mw, &scratch,
+  struct scratch scratch = scratch_make(f, s->n, s->h, s->w);
+  fm_loss_tap(f->device, &options, &e.acts, &a.acts, s->h, s->w, &masks.buffer, s->mh, s->mw, &scratch.loss,
               &result.buffer, &g.acts);
   double want[4], got[4], *gradient = malloc(g.count * sizeof *gradient), *got_gradient = tensor_read(f, &g);
   ref_cdo_loss(&r, e.v, a.v, mask, NULL, NULL, want);
@@ -82,7 +107,7 @@ static void run(struct fixture *f, const void *shape) {
   same(f, "gradient", got_gradient, gradient, g.count, 5e-5);
   tensor_unchanged(f, &e);
   tensor_unchanged(f, &a);
-  fm_loss_scratch_free(f->device, &scratch);
+  scratch_free(f, &scratch);
   free(gradient);
   free(got_gradient);
   free(mask);
@@ -122,6 +147,16 @@ static void test_random(void **state) {
   }
 }
 
+static void test_scratch(void **state) {
+  struct fixture *f = *state;
+  struct fm_loss_scratch s;
+  ASSERT_OK(&f->ctx, fm_loss_scratch_make(f->device, 2, 3, 5, &s));
+  assert_true(s.distance.bytes >= 120 && s.ie.bytes >= 120 && s.ia.bytes >= 120 && s.ca.bytes >= 120);
+  assert_true(s.cb.bytes >= 120 && s.rows.bytes >= 192);
+  fm_loss_scratch_free(f->device, &s);
+  fm_loss_scratch_free(f->device, &s);
+}
+
 /* d = 0 at a synthetic position, and a feature vector of zeros: finite numbers. */
 static void test_zeros(void **state) {
   struct fixture *f = *state;
@@ -137,11 +172,10 @@ static void test_zeros(void **state) {
   struct tensor te = tensor_make(f, 1, 16, 3, 3, 0, 0, e), ta = tensor_make(f, 1, 16, 3, 3, 0, 0, a),
                 g = tensor_empty(f, 1, 16, 3, 3, 0);
   struct zone masks = zone_make(f, 9, mask), result = vector_make(f, 4, NULL);
-  struct fm_loss_scratch scratch;
   struct fm_loss_options options = {2, true};
-  ASSERT_OK(&f->ctx, fm_loss_scratch_make(f->device, 1, 3, 3, &scratch));
-  fm_loss_tap(f->device, &options, &te.acts, &ta.acts, 3, 3, &masks.buffer, 3, 3, &scratch, &result.buffer,
-              &g.acts);
+  struct scratch scratch = scratch_make(f, 1, 3, 3);
+  fm_loss_tap(f->device, &options, &te.acts, &ta.acts, 3, 3, &masks.buffer, 3, 3, &scratch.loss,
+              &result.buffer, &g.acts);
   double got[4], *gradient = tensor_read(f, &g);
   vector_read(f, &result, 4, got);
   for (int i = 0; i < 4; i++)
@@ -151,7 +185,7 @@ static void test_zeros(void **state) {
   free(gradient);
   free(e);
   free(a);
-  fm_loss_scratch_free(f->device, &scratch);
+  scratch_free(f, &scratch);
   zone_free(f, &masks);
   zone_free(f, &result);
   tensor_free(f, &te);
@@ -215,6 +249,7 @@ static void test_reference(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_table),
-                                     cmocka_unit_test(test_random), cmocka_unit_test(test_zeros)};
+                                     cmocka_unit_test(test_random), cmocka_unit_test(test_scratch),
+                                     cmocka_unit_test(test_zeros)};
   return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
