@@ -11,6 +11,11 @@ const struct fm_command fm_commands[] = {
     {"eval", "MODEL DATA -o DIR [options]", "Scores a data set's test pictures: metrics, maps, pictures, a report.",
      "  flawmap eval bottle.flawmap mvtec -o results\n"
      "  flawmap eval models mvtec -o results --json", fm_cmd_eval},
+    {"predict", "MODEL PICTURE|DIR... -o DIR [options]", "Looks at pictures: verdict, map, mask and overlay of each.",
+     "  flawmap predict bottle.flawmap today/ -o results --exit-flawed\n"
+     "  flawmap predict bottle.flawmap 17.png --json -o results | jq .score", fm_cmd_predict},
+    {"info", "MODEL [options]", "Says what is in a model or a checkpoint.",
+     "  flawmap info bottle.flawmap\n  flawmap info bottle.flawmap.checkpoint", fm_cmd_info},
     {"verify", "[GOLDEN...] [options]", "Recomputes golden files (or the two built in) on the device and compares.",
      "  flawmap verify\n  flawmap verify --device 1 resnet18-b2-s64.safetensors", fm_cmd_verify},
 };

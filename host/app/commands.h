@@ -10,6 +10,8 @@
 FM_COMMAND(bench);
 FM_COMMAND(train);
 FM_COMMAND(eval);
+FM_COMMAND(predict);
+FM_COMMAND(info);
 FM_COMMAND(verify);
 
 const struct fm_command *fm_command_find(const char *name); /* or NULL */

@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/options.h"
 
+#include "base/memory.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +89,18 @@ enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *op
   return set(ctx, o, value, where);
 }
 
+/* Options without a help text of their own, in one line. */
+static void print_rare(const struct fm_option *options, size_t count) {
+  bool any = false;
+  for (size_t i = 0; i < count; i++) {
+    const struct fm_option *o = &options[i];
+    if (o->help || o->kind == FM_OPT_GROUP) continue;
+    printf("%s--%s", any ? " " : "  also ", o->name);
+    any = true;
+  }
+  if (any) printf("\n");
+}
+
 static void print_help(const struct fm_command *c, const struct fm_option *options, size_t count) {
   printf("usage: flawmap %s %s\n%s\n", c->name, c->usage, c->about);
   for (size_t i = 0; i < count; i++) {
@@ -95,11 +109,13 @@ static void print_help(const struct fm_command *c, const struct fm_option *optio
       printf("%s\n", o->name);
       continue;
     }
+    if (!o->help) continue;
     char left[64];
     snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name, o->argument ? " " : "",
              o->argument ? o->argument : "");
     printf("  %-24s %s\n", left, o->help);
   }
+  print_rare(options, count);
   if (c->examples) printf("examples:\n%s\n", c->examples);
 }
 
@@ -162,4 +178,21 @@ enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command 
     FM_TRY(set(ctx, o, value, ""));
   }
   return FM_OK;
+}
+
+enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command *command, const struct fm_option *options,
+                                size_t option_count, int argc, char **argv, int least, int most, const char **words,
+                                bool *help) {
+  int count = 0;
+  const char **all = fm_alloc(ctx, (size_t)argc + 1, sizeof *all);
+  if (!all) return FM_MEMORY;
+  enum fm_status status = fm_options_parse(ctx, command, options, option_count, argc, argv, all, &count, help);
+  if (status == FM_OK && !*help && count > most)
+    status = fm_error(ctx, FM_USAGE, "flawmap %s does not know what to do with '%s'; usage: flawmap %s %s", command->name,
+                      all[most], command->name, command->usage);
+  if (status == FM_OK && !*help && count < least)
+    status = fm_error(ctx, FM_USAGE, "an argument is missing; usage: flawmap %s %s", command->name, command->usage);
+  for (int i = 0; i < most; i++) words[i] = i < count ? all[i] : NULL;
+  fm_free(ctx, all);
+  return status;
 }
