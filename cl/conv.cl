@@ -44,6 +44,8 @@ KERNEL void conv(__global const float *restrict in, __global const float *restri
   if (og >= groups || x0 >= wo || y0 >= ho) return;
   const int y1 = min(y0 + size.z, ho), left = wo - x0;
   const size_t wstep = (size_t)id.x * (KS * KS * IL * CB);
+  size_t wat[OB]; /* where there are fewer than OB blocks left, the last one again: nothing is read past the weights */
+  UNROLL for (int o = 0; o < OB; o++) wat[o] = min(o, od.x - 1 - og * OB) * wstep;
   __global const float *in0 = in + ((size_t)n * id.x * id.z + (size_t)(id.w + ix0 + x0 * ST)) * IB;
   for (int y = y0; y < y1; y++) {
     FV acc[OB][PX], total[OB][PX];
@@ -67,7 +69,7 @@ KERNEL void conv(__global const float *restrict in, __global const float *restri
           #pragma unroll 4
           for (int ic = 0; ic < IL; ic++, wp += CB) {
             FV w[OB];
-            UNROLL for (int o = 0; o < OB; o++) w[o] = LOAD(wp + o * wstep);
+            UNROLL for (int o = 0; o < OB; o++) w[o] = LOAD(wp + wat[o]);
             UNROLL for (int p = 0; p < PX; p++) {
               const FV b = (FV)(ip[p * (ST * IB) + ic]);
               UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(b, w[o], acc[o][p]);
