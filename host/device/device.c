@@ -8,6 +8,7 @@
 #include "device/internal.h"
 
 #include <ctype.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,7 @@ enum fm_status fm_device_close(struct fm_device *d) {
         fm_error(ctx, FM_INTERNAL, "%ld device buffers were not freed; please report this", d->live.buffers);
   if (d->queue) d->cl.clReleaseCommandQueue(d->queue);
   if (d->context) d->cl.clReleaseContext(d->context);
+  if (d->blas) dlclose(d->blas);
   fm_cl_unload(&d->cl);
   fm_free(ctx, d->cache_folder);
   fm_free(ctx, d);

@@ -21,6 +21,7 @@ struct fm_device {
   struct fm_program *programs; /* list */
   struct fm_device_live live;
   char *cache_folder; /* NULL: no program cache */
+  void *blas;         /* CLBlast's library, once it was used */
   bool profile;
   bool rehearsing;                 /* see fm_device_rehearse */
   struct fm_event_record *records; /* of a profile */
