@@ -1,13 +1,11 @@
 /* flawmap verify: does this device compute right. */
 #include "app/commands.h"
 
-#include "base/embedded.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "detect/golden.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static void print_result(const char *name, const struct fm_golden_result *r, double seconds) {
   printf("%s: %s, batch %d, %dx%d, seed %llu (%.1f s)\n", name, r->backbone, r->batch, r->size, r->size,
@@ -15,12 +13,14 @@ static void print_result(const char *name, const struct fm_golden_result *r, dou
   printf("  %-12s %8s %12s %12s %12s %12s\n", "group", "tensors", "largest", "allowed", "median", "allowed");
   for (int i = 0; i < r->groups; i++) {
     const struct fm_golden_group *g = &r->group[i];
-    printf("  %-12s %8zu %12.2e %12.2e %12.2e %12.2e  %s%s\n", g->name, g->tensors, g->largest, g->allowed_largest,
-           g->median, g->allowed_median, g->good ? "ok" : "EXCEEDED at ", g->good ? "" : g->worst);
+    printf("  %-12s %8zu %12.2e %12.2e %12.2e %12.2e  %s%s\n", g->name, g->tensors, g->largest,
+           g->allowed_largest, g->median, g->allowed_median, g->good ? "ok" : "EXCEEDED at ",
+           g->good ? "" : g->worst);
   }
 }
 
-static enum fm_status verify_one(struct fm_device *d, const char *name, struct fm_safetensors *file, bool *good) {
+static enum fm_status verify_one(struct fm_device *d, const char *name, struct fm_safetensors *file,
+                                 bool *good) {
   struct fm_golden_result result;
   double begin = fm_seconds();
   FM_TRY(fm_golden_verify(d, file, &result));
@@ -32,31 +32,30 @@ static enum fm_status verify_one(struct fm_device *d, const char *name, struct f
 
 /* The goldens built into the program. */
 static enum fm_status verify_embedded(struct fm_context *ctx, struct fm_device *d, bool *good) {
-  int found = 0;
-  for (const struct fm_embedded *e = fm_embedded_models; e->name; e++) {
-    size_t n = strlen(e->name);
-    if (n < 12 || strcmp(e->name + n - 12, ".safetensors") != 0) continue;
-    unsigned char *copy = fm_alloc(ctx, e->size, 1);
-    if (!copy) return FM_MEMORY;
-    memcpy(copy, e->bytes, e->size);
+  const struct fm_embedded *e = fm_golden_next(NULL);
+  if (!e)
+    return fm_error(ctx, FM_INTERNAL,
+                    "this program was built without goldens; name one: flawmap verify FILE");
+  for (; e; e = fm_golden_next(e)) {
     struct fm_safetensors *file;
-    FM_TRY(fm_safetensors_parse(ctx, e->name, copy, e->size, &file));
+    FM_TRY(fm_golden_open(ctx, e, &file));
     enum fm_status status = verify_one(d, e->name, file, good);
     fm_safetensors_free(ctx, file);
     FM_TRY(status);
-    found++;
   }
-  return found ? FM_OK : fm_error(ctx, FM_INTERNAL, "this program was built without goldens; name one: flawmap verify FILE");
+  return FM_OK;
 }
 
 enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   const char *device = NULL, **files = fm_alloc(ctx, (size_t)argc + 1, sizeof *files);
   if (!files) return FM_MEMORY;
-  struct fm_option options[] = {{"device", FM_OPT_TEXT, &device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL}};
+  struct fm_option options[] = {
+      {"device", FM_OPT_TEXT, &device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL}};
   int count;
   bool help, good = true;
   struct fm_device *d = NULL;
-  enum fm_status status = fm_options_parse(ctx, fm_command_find("verify"), options, 1, argc, argv, files, &count, &help);
+  enum fm_status status =
+      fm_options_parse(ctx, fm_command_find("verify"), options, 1, argc, argv, files, &count, &help);
   if (status == FM_OK && !help) status = fm_device_open(ctx, device, &d);
   if (status == FM_OK && !help) {
     printf("device: %s (%s)\n", fm_device_facts(d)->name, fm_device_facts(d)->version);
@@ -69,7 +68,8 @@ enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int 
       fm_safetensors_free(ctx, file);
     }
     if (status == FM_OK) {
-      printf("%s\n", good ? "verified: this device computes right" : "FAILED: this device computes something else");
+      printf("%s\n",
+             good ? "verified: this device computes right" : "FAILED: this device computes something else");
       *exit_status = good ? 0 : 1;
     }
   }

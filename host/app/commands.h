@@ -12,6 +12,13 @@ FM_COMMAND(train);
 FM_COMMAND(eval);
 FM_COMMAND(predict);
 FM_COMMAND(info);
+FM_COMMAND(calibrate);
+FM_COMMAND(convert);
+FM_COMMAND(devices);
+FM_COMMAND(doctor);
+FM_COMMAND(fetch);
+FM_COMMAND(metrics);
+FM_COMMAND(synth);
 FM_COMMAND(verify);
 
 const struct fm_command *fm_command_find(const char *name); /* or NULL */

@@ -2,6 +2,7 @@
 #include "data/make.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "data/draw.h"
@@ -149,7 +150,12 @@ static enum fm_status make_picture(struct fm_context *ctx, const struct fm_produ
   return status;
 }
 
+static enum fm_status no_product(struct fm_context *ctx, const char *name) {
+  return fm_error(ctx, FM_USAGE, "there is no product '%s'; there are gear and weave", name);
+}
+
 static enum fm_status check(struct fm_context *ctx, const struct fm_make_options *o) {
+  if (o->product && !find(o->product)) return no_product(ctx, o->product);
   if (o->size < 64 || o->size > 2048)
     return fm_error(ctx, FM_USAGE, "pictures of %d pixels a side cannot be drawn; choose 64 to 2048",
                     o->size);
@@ -165,7 +171,7 @@ enum fm_status fm_make_picture(struct fm_context *ctx, const char *product, cons
   struct fm_make_options o = with_defaults(options);
   FM_TRY(check(ctx, &o));
   const struct fm_product *p = find(product);
-  if (!p) return fm_error(ctx, FM_USAGE, "there is no product '%s'; there are gear and weave", product);
+  if (!p) return no_product(ctx, product);
   int number = -1;
   for (int i = 0; p->kinds[i]; i++)
     if (strcmp(p->kinds[i], kind) == 0) number = i;
@@ -188,6 +194,8 @@ struct jobs {
   struct fm_make_options options;
   struct job *item;
   size_t count;
+  pthread_mutex_t lock; /* of progress */
+  struct fm_progress progress;
 };
 
 static enum fm_status write_png(struct jobs *jobs, const char *path, unsigned char *pixels, int channels) {
@@ -218,6 +226,9 @@ static enum fm_status run_job(void *user, size_t index) {
   fm_free(ctx, mask_path);
   fm_free(ctx, rgb);
   fm_free(ctx, mask);
+  pthread_mutex_lock(&jobs->lock);
+  fm_progress_step(&jobs->progress, 1);
+  pthread_mutex_unlock(&jobs->lock);
   return status;
 }
 
@@ -238,6 +249,7 @@ static enum fm_status plan(struct jobs *jobs) {
   const struct fm_make_options *o = &jobs->options;
   for (int i = 0; i < PRODUCTS; i++) {
     const struct fm_product *p = products[i];
+    if (o->product && strcmp(o->product, p->name) != 0) continue;
     FM_TRY(make_folder(ctx, jobs->folder, p, "train", "good"));
     FM_TRY(make_folder(ctx, jobs->folder, p, "test", "good"));
     add(jobs, p, "train", -1, o->train);
@@ -260,7 +272,13 @@ enum fm_status fm_make_dataset(struct fm_context *ctx, const char *folder,
   size_t each = (size_t)o->train + (size_t)o->test_good + (size_t)MOST_KINDS * (size_t)o->per_kind;
   if (!(jobs.item = fm_alloc(ctx, PRODUCTS * each, sizeof *jobs.item))) return FM_MEMORY;
   enum fm_status status = plan(&jobs);
-  if (status == FM_OK) status = fm_parallel(ctx, jobs.count, run_job, &jobs);
+  if (status == FM_OK) {
+    pthread_mutex_init(&jobs.lock, NULL);
+    fm_progress_begin(&jobs.progress, ctx, "drawing pictures", 0, (long)jobs.count);
+    status = fm_parallel(ctx, jobs.count, run_job, &jobs);
+    fm_progress_end(&jobs.progress);
+    pthread_mutex_destroy(&jobs.lock);
+  }
   fm_free(ctx, jobs.item);
   return status;
 }

@@ -22,7 +22,8 @@ struct fm_make_options {
   int test_good; /* good test pictures a product; 0: 8 */
   int per_kind;  /* pictures of each kind of flaw; 0: 6 */
   uint64_t seed;
-  bool rotate; /* the gear lies at any angle */
+  bool rotate;         /* the gear lies at any angle */
+  const char *product; /* only this one; NULL: all */
 };
 
 /* Writes folder/PRODUCT/train/good, test/KIND, ground_truth/KIND. The folder is made; pictures that are there

@@ -329,3 +329,19 @@ enum fm_status fm_golden_verify(struct fm_device *d, const struct fm_safetensors
   fm_free(ctx, g.masks);
   return status;
 }
+
+const struct fm_embedded *fm_golden_next(const struct fm_embedded *last) {
+  static const char end[] = ".safetensors";
+  for (const struct fm_embedded *e = last ? last + 1 : fm_embedded_models; e->name; e++) {
+    size_t n = strlen(e->name);
+    if (n >= sizeof end && strcmp(e->name + n - (sizeof end - 1), end) == 0) return e;
+  }
+  return NULL;
+}
+
+enum fm_status fm_golden_open(struct fm_context *ctx, const struct fm_embedded *golden, struct fm_safetensors **file) {
+  unsigned char *copy = fm_alloc(ctx, golden->size, 1);
+  if (!copy) return FM_MEMORY;
+  memcpy(copy, golden->bytes, golden->size);
+  return fm_safetensors_parse(ctx, golden->name, copy, golden->size, file);
+}

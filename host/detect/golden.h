@@ -3,6 +3,7 @@
 #ifndef FM_DETECT_GOLDEN_H
 #define FM_DETECT_GOLDEN_H
 
+#include "base/embedded.h"
 #include "device/device.h"
 #include "file/safetensors.h"
 
@@ -23,6 +24,10 @@ struct fm_golden_result {
   struct fm_golden_group group[FM_GOLDEN_GROUPS];
   bool good;
 };
+
+/* The goldens that are built into the program: the first one after `last` (NULL: the first of all), NULL after them. */
+const struct fm_embedded *fm_golden_next(const struct fm_embedded *last);
+enum fm_status fm_golden_open(struct fm_context *ctx, const struct fm_embedded *golden, struct fm_safetensors **file);
 
 enum fm_status fm_golden_verify(struct fm_device *d, const struct fm_safetensors *file, struct fm_golden_result *result);
 

