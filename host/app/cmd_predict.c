@@ -121,7 +121,8 @@ static enum fm_status load_picture(struct run *r, const struct item *item) {
     return FM_OK;
   }
   fm_image_free(r->ctx, &l->image);
-  if (status != FM_IO && status != FM_FORMAT && status != FM_LIMIT) return status;
+  bool damaged = status == FM_IO || status == FM_FORMAT || status == FM_LIMIT;
+  if (!damaged || r->count == 1) return status;
   fprintf(stderr, "flawmap: %s\n", r->ctx->message);
   fm_error_clear(r->ctx);
   r->failed++;
@@ -252,9 +253,8 @@ static enum fm_status score_all(struct run *r) {
   FM_TRY(status);
   if (!r->a->json && r->count > 1 && r->model.has_thresholds)
     printf("%zu of %zu pictures flawed\n", r->flawed, r->count - r->failed);
-  if (r->failed && r->count > 1)
-    return fm_error(r->ctx, FM_FORMAT, "%zu of %zu pictures could not be read", r->failed, r->count);
-  return r->failed ? fm_error(r->ctx, FM_FORMAT, "the picture could not be read") : FM_OK;
+  if (!r->failed) return FM_OK;
+  return fm_error(r->ctx, FM_FORMAT, "%zu of %zu pictures could not be read", r->failed, r->count);
 }
 
 /* ---- the command ---- */

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "detect/fit.h"
 
 #include <stdio.h>
@@ -128,13 +129,12 @@ static enum fm_status train_all(struct fm_device *d, struct fm_fit *fit, const s
   return FM_OK;
 }
 
-/* With the device, the data set and the expert open. */
-static enum fm_status train(struct fm_device *d, const struct args *a, const struct fm_dataset *set,
-                            const struct fm_expert *expert) {
+/* With the device and the data set open. */
+static enum fm_status train(struct fm_device *d, const struct args *a, const struct fm_dataset *set) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_fit fit = {.recipe = a->recipe,
                        .given = a->given,
-                       .expert = expert,
+                       .weights = a->weights,
                        .path = a->out,
                        .resume = a->resume,
                        .thin = a->thin};
@@ -160,19 +160,29 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
 static enum fm_status run(struct fm_context *ctx, const struct args *a) {
   struct fm_dataset_options options = {0};
   struct fm_dataset set;
-  struct fm_expert expert = {0};
   struct fm_device *d = NULL;
-  const struct fm_backbone *backbone;
-  FM_TRY(fm_backbone_find(ctx, a->recipe.backbone, &backbone));
   if (a->layout) FM_TRY(fm_layout_parse(ctx, a->layout, &options.layout));
   FM_TRY(fm_dataset_open(ctx, a->data, &options, &set));
   enum fm_status status = fm_device_open(ctx, a->device, &d);
-  if (status == FM_OK) status = fm_expert_load(ctx, backbone, a->weights, &expert);
-  if (status == FM_OK) status = train(d, a, &set, &expert);
-  fm_expert_free(&expert);
+  if (status == FM_OK) status = train(d, a, &set);
   enum fm_status closed = fm_device_close(d);
   fm_dataset_close(ctx, &set);
   return status != FM_OK ? status : closed;
+}
+
+/* The command that goes on, as one can paste it into a shell. */
+static void print_resume(struct fm_context *ctx, int argc, char **argv, bool resume) {
+  struct fm_text text;
+  fm_text_begin(&text, ctx);
+  for (int i = 0; i < argc; i++) {
+    bool plain =
+        argv[i][0] &&
+        strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,%@") ==
+            strlen(argv[i]);
+    fm_text_printf(&text, plain ? " %s" : " '%s'", argv[i]);
+  }
+  if (text.chars) fm_note(ctx, "to go on: flawmap train%s%s", text.chars, resume ? "" : " --resume");
+  fm_text_free(&text);
 }
 
 enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
@@ -184,6 +194,7 @@ enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *
   enum fm_status status = parse(ctx, argc, argv, &a, positional, &help);
   if (status == FM_OK && !help) status = finish_recipe(ctx, &a);
   if (status == FM_OK && !help) status = run(ctx, &a);
+  if (status == FM_STOPPED) print_resume(ctx, argc, argv, a.resume);
   fm_free(ctx, positional);
   return status;
 }

@@ -172,11 +172,11 @@ enum fm_status fm_checkpoint_read(struct fm_context *ctx, const char *path, stru
 
 enum fm_status fm_checkpoint_agrees(struct fm_context *ctx, const struct fm_checkpoint *c, const char *path,
                                     const struct fm_recipe *recipe, const bool *given) {
-  for (int i = 0; i < FM_FIELDS; i++) {
+  for (int i = 0; i < FM_FIELDS && given; i++) {
     char here[FM_FIELD_VALUE], there[FM_FIELD_VALUE];
     fm_recipe_get(recipe, i, here);
     fm_recipe_get(&c->recipe, i, there);
-    if ((!given || given[i]) && strcmp(here, there) != 0)
+    if (given[i] && strcmp(here, there) != 0)
       return fm_error(ctx, FM_USAGE,
                       "--%s is %s, but the training to resume ('%s') began with %s; leave the option out, or "
                       "start anew without --resume",

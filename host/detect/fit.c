@@ -21,50 +21,54 @@ struct run {
   bool resumed, finished;
 };
 
-/* The number of pictures takes part in the hash of the file list, but the hold-out does not: it is in the
- * recipe. */
+/* The given fields must agree with what the run at hand was started with. */
 static enum fm_status resume_from(struct run *r) {
   const struct fm_fit *fit = r->fit;
   FM_TRY(fm_checkpoint_read(r->ctx, r->checkpoint, &r->from));
   r->resumed = true;
-  if (fit->given) FM_TRY(fm_checkpoint_agrees(r->ctx, &r->from, r->checkpoint, &fit->recipe, fit->given));
+  FM_TRY(fm_checkpoint_agrees(r->ctx, &r->from, r->checkpoint, &fit->recipe, fit->given));
   if (strcmp(r->from.data_hash, r->hash) != 0)
     return fm_error(r->ctx, FM_USAGE,
                     "the training to resume ('%s') began with other pictures than '%s' has now; start anew "
                     "without --resume",
                     r->checkpoint, fit->category->name);
-  if (strcmp(r->from.expert_hash, fit->expert->hash) != 0)
-    return fm_error(r->ctx, FM_USAGE,
-                    "the training to resume ('%s') began with other expert weights; name the same file with "
-                    "--weights, or start anew without --resume",
-                    r->checkpoint);
   r->recipe = r->from.recipe;
-  fm_note(r->ctx, "going on after %ld steps, in epoch %ld of %ld", r->from.step, r->from.epoch + 1,
-          r->recipe.epochs);
+  fm_note(r->ctx, "going on after %ld steps, in epoch %ld of %ld", r->from.step,
+          r->from.epoch < r->recipe.epochs ? r->from.epoch + 1 : r->recipe.epochs, r->recipe.epochs);
   return FM_OK;
 }
 
 /* A model that is there already is the end of this training where recipe and pictures are the same. */
 static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
   const struct fm_fit *fit = r->fit;
-  FM_TRY(fm_model_load(r->ctx, fit->path, NULL, model));
-  bool same = strcmp(model->data.hash, r->hash) == 0 && strcmp(model->expert.hash, fit->expert->hash) == 0;
-  for (int i = 0; i < FM_FIELDS && same; i++) {
-    char here[FM_FIELD_VALUE], there[FM_FIELD_VALUE];
-    fm_recipe_get(&fit->recipe, i, here);
-    fm_recipe_get(&model->recipe, i, there);
-    same = strcmp(here, there) == 0;
+  FM_TRY(fm_model_load(r->ctx, fit->path, fit->weights, model));
+  struct fm_checkpoint as_if = {.recipe = model->recipe};
+  enum fm_status status = fm_checkpoint_agrees(r->ctx, &as_if, fit->path, &fit->recipe, fit->given);
+  if (status == FM_OK && strcmp(model->data.hash, r->hash) != 0)
+    status = fm_error(r->ctx, FM_USAGE,
+                      "there is nothing to resume: '%s' was trained with other pictures; start anew without "
+                      "--resume",
+                      fit->path);
+  if (status != FM_OK) {
+    fm_model_free(model);
+    return status;
   }
-  if (same) {
-    r->finished = true;
-    fm_note(r->ctx, "'%s' is finished already", fit->path);
-    return FM_OK;
-  }
-  fm_model_free(model);
-  return fm_error(r->ctx, FM_USAGE,
-                  "there is nothing to resume: '%s' does not exist, and '%s' was trained with other "
-                  "constants or pictures; start anew without --resume",
-                  r->checkpoint, fit->path);
+  r->finished = true;
+  fm_note(r->ctx, "'%s' is finished already", fit->path);
+  return FM_OK;
+}
+
+/* What would only fail after hours: the place of the model. */
+static enum fm_status check_place(struct run *r) {
+  const char *path = r->fit->path, *slash = strrchr(path, '/');
+  if (fm_folder_exists(path))
+    return fm_error(r->ctx, FM_USAGE, "'%s' is a folder; name the model's file, for example %s/%s.flawmap",
+                    path, path, r->fit->category->name);
+  if (!slash || slash == path) return FM_OK;
+  char *folder = fm_format(r->ctx, "%.*s", (int)(slash - path), path);
+  enum fm_status status = folder ? fm_folder_make(r->ctx, folder) : FM_MEMORY;
+  fm_free(r->ctx, folder);
+  return status;
 }
 
 static enum fm_status look_around(struct run *r, struct fm_model *model) {
@@ -81,16 +85,6 @@ static enum fm_status look_around(struct run *r, struct fm_model *model) {
   return FM_OK;
 }
 
-static enum fm_status copy_expert(struct fm_context *ctx, const struct fm_backbone *b,
-                                  const struct fm_expert *from, struct fm_expert *to) {
-  enum { ANY_SIZE = 64 };
-  *to = *from;
-  to->weights = (struct fm_weights){0};
-  FM_TRY(fm_backbone_weights(ctx, b, ANY_SIZE, &to->weights));
-  memcpy(to->weights.value, from->weights.value, from->weights.total * sizeof *from->weights.value);
-  return FM_OK;
-}
-
 static enum fm_status describe(struct run *r, struct fm_model *m) {
   const struct fm_facts *f = fm_device_facts(r->d);
   *m = (struct fm_model){.ctx = r->ctx, .recipe = r->recipe};
@@ -100,7 +94,13 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   m->data.held = r->split.held_count;
   snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
   FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
-  return copy_expert(r->ctx, m->backbone, r->fit->expert, &m->expert);
+  FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, &m->expert));
+  if (r->resumed && strcmp(r->from.expert_hash, m->expert.hash) != 0)
+    return fm_error(r->ctx, FM_USAGE,
+                    "the training to resume ('%s') began with other expert weights; name the same file with "
+                    "--weights, or start anew without --resume",
+                    r->checkpoint);
+  return FM_OK;
 }
 
 /* Thresholds: from pictures that took no part in the training where there are any. */
@@ -132,7 +132,7 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
                        .samples = r->split.learn,
                        .count = r->split.learn_count,
                        .data_hash = r->hash,
-                       .expert = fit->expert,
+                       .expert = &m->expert,
                        .checkpoint = r->checkpoint,
                        .log = r->log,
                        .resume = r->resumed ? &r->from : NULL};
@@ -150,6 +150,7 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
   r.log = fm_format(r.ctx, "%s.csv", fit->path);
   enum fm_status status = r.checkpoint && r.log ? FM_OK : FM_MEMORY;
   fm_category_hash(fit->category, r.hash);
+  if (status == FM_OK) status = check_place(&r);
   if (status == FM_OK) status = look_around(&r, model);
   if (status == FM_OK && !r.finished) {
     status = fm_dataset_holdout(r.ctx, fit->category, r.recipe.hold_out, &r.split);

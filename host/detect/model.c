@@ -196,6 +196,7 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   bool inside;
   FM_TRY(get_head(m->ctx, file, m));
   FM_TRY(get_flag(m->ctx, file, "expert.inside", &inside));
+  m->thin = !inside;
   FM_TRY(get_network(m, file, "apprentice.", &m->apprentice));
   if (inside) return get_network(m, file, "expert.", &m->expert.weights);
   return get_expert_elsewhere(m, path, weights);

@@ -56,6 +56,7 @@ struct fm_model {
   struct fm_weights apprentice;
   struct fm_model_data data;
   char device[256];
+  bool thin; /* the file it came from leaves the expert out */
   bool has_thresholds;
   struct fm_threshold image, pixel;
 };

@@ -47,15 +47,18 @@ static enum fm_status move_moments(struct run *r, bool to_device) {
   return status;
 }
 
+/* The log is kept in the checkpoint and written as a whole, so both always tell of the same epochs. */
+static enum fm_status write_log(const struct run *r) {
+  return fm_file_write(r->ctx, r->t->log, r->state.log, strlen(r->state.log));
+}
+
 static enum fm_status save(struct run *r) {
   if (r->t->checkpoint) {
     FM_TRY(fm_net_read_weights(fm_cdo_trainer_apprentice(r->trainer), &r->state.weights));
     FM_TRY(move_moments(r, false));
     FM_TRY(fm_checkpoint_write(r->ctx, &r->state, r->t->checkpoint));
   }
-  /* The log is kept in the checkpoint and written as a whole, so both always tell of the same epochs. */
-  if (r->t->log) FM_TRY(fm_file_write(r->ctx, r->t->log, r->state.log, strlen(r->state.log)));
-  return FM_OK;
+  return r->t->log ? write_log(r) : FM_OK;
 }
 
 static void copy_weights(struct fm_weights *to, const struct fm_weights *from) {
@@ -257,6 +260,7 @@ static enum fm_status train(struct run *r) {
   struct fm_loader_options o;
   struct fm_recipe const *recipe = &r->t->recipe;
   FM_TRY(loader_options(r, &o));
+  if (r->t->log) FM_TRY(write_log(r)); /* a place that cannot be written is seen now, not after an epoch */
   FM_TRY(begin_trainer(r));
   if (r->state.epoch < recipe->epochs) {
     FM_TRY(fm_loader_open(r->ctx, &o, &r->loader));
