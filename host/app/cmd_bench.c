@@ -44,7 +44,8 @@ static enum fm_status parse_pass(struct fm_context *ctx, const char *word, struc
   char *end = NULL;
   long batch = train || strncmp(word, "infer", 5) == 0 ? strtol(word + 5, &end, 10) : 0;
   if (!end || *end || batch < 1 || batch > 4096)
-    return fm_error(ctx, FM_USAGE, "--passes: '%s' is no pass; they are called inferN and trainN, with N pictures at a time",
+    return fm_error(ctx, FM_USAGE,
+                    "--passes: '%s' is no pass; they are called inferN and trainN, with N pictures at a time",
                     word);
   pass->train = train;
   pass->batch = (int)batch;
@@ -57,8 +58,8 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   snprintf(name, sizeof name, "%s%d", p->train ? "train" : "infer", p->batch);
   if (b->peak.flops > 0) snprintf(share, sizeof share, "%.1f %%", 100 * speed / b->peak.flops);
   if (!b->o->json) {
-    printf("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median, r->time.least,
-           r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
+    printf("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median,
+           r->time.least, r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
     fflush(stdout);
   }
   fm_json_object(&b->json, NULL);
@@ -74,7 +75,8 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   fm_json_integer(&b->json, "device_bytes", (int64_t)r->bytes);
 }
 
-/* Convolutions are compared with the peak of multiply-adds, everything else with the faster of copy and triad. */
+/* Convolutions are compared with the peak of multiply-adds, everything else with the faster of copy and
+ * triad. */
 static void put_operator(struct bench_run *b, const struct fm_bench_operator *row, double total) {
   const struct fm_step_facts *f = &row->facts;
   double bandwidth = b->peak.copy > b->peak.triad ? b->peak.copy : b->peak.triad;
@@ -83,8 +85,9 @@ static void put_operator(struct bench_run *b, const struct fm_bench_operator *ro
   char of_peak[16] = "-";
   if (b->o->peak) snprintf(of_peak, sizeof of_peak, "%.1f %%", 100 * share);
   if (!b->o->json)
-    printf("  %-13s %-36s %5ld %10.3f %10.2f %6.1f %% %9.1f %-7s %9s\n", f->name, f->shape, row->count, 1e3 * row->seconds,
-           1e3 * row->total, 100 * row->total / total, 1e-9 * speed, f->flops > 0 ? "GFLOP/s" : "GB/s", of_peak);
+    printf("  %-13s %-36s %5ld %10.3f %10.2f %6.1f %% %9.1f %-7s %9s\n", f->name, f->shape, row->count,
+           1e3 * row->seconds, 1e3 * row->total, 100 * row->total / total, 1e-9 * speed,
+           f->flops > 0 ? "GFLOP/s" : "GB/s", of_peak);
   fm_json_object(&b->json, NULL);
   fm_json_string(&b->json, "operator", f->name);
   fm_json_string(&b->json, "shape", f->shape);
@@ -102,8 +105,8 @@ static enum fm_status bench_operators(struct bench_run *b, const struct fm_bench
   if (status == FM_OK) {
     if (!b->o->json) {
       printf("  one after the other, each waited for: %.4f s (the whole pass: %.4f s)\n", o.total, whole);
-      printf("  %-13s %-36s %5s %10s %10s %8s %9s %-7s %9s\n", "operator", "shape", "count", "ms each", "ms", "share", "speed",
-             "", "of peak");
+      printf("  %-13s %-36s %5s %10s %10s %8s %9s %-7s %9s\n", "operator", "shape", "count", "ms each", "ms",
+             "share", "speed", "", "of peak");
     }
     fm_json_number(&b->json, "operators_seconds", o.total);
     fm_json_array(&b->json, "operators");
@@ -124,7 +127,8 @@ static enum fm_status bench_pass(struct bench_run *b, const struct fm_bench_pass
 }
 
 /* Calls visit for every pass of every network. */
-static enum fm_status each_pass(struct bench_run *b, enum fm_status (*visit)(struct bench_run *, const struct fm_bench_pass *)) {
+static enum fm_status each_pass(struct bench_run *b,
+                                enum fm_status (*visit)(struct bench_run *, const struct fm_bench_pass *)) {
   char names[64], word[64], kind[32];
   snprintf(names, sizeof names, "infer1,infer%ld,train%ld", b->o->batch, b->o->batch);
   for (const char *list = b->o->backbones; next_word(&list, word, sizeof word);) {
@@ -148,8 +152,8 @@ static enum fm_status check_pass(struct bench_run *b, const struct fm_bench_pass
 
 static enum fm_status bench_passes(struct bench_run *b) {
   if (!b->o->json)
-    printf("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs", "GFLOP/s", "of peak",
-           "MiB");
+    printf("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs",
+           "GFLOP/s", "of peak", "MiB");
   fm_json_array(&b->json, "passes");
   FM_TRY(each_pass(b, bench_pass));
   fm_json_end(&b->json);
@@ -160,7 +164,8 @@ static enum fm_status bench_device(struct bench_run *b) {
   struct fm_peak *p = &b->peak;
   FM_TRY(fm_peak_measure(b->d, b->o->quick ? 0 : 2, (size_t)(b->o->quick ? 16 : 256) << 20, p));
   if (!b->o->json)
-    printf("peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x %zu MiB); "
+    printf("peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x %zu "
+           "MiB); "
            "launch and wait %.1f us\n",
            1e-9 * p->flops, p->chains, 1e-9 * p->copy, 1e-9 * p->triad, p->bytes >> 20, 1e6 * p->wait);
   fm_json_object(&b->json, "peak");
@@ -212,22 +217,27 @@ static enum fm_status run(struct fm_context *ctx, const struct bench_options *o)
 }
 
 static void list_networks(void) {
-  for (int i = 0; i < fm_backbone_count; i++) printf("%-20s %s\n", fm_backbones[i].name, fm_backbones[i].about);
+  for (int i = 0; i < fm_backbone_count; i++)
+    printf("%-20s %s\n", fm_backbones[i].name, fm_backbones[i].about);
 }
 
 enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   (void)exit_status;
-  struct bench_options o = {.backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1, .peak = true};
+  struct bench_options o = {
+      .backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1, .peak = true};
   struct fm_option options[] = {
       {"device", FM_OPT_TEXT, &o.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"backbone", FM_OPT_TEXT, &o.backbones, "NAME,...", "networks (resnet18)", 0, 0, NULL},
       {"size", FM_OPT_INT, &o.size, "N", "width and height of the pictures (256)", 32, 4096, NULL},
       {"batch", FM_OPT_INT, &o.batch, "N", "pictures at a time (16)", 1, 4096, NULL},
-      {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0, NULL},
+      {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0,
+       NULL},
       {"runs", FM_OPT_INT, &o.runs, "N", "runs of a pass at least (5)", 1, 1000, NULL},
       {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measured for so long at least (1)", 0, 3600, NULL},
-      {"operators", FM_OPT_FLAG, &o.operators, NULL, "each pass operator by operator too, the longest first", 0, 0, NULL},
-      {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0, NULL},
+      {"operators", FM_OPT_FLAG, &o.operators, NULL, "each pass operator by operator too, the longest first",
+       0, 0, NULL},
+      {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0,
+       NULL},
       {"list", FM_OPT_FLAG, &o.list, NULL, "the networks there are, and nothing else", 0, 0, NULL},
       {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything: does it work, not how fast", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},
@@ -236,10 +246,12 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
   bool help;
   const char **words = fm_alloc(ctx, (size_t)argc + 1, sizeof *words);
   if (!words) return FM_MEMORY;
-  enum fm_status status = fm_options_parse(ctx, fm_command_find("bench"), options, sizeof options / sizeof *options, argc, argv,
-                                           words, &count, &help);
+  enum fm_status status =
+      fm_options_parse(ctx, fm_command_find("bench"), options, sizeof options / sizeof *options, argc, argv,
+                       words, &count, &help);
   if (status == FM_OK && !help && count > 0)
-    status = fm_error(ctx, FM_USAGE, "flawmap bench takes no argument '%s'; networks are named with --backbone", words[0]);
+    status = fm_error(ctx, FM_USAGE,
+                      "flawmap bench takes no argument '%s'; networks are named with --backbone", words[0]);
   fm_free(ctx, words);
   if (o.quick) {
     o.runs = 1;

@@ -3,8 +3,8 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
-/* Two nets forward; training adds the gradients to weights and inputs, twice a forward pass, but for the input of a
- * convolution that reads the picture. */
+/* Two nets forward; training adds the gradients to weights and inputs, twice a forward pass, but for the
+ * input of a convolution that reads the picture. */
 static enum fm_status count_flops(struct fm_context *ctx, const struct fm_bench_pass *p, double *flops) {
   struct fm_graph g;
   FM_TRY(fm_backbone_build(ctx, p->backbone, p->size, &g));
@@ -67,7 +67,11 @@ static enum fm_status prepare(struct fm_bench *b) {
   FM_TRY(make_weights(b));
   enum fm_status status = make_pictures(b, &rgb);
   if (status == FM_OK && p->train) {
-    struct fm_cdo_options o = {.backbone = p->backbone, .batch = p->batch, .size = p->size, .gamma = 2, .overlap = true,
+    struct fm_cdo_options o = {.backbone = p->backbone,
+                               .batch = p->batch,
+                               .size = p->size,
+                               .gamma = 2,
+                               .overlap = true,
                                .adam = {4e-4, 0.9, 0.999, 1e-8, 1e-4}};
     status = fm_cdo_trainer_make(b->d, &o, &b->expert, &b->apprentice, &b->trainer);
     if (status == FM_OK) status = fm_cdo_trainer_load(b->trainer, p->batch, rgb, b->mask);
@@ -97,8 +101,8 @@ void fm_bench_close(struct fm_bench *b) {
   fm_free(ctx, b->mask);
 }
 
-enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass *pass, int runs, double seconds,
-                                 struct fm_bench_result *result) {
+enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass *pass, int runs,
+                                 double seconds, struct fm_bench_result *result) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_bench b;
   *result = (struct fm_bench_result){0};

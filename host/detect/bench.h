@@ -1,8 +1,8 @@
 /* The time of whole passes on a device, from procedural weights and pictures: no files are needed.
  *
- * Inference: expert, apprentice, discrepancy, map, Gaussian, and reading the map; the pictures are on the device
- * already. Training: forward of the expert, forward of the apprentice, loss, backward, AdamW; everything that `train`
- * does between loading a batch and the next one. */
+ * Inference: expert, apprentice, discrepancy, map, Gaussian, and reading the map; the pictures are on the
+ * device already. Training: forward of the expert, forward of the apprentice, loss, backward, AdamW;
+ * everything that `train` does between loading a batch and the next one. */
 #ifndef FM_DETECT_BENCH_H
 #define FM_DETECT_BENCH_H
 
@@ -22,8 +22,8 @@ struct fm_bench_result {
 };
 
 /* runs, seconds: as fm_timing_run has them. */
-enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass *pass, int runs, double seconds,
-                                 struct fm_bench_result *result);
+enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass *pass, int runs,
+                                 double seconds, struct fm_bench_result *result);
 
 /* One operator of a pass: how often it occurs, and the median time of one. */
 struct fm_bench_operator {
@@ -38,8 +38,8 @@ struct fm_bench_operators {
   double total;
 };
 
-/* Runs the pass step by step, each waited for, `rounds` times (1 to 15) after one that warms up. *o is freed with
- * fm_bench_operators_free, also after a failure. */
+/* Runs the pass step by step, each waited for, `rounds` times (1 to 15) after one that warms up. *o is freed
+ * with fm_bench_operators_free, also after a failure. */
 enum fm_status fm_bench_operators_run(struct fm_device *d, const struct fm_bench_pass *pass, int rounds,
                                       struct fm_bench_operators *o);
 void fm_bench_operators_free(struct fm_context *ctx, struct fm_bench_operators *o);

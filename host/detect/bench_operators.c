@@ -23,7 +23,7 @@ struct recorder {
   size_t count, capacity, at;
   int round;
   double begin;
-  enum fm_status status; /* of the steps seen by observe */
+  enum fm_status status;       /* of the steps seen by observe */
   struct fm_loss_scratch loss; /* training */
   struct fm_buffer mask, result, distance, map, scratch, parts;
   struct fm_gaussian gaussian;
@@ -108,8 +108,8 @@ static enum fm_status train_round(struct recorder *r) {
   for (int i = 0; i < FM_TAPS; i++) {
     const struct fm_acts *tap = fm_net_tap(net, i);
     begin_step(r);
-    fm_loss_tap(r->d, &options, fm_net_tap(expert, i), tap, grid->h, grid->w, &r->mask, size, size, &r->loss, &r->result,
-                fm_net_tap_gradient(net, i));
+    fm_loss_tap(r->d, &options, fm_net_tap(expert, i), tap, grid->h, grid->w, &r->mask, size, size, &r->loss,
+                &r->result, fm_net_tap_gradient(net, i));
     FM_TRY(end_named(r, "loss", tap, 3 * fm_step_bytes(tap)));
   }
   FM_TRY(run_net(r, net, fm_net_backward));
@@ -168,7 +168,8 @@ static enum fm_status gather(struct recorder *r, int rounds, struct fm_bench_ope
     struct sample *s = &r->sample[i];
     qsort(s->time, (size_t)rounds, sizeof *s->time, by_time);
     size_t k = 0;
-    while (k < o->count && (strcmp(o->row[k].facts.name, s->facts.name) != 0 || strcmp(o->row[k].facts.shape, s->facts.shape) != 0))
+    while (k < o->count && (strcmp(o->row[k].facts.name, s->facts.name) != 0 ||
+                            strcmp(o->row[k].facts.shape, s->facts.shape) != 0))
       k++;
     if (k == o->count) o->row[o->count++].facts = s->facts;
     o->row[k].total += s->time[rounds / 2];

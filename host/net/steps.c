@@ -7,12 +7,19 @@
 static const struct {
   const char *name;
   int shown;
-} kinds[FM_STEP_KINDS] = {
-    [FM_STEP_HALO] = {"halo", 0},           [FM_STEP_CONV] = {"conv", 1},           [FM_STEP_MEASURE] = {"norm stats", 0},
-    [FM_STEP_APPLY] = {"norm", 1},          [FM_STEP_ADD] = {"add", 1},             [FM_STEP_POOL] = {"pool", 1},
-    [FM_STEP_RESIZE] = {"resize", 1},       [FM_STEP_MASK] = {"mask", 1},           [FM_STEP_NORM_BACK] = {"norm back", 3},
-    [FM_STEP_WGRAD] = {"conv dw", 1},       [FM_STEP_DGRAD] = {"conv dx", 1},       [FM_STEP_POOL_BACK] = {"pool back", 1},
-    [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
+} kinds[FM_STEP_KINDS] = {[FM_STEP_HALO] = {"halo", 0},
+                          [FM_STEP_CONV] = {"conv", 1},
+                          [FM_STEP_MEASURE] = {"norm stats", 0},
+                          [FM_STEP_APPLY] = {"norm", 1},
+                          [FM_STEP_ADD] = {"add", 1},
+                          [FM_STEP_POOL] = {"pool", 1},
+                          [FM_STEP_RESIZE] = {"resize", 1},
+                          [FM_STEP_MASK] = {"mask", 1},
+                          [FM_STEP_NORM_BACK] = {"norm back", 3},
+                          [FM_STEP_WGRAD] = {"conv dw", 1},
+                          [FM_STEP_DGRAD] = {"conv dx", 1},
+                          [FM_STEP_POOL_BACK] = {"pool back", 1},
+                          [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
 
 double fm_step_bytes(const struct fm_acts *a) {
   return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w * sizeof(float);
@@ -46,10 +53,14 @@ void fm_net_step_facts(const struct fm_net *net, const struct fm_step *s, struct
   *facts = (struct fm_step_facts){.bytes = s->kind == FM_STEP_HALO ? halo_bytes(a) : bytes_of(tape, s)};
   snprintf(facts->name, sizeof facts->name, "%s", kinds[s->kind].name);
   if (!n || !is_conv(s->kind)) {
-    bool joins = (s->kind == FM_STEP_APPLY || s->kind == FM_STEP_ADD || s->kind == FM_STEP_RESIZE) && s->t[2] >= 0;
+    bool joins =
+        (s->kind == FM_STEP_APPLY || s->kind == FM_STEP_ADD || s->kind == FM_STEP_RESIZE) && s->t[2] >= 0;
     bool masks = s->kind == FM_STEP_NORM_BACK && n && isfinite(n->limits.low);
-    snprintf(facts->shape, sizeof facts->shape, "%d x %d %dx%d%s%s%s", a->n, a->c, a->h, a->w, joins ? " +res" : "",
-             masks ? " relu" : "", s->accumulate ? " +=" : s->keep ? " keep" : "");
+    snprintf(facts->shape, sizeof facts->shape, "%d x %d %dx%d%s%s%s", a->n, a->c, a->h, a->w,
+             joins ? " +res" : "", masks ? " relu" : "",
+             s->accumulate ? " +="
+             : s->keep     ? " keep"
+                           : "");
     return;
   }
   const struct fm_conv *c = &n->conv;

@@ -6,7 +6,8 @@
 
 struct fm_step_facts {
   char name[24];  /* "conv", "conv dw", "norm back" */
-  char shape[72]; /* "16 x 3x3/2 64>128 32x32 +res": pictures, kernel and stride, channels, height and width of the output */
+  char shape[72]; /* "16 x 3x3/2 64>128 32x32 +res": pictures, kernel and stride, channels, height and width
+                     of the output */
   double flops;   /* two a multiply-add, counted as a direct convolution; 0 for what is no convolution */
   double bytes;   /* every tensor it reads or writes counted once, without halo */
 };

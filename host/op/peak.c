@@ -22,8 +22,8 @@ static enum fm_status launch(void *arg) {
   const struct launch *l = arg;
   struct fm_buffer *b = l->buffer;
   if (l->triad)
-    FM_LAUNCH(l->d, l->kernel, l->items, 1, 1, fm_arg_buffer(&b[0]), fm_arg_buffer(&b[1]), fm_arg_buffer(&b[2]),
-              fm_arg_int(l->rounds), fm_arg_float(l->s));
+    FM_LAUNCH(l->d, l->kernel, l->items, 1, 1, fm_arg_buffer(&b[0]), fm_arg_buffer(&b[1]),
+              fm_arg_buffer(&b[2]), fm_arg_int(l->rounds), fm_arg_float(l->s));
   else
     FM_LAUNCH(l->d, l->kernel, l->items, 1, 1, fm_arg_buffer(&b[0]), fm_arg_int(l->rounds),
               fm_arg_float2(0.999f, 0.001f));
@@ -36,7 +36,8 @@ static size_t work_items(const struct fm_facts *f) {
 }
 
 /* Rounds are doubled until a launch takes 10 ms, so that its start does not count. */
-static enum fm_status measure_chains(struct fm_device *d, double seconds, int chains, struct launch *l, double *flops) {
+static enum fm_status measure_chains(struct fm_device *d, double seconds, int chains, struct launch *l,
+                                     double *flops) {
   struct fm_context *ctx = fm_device_context(d);
   char options[32];
   snprintf(options, sizeof options, "-DCHAINS=%d", chains);
@@ -55,7 +56,8 @@ static enum fm_status measure_flops(struct fm_device *d, double seconds, struct 
   struct fm_buffer out = {0};
   struct launch l = {.d = d, .buffer = &out, .items = work_items(fm_device_facts(d))};
   size_t counts = sizeof chain_counts / sizeof *chain_counts;
-  enum fm_status status = fm_buffer_make(d, l.items * (size_t)fm_device_facts(d)->block * sizeof(float), &out);
+  enum fm_status status =
+      fm_buffer_make(d, l.items * (size_t)fm_device_facts(d)->block * sizeof(float), &out);
   for (size_t i = 0; i < counts && status == FM_OK; i++) {
     double flops = 0;
     status = measure_chains(d, seconds / (double)counts, chain_counts[i], &l, &flops);
@@ -78,7 +80,8 @@ static enum fm_status measure_copies(struct fm_device *d, double seconds, struct
   if (peak->bytes > f->max_allocation) peak->bytes = f->max_allocation;
   if (peak->bytes > f->global_memory / 8) peak->bytes = f->global_memory / 8;
   peak->bytes = peak->bytes / vector * vector;
-  struct launch l = {.d = d, .buffer = b, .items = work_items(f), .rounds = (int)(peak->bytes / vector), .triad = true};
+  struct launch l = {
+      .d = d, .buffer = b, .items = work_items(f), .rounds = (int)(peak->bytes / vector), .triad = true};
   l.kernel = fm_kernel_get(d, "bench.cl", "triad", "");
   enum fm_status status = fm_device_status(d);
   for (int i = 0; i < 3 && status == FM_OK; i++) status = fm_buffer_make(d, peak->bytes, &b[i]);

@@ -1,5 +1,5 @@
-/* What a device can do at most, measured by kernels of its own (cl/bench.cl): fused multiply-adds of single precision in
- * registers, copies in memory. Times of operators are compared with these. */
+/* What a device can do at most, measured by kernels of its own (cl/bench.cl): fused multiply-adds of single
+ * precision in registers, copies in memory. Times of operators are compared with these. */
 #ifndef FM_OP_PEAK_H
 #define FM_OP_PEAK_H
 
@@ -13,7 +13,8 @@ struct fm_peak {
   double wait;        /* seconds that enqueueing a kernel which does nothing, and waiting for it, takes */
 };
 
-/* seconds: for each of the measurements, about. bytes: of a buffer; less where the device has no room for three. */
+/* seconds: for each of the measurements, about. bytes: of a buffer; less where the device has no room for
+ * three. */
 enum fm_status fm_peak_measure(struct fm_device *d, double seconds, size_t bytes, struct fm_peak *peak);
 
 #endif
