@@ -20,7 +20,7 @@ static enum fm_status score_and_save(struct fm_device *d, struct fm_model *model
   if (!scores) return FM_MEMORY;
   enum fm_status status = fm_score_set_scores(d, model, good->train, good->train_count, "thresholds", scores);
   if (status == FM_OK)
-    status = fm_model_calibrate(model, good->train_count, scores, "good pictures for calibration");
+    status = fm_model_calibrate(model, good->train_count, scores, "good pictures for calibration", false);
   if (status == FM_OK) status = fm_model_save(model, path, model->thin);
   fm_free(ctx, scores);
   FM_TRY(status);

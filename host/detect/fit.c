@@ -112,7 +112,7 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
   if (!count) {
     samples = r->split.learn;
     count = r->split.learn_count;
-    what = "pictures it was trained with (no honest promise)";
+    what = "pictures it was trained with";
     fm_note(r->ctx, "note: the thresholds come from the training pictures themselves, so more good pictures "
                     "will be flagged "
                     "than they promise; --hold-out 20%% or --calibrate DIR give honest ones");
@@ -120,7 +120,7 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
   float *scores = fm_alloc(r->ctx, count, sizeof *scores);
   if (!scores) return FM_MEMORY;
   enum fm_status status = fm_score_set_scores(r->d, m, samples, count, "thresholds", scores);
-  if (status == FM_OK) status = fm_model_calibrate(m, count, scores, what);
+  if (status == FM_OK) status = fm_model_calibrate(m, count, scores, what, samples == r->split.learn);
   fm_free(r->ctx, scores);
   return status;
 }

@@ -4,6 +4,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#include <math.h>
+#include <stdio.h>
+
 enum { MOST_BATCH = 16 };
 
 enum fm_status fm_score_enlarge(struct fm_context *ctx, const float *small, int side, float *map, int width,
@@ -97,9 +100,15 @@ enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *m
   return fm_score_set(d, model, samples, count, text, keep_score, scores);
 }
 
-enum fm_status fm_model_calibrate(struct fm_model *model, size_t count, const float *scores,
-                                  const char *what) {
+enum fm_status fm_model_calibrate(struct fm_model *model, size_t count, const float *scores, const char *what,
+                                  bool learned) {
   FM_TRY(fm_threshold_choose(model->ctx, count, scores, model->recipe.false_alarms, what, &model->image));
+  if (learned) {
+    struct fm_threshold *t = &model->image;
+    t->kept = false;
+    t->promised = t->low = t->high = NAN;
+    snprintf(t->origin, sizeof t->origin, "%zu %.100s, which promise nothing", count, what);
+  }
   model->pixel = model->image; /* the score is the map's maximum: verdict and outline agree */
   model->has_thresholds = true;
   return FM_OK;

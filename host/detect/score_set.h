@@ -33,8 +33,9 @@ enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *m
 enum fm_status fm_score_enlarge(struct fm_context *ctx, const float *small, int side, float *map, int width,
                                 int height, float *score);
 
-/* Both thresholds of a model from the scores of good pictures. what: "held-out good pictures". */
-enum fm_status fm_model_calibrate(struct fm_model *model, size_t count, const float *scores,
-                                  const char *what);
+/* Both thresholds of a model from the scores of good pictures. what: "held-out good pictures". learned: the
+ * model was trained with them, so that nothing can be promised. */
+enum fm_status fm_model_calibrate(struct fm_model *model, size_t count, const float *scores, const char *what,
+                                  bool learned);
 
 #endif
