@@ -1,25 +1,15 @@
 /* flawmap convert: weights of other programs, without executing anything in them. */
 #include "app/commands.h"
 
-#include "base/file.h"
 #include "detect/model.h"
 #include "file/pth.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct args {
   const char *out, *method, *expert, *apprentice, *backbone, *size;
   bool list;
 };
-
-static enum fm_status read_any(struct fm_context *ctx, const char *path, struct fm_safetensors **file) {
-  char extension[16];
-  fm_path_extension(path, extension);
-  return strcmp(extension, "safetensors") == 0 || strcmp(extension, "flawmap") == 0
-             ? fm_safetensors_read(ctx, path, file)
-             : fm_pth_read(ctx, path, file);
-}
 
 static void print_tensors(const struct fm_safetensors *file) {
   size_t values = 0;
@@ -65,7 +55,7 @@ static enum fm_status check_backbone(struct fm_context *ctx, const struct fm_saf
 
 static enum fm_status convert(struct fm_context *ctx, const char *from, const struct args *a) {
   struct fm_safetensors *file;
-  FM_TRY(read_any(ctx, from, &file));
+  FM_TRY(fm_tensors_read(ctx, from, &file));
   enum fm_status status = a->backbone ? check_backbone(ctx, file, a->backbone) : FM_OK;
   if (status == FM_OK && (a->list || !a->out)) print_tensors(file);
   if (status == FM_OK && a->out) status = write_all(ctx, file, a->out);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "detect/model.h"
+#include "file/pth.h"
 #include "file/sha256.h"
 
 #include <inttypes.h>
@@ -66,7 +67,7 @@ char *fm_expert_path(struct fm_context *ctx, const struct fm_backbone *backbone)
 
 static enum fm_status from_file(struct fm_context *ctx, const char *path, struct fm_expert *e) {
   struct fm_safetensors *file;
-  FM_TRY(fm_safetensors_read(ctx, path, &file));
+  FM_TRY(fm_tensors_read(ctx, path, &file));
   enum fm_status status = fm_weights_load(&e->weights, file, "");
   fm_safetensors_free(ctx, file);
   if (status == FM_OK) status = fm_weights_check(&e->weights, path, "");

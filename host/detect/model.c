@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "file/pth.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -224,7 +225,7 @@ enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *rec
   FM_TRY(fm_recipe_check(ctx, recipe));
   FM_TRY(fm_backbone_find(ctx, recipe->backbone, &m->backbone));
   struct fm_safetensors *file;
-  FM_TRY(fm_safetensors_read(ctx, apprentice, &file));
+  FM_TRY(fm_tensors_read(ctx, apprentice, &file));
   enum fm_status status = get_network(m, file, "", &m->apprentice);
   fm_safetensors_free(ctx, file);
   if (status == FM_OK) status = fm_expert_load(ctx, m->backbone, expert, &m->expert);

@@ -421,6 +421,7 @@ enum fm_status fm_pickle_parse(struct fm_context *ctx, const char *name, const u
   fm_free(ctx, m.stack.item);
   fm_free(ctx, m.marks.item);
   fm_free(ctx, m.memo.item);
+  pickle->size = m.at;
   if (outcome == DONE) return FM_OK;
   fm_pickle_free(ctx, pickle);
   return m.status;

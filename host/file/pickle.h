@@ -39,6 +39,7 @@ struct fm_pickle {
   struct fm_pickle_link *links;
   size_t value_count, value_capacity, link_count, link_capacity;
   uint32_t root;
+  size_t size; /* bytes of the program, its end included; more may follow */
 };
 
 /* bytes must outlive the result. name is for messages. After a failure nothing is to be freed. */

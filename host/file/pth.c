@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "file/archive.h"
 #include "file/pickle.h"
+#include "file/pth_old.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,15 @@ static const struct {
                 {"DoubleStorage", FM_F64}, {"LongStorage", FM_I64}, {"IntStorage", FM_I32},
                 {"ShortStorage", FM_I16},  {"CharStorage", FM_I8},  {"ByteStorage", FM_U8},
                 {"BoolStorage", FM_BOOL}};
+
+bool fm_pth_storage_type(const char *storage, enum fm_dtype *type) {
+  for (size_t i = 0; i < sizeof storages / sizeof *storages; i++)
+    if (strcmp(storages[i].storage, storage) == 0) {
+      *type = storages[i].type;
+      return true;
+    }
+  return false;
+}
 
 struct entry { /* a tensor of the state dict */
   char *name;
@@ -127,10 +137,7 @@ static enum fm_status find_storage(const struct reader *r, const struct fm_pickl
   if (!tuple || tuple->kind != FM_PICKLE_TUPLE || !text_is(fm_pickle_item(p, tuple, 0), "storage"))
     return bad_tensor(r, e->name, "has no storage");
   const char *type = fm_pickle_storage_name(fm_pickle_item(p, tuple, 1));
-  size_t row = 0, rows = sizeof storages / sizeof *storages;
-  while (row < rows && strcmp(storages[row].storage, type) != 0) row++;
-  if (row == rows) return bad_tensor(r, e->name, "has a storage of no known type");
-  e->type = storages[row].type;
+  if (!fm_pth_storage_type(type, &e->type)) return bad_tensor(r, e->name, "has a storage of no known type");
   const struct fm_pickle_value *key = fm_pickle_item(p, tuple, 2);
   const struct fm_archive_member *member = NULL;
   if (key && key->kind == FM_PICKLE_STRING && !memchr(key->chars, 0, key->length))
@@ -309,24 +316,25 @@ static enum fm_status make_container(const struct reader *r, struct fm_safetenso
   return status == FM_OK ? fm_safetensors_parse(r->ctx, r->path, bytes, size, file) : status;
 }
 
-static enum fm_status check_kind(struct fm_context *ctx, const char *name, const unsigned char *bytes,
-                                 size_t size) {
-  if (size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0) return FM_OK;
-  if (size >= 2 && bytes[0] == 0x80 && bytes[1] == 2)
-    return fm_error(ctx, FM_FORMAT,
-                    "'%s' is in PyTorch's old format; save it again with a newer PyTorch: "
-                    "torch.save(torch.load('%s', weights_only=True), 'new.pth')",
-                    name, name);
-  return fm_error(ctx, FM_FORMAT, "'%s' is no PyTorch file: it is neither a zip archive nor a pickle", name);
+static bool is_zip(const unsigned char *bytes, size_t size) {
+  return size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0;
+}
+
+/* The pickle and the storages, from either of the two formats. */
+static enum fm_status get_members(struct reader *r, const unsigned char *bytes, size_t size, size_t limit) {
+  if (fm_pth_is_old(bytes, size)) return fm_pth_old_members(r->ctx, r->path, bytes, size, &r->members);
+  if (is_zip(bytes, size)) return fm_zip_read(r->ctx, r->path, bytes, size, limit, wanted, &r->members);
+  return fm_error(r->ctx, FM_FORMAT,
+                  "'%s' is no PyTorch file: it is neither a zip archive nor in PyTorch's old format",
+                  r->path);
 }
 
 enum fm_status fm_pth_parse(struct fm_context *ctx, const char *name, const unsigned char *bytes, size_t size,
                             struct fm_safetensors **file) {
   *file = NULL;
-  FM_TRY(check_kind(ctx, name, bytes, size));
   size_t limit = size < FM_SAFETENSORS_MAX / 16 ? 16 * size + (1 << 20) : FM_SAFETENSORS_MAX;
   struct reader r = {.ctx = ctx, .path = name, .left = limit};
-  FM_TRY(fm_zip_read(ctx, name, bytes, size, limit, wanted, &r.members));
+  FM_TRY(get_members(&r, bytes, size, limit));
   enum fm_status status = open_members(&r);
   if (status == FM_OK)
     status = fm_pickle_parse(ctx, name, r.pickle_member->bytes, r.pickle_member->size, &r.pickle);
@@ -347,6 +355,20 @@ enum fm_status fm_pth_read(struct fm_context *ctx, const char *path, struct fm_s
   size_t size;
   *file = NULL;
   FM_TRY(fm_file_read(ctx, path, FM_SAFETENSORS_MAX, &bytes, &size));
+  enum fm_status status = fm_pth_parse(ctx, path, bytes, size, file);
+  fm_free(ctx, bytes);
+  return status;
+}
+
+enum fm_status fm_tensors_read(struct fm_context *ctx, const char *path, struct fm_safetensors **file) {
+  unsigned char *bytes;
+  size_t size;
+  *file = NULL;
+  char extension[16];
+  fm_path_extension(path, extension);
+  FM_TRY(fm_file_read(ctx, path, FM_SAFETENSORS_MAX, &bytes, &size));
+  bool torch = is_zip(bytes, size) || fm_pth_is_old(bytes, size) || strcmp(extension, "pth") == 0;
+  if (!torch) return fm_safetensors_parse(ctx, path, bytes, size, file);
   enum fm_status status = fm_pth_parse(ctx, path, bytes, size, file);
   fm_free(ctx, bytes);
   return status;

@@ -26,6 +26,12 @@
                   "K\3K\1\x86" REST /* offset 0, shape (2, 3), strides (3, 1) */
 #define A STRING("\1", "a")
 
+/* The old format: the magic number, the version, the facts, and what begins the state dict and the list. */
+#define OLD_MAGIC "\x80\2\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+#define OLD_VERSION "\x80\2M\xe9\3."
+#define OLD_HEAD OLD_MAGIC OLD_VERSION "\x80\2}.\x80\2"
+#define OLD_LIST "\x80\2"
+
 static const float values[6] = {1, 2, 3, 4, 5, 6};
 
 /* A .pth file of this pickle; storage 0 holds values. */
@@ -41,12 +47,11 @@ static enum fm_status parse(struct fm_context *ctx, const char *pickle, size_t s
   return status;
 }
 
-static void as_torch_wrote_it(void **state) {
-  struct fm_context *ctx = *state;
+static void check_sample(struct fm_context *ctx, const unsigned char *sample, size_t size) {
   struct fm_safetensors *file;
   char path[] = "/tmp/fm-pth-XXXXXX";
   close(mkstemp(path));
-  ASSERT_OK(ctx, fm_file_write(ctx, path, pth_sample, sizeof pth_sample));
+  ASSERT_OK(ctx, fm_file_write(ctx, path, sample, size));
   ASSERT_OK(ctx, fm_pth_read(ctx, path, &file));
   unlink(path);
   assert_int_equal(fm_safetensors_count(file), 2);
@@ -60,6 +65,11 @@ static void as_torch_wrote_it(void **state) {
   assert_memory_equal(n->bytes, "\5\0\0\0\0\0\0\0", 8);
   assert_string_equal(fm_safetensors_path(file), path);
   fm_safetensors_free(ctx, file);
+}
+
+static void as_torch_wrote_it(void **state) {
+  check_sample(*state, pth_sample, sizeof pth_sample);
+  check_sample(*state, pth_old_sample, sizeof pth_old_sample);
 }
 
 static void state_dicts_are_found(void **state) {
@@ -245,17 +255,32 @@ static void views_are_copied_in_order(void **state) {
 }
 
 static void other_files_are_refused(void **state) {
+#define OTHER(text, says)                                                                                    \
+  { text, sizeof text - 1, says }
   struct fm_context *ctx = *state;
   struct fm_safetensors *file;
   static const struct {
     const char *bytes;
     size_t size;
     const char *says;
-  } cases[] = {{"hello", 5, "no PyTorch file"},
-               {"", 0, "no PyTorch file"},
-               {"\x80\2\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 16,
-                "torch.save(torch.load('x.pth', weights_only=True)"},
-               {"PK\3\4", 4, "damaged or truncated"}};
+  } cases[] = {
+      OTHER("hello", "no PyTorch file"),
+      OTHER("", "no PyTorch file"),
+      OTHER(OLD_MAGIC, "no end"),
+      OTHER(OLD_MAGIC "\x80\2K\1.", "version is unknown"),
+      OTHER(OLD_MAGIC OLD_VERSION "\x80\2N.", "big-endian"),
+      OTHER(OLD_MAGIC OLD_VERSION "\x80\2}" STRING("\x0d", "little_endian") "\x89s.", "big-endian"),
+      OTHER(OLD_HEAD "}." OLD_LIST "K\1.", "list of storages is missing"),
+      OTHER(OLD_HEAD "}." OLD_LIST "](" STRING("\1", "0") "e.", "no tensor uses"),
+      OTHER(OLD_HEAD STORAGE "." OLD_LIST "](" STRING("\1", "0") "e.\6\0\0\0\0\0\0", "values are cut off"),
+      OTHER(OLD_HEAD STORAGE "." OLD_LIST "](" STRING("\1", "0") "e.\6\0\0\0\0\0\0\0abc",
+            "values are cut off"),
+      OTHER(OLD_HEAD STORAGE "." OLD_LIST "](" STRING("\1", "0") "e.\xff\xff\xff\xff\xff\xff\xff\xff"
+                                                                 "abc",
+            "values are cut off"),
+      OTHER(OLD_HEAD "N\x85Q." OLD_LIST "].", "storage has no key"),
+      OTHER("PK\3\4", "damaged or truncated"),
+  };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     fm_error_clear(ctx);
     assert_int_equal(fm_pth_parse(ctx, "x.pth", (const unsigned char *)cases[i].bytes, cases[i].size, &file),
@@ -279,39 +304,48 @@ static void other_files_are_refused(void **state) {
 }
 
 /* Cut anywhere it is an error, with bits flipped anything but a crash. */
-static void damage_does_no_harm(void **state) {
-  struct fm_context *ctx = *state;
+static void damage(struct fm_context *ctx, const unsigned char *sample, size_t size) {
   struct fm_safetensors *file;
   struct fm_rng rng = fm_rng_stream(3, "damage");
-  for (size_t n = 0; n < sizeof pth_sample; n++) {
+  unsigned char *copy = malloc(size);
+  for (size_t n = 0; n < size; n++) {
     unsigned char *cut = malloc(n ? n : 1);
-    memcpy(cut, pth_sample, n);
+    memcpy(cut, sample, n);
     fm_error_clear(ctx);
     assert_int_equal(fm_pth_parse(ctx, "x.pth", cut, n, &file), FM_FORMAT);
     free(cut);
   }
   for (int round = 0; round < 1000; round++) {
-    unsigned char copy[sizeof pth_sample];
-    memcpy(copy, pth_sample, sizeof copy);
-    copy[fm_rng_integer(&rng, 0, sizeof copy)] ^= (unsigned char)(1 << fm_rng_integer(&rng, 0, 8));
+    memcpy(copy, sample, size);
+    copy[fm_rng_integer(&rng, 0, (int64_t)size)] ^= (unsigned char)(1 << fm_rng_integer(&rng, 0, 8));
     fm_error_clear(ctx);
-    if (fm_pth_parse(ctx, "x.pth", copy, sizeof copy, &file) == FM_OK) fm_safetensors_free(ctx, file);
+    if (fm_pth_parse(ctx, "x.pth", copy, size, &file) == FM_OK) fm_safetensors_free(ctx, file);
   }
+  free(copy);
 }
 
-static void allocations_may_fail(void **state) {
-  struct fm_context *ctx = *state;
+static void damage_does_no_harm(void **state) {
+  damage(*state, pth_sample, sizeof pth_sample);
+  damage(*state, pth_old_sample, sizeof pth_old_sample);
+}
+
+static void fail_allocations(struct fm_context *ctx, const unsigned char *sample, size_t size) {
   enum fm_status status = FM_MEMORY;
   for (long n = 1; status != FM_OK; n++) {
     struct fm_safetensors *file;
     ctx->fault[FM_FAULT_ALLOC] = (struct fm_fault){.fail_at = n};
-    status = fm_pth_parse(ctx, "x.pth", pth_sample, sizeof pth_sample, &file);
+    status = fm_pth_parse(ctx, "x.pth", sample, size, &file);
     if (status == FM_OK)
       fm_safetensors_free(ctx, file);
     else
       assert_int_equal(status, FM_MEMORY);
   }
   ctx->fault[FM_FAULT_ALLOC].fail_at = 0;
+}
+
+static void allocations_may_fail(void **state) {
+  fail_allocations(*state, pth_sample, sizeof pth_sample);
+  fail_allocations(*state, pth_old_sample, sizeof pth_old_sample);
 }
 
 int main(void) {

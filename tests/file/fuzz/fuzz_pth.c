@@ -1,9 +1,11 @@
 #include "file/fuzz/fuzz.h"
 
 #include "file/pth.h"
+#include "file/pth_old.h"
 #include "file/zip.h"
 
-/* A zip archive as it is, or a pickle that is put into one with two storages (so that checksums are right).
+/* A zip archive or an old file as it is, or a pickle that is put into one with two storages (so that
+ * checksums are right).
  */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   struct fm_context ctx;
@@ -11,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   enum fm_status status;
   static const unsigned char zeros[64];
   fuzz_begin(&ctx);
-  if (size >= 2 && memcmp(bytes, "PK", 2) == 0) {
+  if ((size >= 2 && memcmp(bytes, "PK", 2) == 0) || fm_pth_is_old(bytes, size)) {
     status = fm_pth_parse(&ctx, "fuzz", bytes, size, &file);
   } else {
     struct zip *z = calloc(1, sizeof *z);

@@ -40,6 +40,7 @@ static enum fm_status put_all(struct fm_context *ctx, const char *folder) {
   /* the pickle of the sample lies stored in its archive: from the protocol mark to the final point */
   const unsigned char *pickle = memchr(pth_sample, 0x80, sizeof pth_sample);
   FM_TRY(put(ctx, folder, "pth", 0, pth_sample, sizeof pth_sample));
+  FM_TRY(put(ctx, folder, "pth", 2, pth_old_sample, sizeof pth_old_sample));
   return pickle ? put(ctx, folder, "pth", 1, pickle, 252) : FM_OK;
 }
 
