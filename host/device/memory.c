@@ -39,13 +39,15 @@ enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffe
   count(d, bytes);
   if (d->live.bytes > d->live.peak_bytes) d->live.peak_bytes = d->live.bytes;
   if (fm_verbose("memory")) fm_note(d->ctx, "memory: + %zu bytes, %zu in all", bytes, d->live.bytes);
-  return fm_buffer_fill(d, buffer, getenv("FLAWMAP_POISON") ? NAN : 0);
+  enum fm_status status = fm_buffer_fill(d, buffer, getenv("FLAWMAP_POISON") ? NAN : 0);
+  if (status != FM_OK) fm_buffer_free(d, buffer);
+  return status;
 }
 
 enum fm_status fm_buffer_view(struct fm_device *d, const struct fm_buffer *parent, size_t offset,
                               size_t bytes, struct fm_buffer *view) {
   *view = (struct fm_buffer){0};
-  if (offset % d->facts.base_alignment || offset + bytes > parent->bytes)
+  if (offset % d->facts.base_alignment || offset > parent->bytes || bytes > parent->bytes - offset)
     return fm_error(d->ctx, FM_INTERNAL,
                     "a view of %zu bytes at %zu of a buffer of %zu is not possible; please report this",
                     bytes, offset, parent->bytes);

@@ -10,7 +10,7 @@ struct fm_buffer {
   bool view; /* a part of another buffer */
 };
 
-/* A new buffer; zeroed, or in test mode (FLAWMAP_POISON=1) filled with NaN. */
+/* A new buffer, empty after a failure; zeroed, or in test mode (FLAWMAP_POISON=1) filled with NaN. */
 enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffer *buffer);
 
 /* A part of a buffer as a buffer of its own; offset a multiple of the device's base alignment. Freed before

@@ -23,7 +23,9 @@ enum fm_status fm_acts_make(struct fm_device *d, int n, int c, int h, int w, int
   if (!fm_acts_bytes(a, &bytes))
     return fm_error(fm_device_context(d), FM_LIMIT, "a tensor of %d x %d x %d x %d is too large", n, c, h, w);
   FM_TRY(fm_buffer_make(d, bytes, &a->buffer));
-  return fm_buffer_fill(d, &a->buffer, 0);
+  enum fm_status status = fm_buffer_fill(d, &a->buffer, 0);
+  if (status != FM_OK) fm_acts_free(d, a);
+  return status;
 }
 
 void fm_acts_free(struct fm_device *d, struct fm_acts *a) {

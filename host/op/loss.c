@@ -17,8 +17,10 @@ enum fm_status fm_loss_scratch_make(struct fm_device *d, int n, int h, int w, st
   *s = (struct fm_loss_scratch){0};
   size_t positions = (size_t)n * (size_t)h * (size_t)w * sizeof(float);
   struct fm_buffer *const all[] = {&s->distance, &s->ie, &s->ia, &s->ca, &s->cb};
-  for (int i = 0; i < 5; i++) FM_TRY(fm_buffer_make(d, positions, all[i]));
-  return fm_buffer_make(d, (size_t)n * (size_t)h * 8 * sizeof(float), &s->rows);
+  enum fm_status status = fm_buffer_make(d, (size_t)n * (size_t)h * 8 * sizeof(float), &s->rows);
+  for (int i = 0; i < 5 && status == FM_OK; i++) status = fm_buffer_make(d, positions, all[i]);
+  if (status != FM_OK) fm_loss_scratch_free(d, s);
+  return status;
 }
 
 void fm_loss_scratch_free(struct fm_device *d, struct fm_loss_scratch *s) {

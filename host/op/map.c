@@ -23,6 +23,7 @@ enum fm_status fm_gaussian_make(struct fm_device *d, double sigma, struct fm_gau
   for (int k = 0; k <= g->radius; k++) weights[k] = (float)(exp(-0.5 * k * k / (sigma * sigma)) / sum);
   enum fm_status status = fm_buffer_make(d, count * sizeof *weights, &g->weights);
   if (status == FM_OK) status = fm_buffer_write(d, &g->weights, 0, weights, count * sizeof *weights);
+  if (status != FM_OK) fm_gaussian_free(d, g);
   fm_free(ctx, weights);
   return status;
 }
