@@ -107,10 +107,19 @@ static void read_facts(struct fm_cl *cl, cl_platform_id platform, cl_device_id i
   derive(f);
 }
 
-/* A POCL_CACHE_DIR that cannot be written makes PoCL's platform vanish without a word. */
-static const char *pocl_cache_problem(void) {
-  const char *folder = getenv("POCL_CACHE_DIR");
-  return folder && access(folder, W_OK) != 0 && access(folder, F_OK) == 0 ? folder : NULL;
+/* PoCL's platform vanishes without a word where its cache folder cannot be written: the folder, if that is
+ * so. The caller's (fm_free). */
+static char *pocl_cache_problem(struct fm_context *ctx) {
+  const char *set = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  char *folder = set           ? fm_strdup(ctx, set)
+                 : xdg && *xdg ? fm_format(ctx, "%s/pocl/kcache", xdg)
+                 : home        ? fm_format(ctx, "%s/.cache/pocl/kcache", home)
+                               : NULL;
+  bool good = !folder || (fm_folder_make(ctx, folder) == FM_OK && access(folder, W_OK | X_OK) == 0);
+  fm_error_clear(ctx); /* of the attempt; the caller has the sentence */
+  if (!good) return folder;
+  fm_free(ctx, folder);
+  return NULL;
 }
 
 struct found {
@@ -124,6 +133,11 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
   cl_platform_id platforms[MOST_PLATFORMS];
   cl_uint platform_count = 0;
   *count = 0;
+  const char *set = getenv("POCL_CACHE_DIR");
+  if (set && !*set)
+    return fm_error(
+        ctx, FM_DEVICE,
+        "POCL_CACHE_DIR is set but empty, which makes PoCL abort the program; unset it or name a folder");
   cl_int code = fm_fault_hit(ctx, FM_FAULT_DEVICE)
                     ? CL_OUT_OF_HOST_MEMORY
                     : cl->clGetPlatformIDs(MOST_PLATFORMS, platforms, &platform_count);
@@ -140,12 +154,16 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
       found[(*count)++] = (struct found){platforms[p], ids[i]};
   }
   if (*count) return FM_OK;
-  const char *folder = pocl_cache_problem();
-  if (folder)
-    return fm_error(ctx, FM_DEVICE,
-                    "no OpenCL device: POCL_CACHE_DIR names '%s', which cannot be written, so PoCL offers no "
-                    "device; make it writable or unset POCL_CACHE_DIR",
-                    folder);
+  char *folder = pocl_cache_problem(ctx);
+  if (folder) {
+    fm_error(ctx, FM_DEVICE,
+             "no OpenCL device: PoCL cannot write its cache folder '%s' and then offers no device; make it "
+             "writable "
+             "or set POCL_CACHE_DIR to a folder that is",
+             folder);
+    fm_free(ctx, folder);
+    return FM_DEVICE;
+  }
   return fm_error(ctx, FM_DEVICE,
                   "no OpenCL device: install the driver of the GPU, or PoCL for the CPU (Debian and Ubuntu: "
                   "apt-get install pocl-opencl-icd); 'flawmap doctor' says more");
@@ -281,9 +299,15 @@ enum fm_status fm_device_close(struct fm_device *d) {
   if (d->live.buffers)
     status =
         fm_error(ctx, FM_INTERNAL, "%ld device buffers were not freed; please report this", d->live.buffers);
-  if (d->queue) d->cl.clReleaseCommandQueue(d->queue);
-  if (d->context) d->cl.clReleaseContext(d->context);
-  if (d->blas) dlclose(d->blas);
+  if (d->queue && d->cl.clReleaseCommandQueue(d->queue) == CL_SUCCESS) d->live.queues--;
+  if (d->context && d->cl.clReleaseContext(d->context) == CL_SUCCESS) d->live.contexts--;
+  const struct fm_device_live *l = &d->live;
+  if (status == FM_OK && (l->contexts || l->queues || l->programs || l->kernels || l->events))
+    status =
+        fm_error(ctx, FM_INTERNAL,
+                 "OpenCL objects were not freed: %ld contexts, %ld queues, %ld programs, %ld kernels, %ld "
+                 "events; please report this",
+                 l->contexts, l->queues, l->programs, l->kernels, l->events);
   fm_cl_unload(&d->cl);
   fm_free(ctx, d->cache_folder);
   fm_free(ctx, d);

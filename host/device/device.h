@@ -29,8 +29,8 @@ enum fm_quirk { FM_QUIRK_NO_BINARIES = 1 }; /* a program binary of this driver c
 struct fm_device;
 
 /* Every device of every platform, in the order of their index. *facts is the caller's (fm_free). No platform
- * or no device is FM_DEVICE with a sentence that says what to install, or that POCL_CACHE_DIR cannot be
- * written. */
+ * or no device is FM_DEVICE with a sentence that says what to install, or that PoCL's cache folder
+ * cannot be written. */
 enum fm_status fm_device_list(struct fm_context *ctx, struct fm_facts **facts, int *count);
 
 /* The index fm_device_open would take: wanted is NULL (the GPU with the most compute units, else the CPU;
@@ -40,8 +40,8 @@ enum fm_status fm_device_choose(struct fm_context *ctx, const struct fm_facts *f
 
 enum fm_status fm_device_open(struct fm_context *ctx, const char *wanted, struct fm_device **device);
 
-/* Waits, then frees everything; FM_INTERNAL where buffers are still alive (a fault of the caller). NULL is
- * allowed. */
+/* Waits, then frees everything; FM_INTERNAL where buffers are still alive (a fault of the caller) or another
+ * object of OpenCL's (ours). NULL is allowed. */
 enum fm_status fm_device_close(struct fm_device *device);
 
 const struct fm_facts *fm_device_facts(const struct fm_device *device);
@@ -57,6 +57,7 @@ enum fm_status fm_device_finish(struct fm_device *device);
 struct fm_device_live {
   long contexts, queues, programs, kernels, buffers, events;
   size_t bytes, peak_bytes; /* of buffers */
+  long compiled, cached;    /* programs since open: built from source, taken from the cache */
 };
 struct fm_device_live fm_device_live(const struct fm_device *device);
 

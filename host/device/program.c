@@ -97,7 +97,7 @@ static bool load_cached(struct fm_device *d, struct fm_program *p, const char *o
   char *path = cache_path(d, p);
   unsigned char *bytes = NULL;
   size_t size = 0;
-  bool good = false;
+  bool good = false, failed_before = ctx->status != FM_OK; /* by another thread: not ours to clear */
   if (path && fm_file_exists(path) && fm_file_read(ctx, path, CACHE_MAX_BINARY, &bytes, &size) == FM_OK &&
       size > sizeof *header) {
     memcpy(header, bytes, sizeof *header);
@@ -118,7 +118,7 @@ static bool load_cached(struct fm_device *d, struct fm_program *p, const char *o
       }
     }
   }
-  if (!good) fm_error_clear(ctx); /* a cache that does not work is not an error */
+  if (!good && !failed_before) fm_error_clear(ctx); /* a cache that does not work is not an error */
   if (fm_verbose("cache") && path) fm_note(ctx, "cache: %s %s: %s", p->key, path, good ? "used" : "not used");
   fm_free(ctx, bytes);
   fm_free(ctx, path);
@@ -169,7 +169,10 @@ static bool build(struct fm_device *d, struct fm_program *p, const char *file, c
   bool done = false;
   if (source && hash_of(d, source, options, p->hash)) {
     done = load_cached(d, p, options, &header);
-    if (done) memcpy(p->cached, header.kernels, sizeof p->cached);
+    if (done)
+      memcpy(p->cached, header.kernels, sizeof p->cached);
+    else
+      header = (struct cache_header){0};
   } else if (d->status == FM_OK) {
     d->status = ctx->status != FM_OK ? ctx->status : FM_MEMORY;
   }
@@ -188,6 +191,8 @@ static bool build(struct fm_device *d, struct fm_program *p, const char *file, c
     }
   }
   if (p->program) d->live.programs++;
+  if (done && header.length) d->live.cached++;
+  if (done && !header.length) d->live.compiled++;
   if (fm_verbose("build")) fm_note(ctx, "build: %s in %.0f ms", p->key, 1e3 * (fm_seconds() - begin));
   fm_free(ctx, source);
   fm_free(ctx, own);
