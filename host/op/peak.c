@@ -35,7 +35,7 @@ static size_t work_items(const struct fm_facts *f) {
   return (size_t)f->compute_units * (f->group == 1 ? 4 : 32 * (size_t)f->group);
 }
 
-/* Rounds are doubled until a launch takes 10 ms, so that its start does not count. */
+/* Rounds are doubled until a launch takes 4 ms, so that its start does not count. */
 static enum fm_status measure_chains(struct fm_device *d, double seconds, int chains, struct launch *l,
                                      double *flops) {
   struct fm_context *ctx = fm_device_context(d);
@@ -45,7 +45,7 @@ static enum fm_status measure_chains(struct fm_device *d, double seconds, int ch
   struct fm_timing t;
   for (l->rounds = 64;; l->rounds *= 2) {
     FM_TRY(fm_timing_run(ctx, launch, l, 1, 0, &t));
-    if (t.least >= 0.01 || l->rounds >= 1 << 24) break;
+    if (t.least >= 0.004 || l->rounds >= 1 << 24) break;
   }
   FM_TRY(fm_timing_run(ctx, launch, l, 3, seconds, &t));
   *flops = (double)l->items * l->rounds * 16 * chains * fm_device_facts(d)->block * 2 / t.least;
