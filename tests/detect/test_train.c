@@ -105,6 +105,28 @@ static void resumes_anywhere(void **state) {
   tiny_close(&t);
 }
 
+/* Statistics estimated anew forget those of the training, whatever its momentum was; the weights stay. */
+static void statistics_anew(void **state) {
+  struct tiny t;
+  struct fm_model m[3];
+  tiny_open(*state, &t);
+  t.fit.recipe.epochs = 1;
+  for (int i = 0; i < 3; i++) {
+    t.fit.recipe.momentum = i == 1 ? 0.7 : 0.1;
+    t.fit.recipe.reestimate = i < 2;
+    ASSERT_OK(t.ctx, fm_fit_run(t.d, &t.fit, &m[i]));
+  }
+  const struct fm_weights *a = &m[0].apprentice, *b = &m[1].apprentice, *c = &m[2].apprentice;
+  assert_memory_equal(a->value, b->value, a->total * sizeof *a->value);
+  for (size_t i = 0; i < a->count; i++) {
+    const struct fm_weight *item = &a->item[i];
+    int differs = memcmp(a->value + item->offset, c->value + item->offset, item->count * sizeof *a->value);
+    assert_true((differs != 0) == !item->trained);
+  }
+  for (int i = 0; i < 3; i++) fm_model_free(&m[i]);
+  tiny_close(&t);
+}
+
 static void conflicts_are_named(void **state) {
   struct tiny t;
   bool given[FM_FIELDS] = {false};
@@ -195,8 +217,8 @@ static void recipe_values(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(recipe_values),    TEST(loss_falls),          TEST(batch_of_one),
-      TEST(resumes_anywhere), TEST(conflicts_are_named), TEST(explosion_stops),
+      TEST(recipe_values),   TEST(loss_falls),          TEST(batch_of_one),    TEST(resumes_anywhere),
+      TEST(statistics_anew), TEST(conflicts_are_named), TEST(explosion_stops),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# flawmap train, eval, predict, info, calibrate from end to end on drawn pictures; SIGKILL and Ctrl-C; what is wrong is said.
+# usage: test_train.sh FLAWMAP SOURCE_FOLDER
+set -u
+flawmap=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/none
+cd "$work" || exit 1
+
+fail() {
+  echo "test_train: $*" >&2
+  exit 1
+}
+
+# refuses STATUS WORDS COMMAND...: ends with the status and one sentence that holds the words.
+refuses() {
+  local status=$1 words=$2
+  shift 2
+  "$flawmap" "$@" >out 2>err
+  local got=$?
+  [ $got = "$status" ] || fail "'$*' ended with $got, not $status: $(cat err)"
+  [ "$(grep -c '^flawmap: ' err)" = 1 ] || fail "'$*' did not say one sentence: $(cat err)"
+  grep -q -- "$words" err || fail "'$*' did not say '$words': $(cat err)"
+}
+
+"$flawmap" synth data --size 64 --train 10 --good 3 --flawed 2 >out || fail "synth failed"
+train() { "$flawmap" train data --category gear --size 64 --batch 4 --epochs 3 "$@"; }
+
+# One whole training, everything that follows from it.
+train -o whole.flawmap >out 2>err || fail "train failed: $(cat err)"
+grep -q "whole.flawmap: gear, 8 good pictures learned, 2 held out" out || fail "train said: $(cat out)"
+grep -q "random weights" err || fail "no word about the untrained expert"
+grep -q "^memory: .* MiB" err || fail "no memory plan"
+[ "$(grep -c '^epoch . of 3: loss' err)" = 3 ] || fail "no line an epoch"
+[ "$(wc -l <whole.flawmap.csv)" = 4 ] || fail "the log has not three rows"
+[ ! -e whole.flawmap.checkpoint ] || fail "the checkpoint was left behind"
+"$flawmap" info whole.flawmap | grep -q "UNTRAINED" || fail "info does not name the untrained expert"
+"$flawmap" info whole.flawmap --json >info.json || fail "info --json failed"
+"$flawmap" eval whole.flawmap data -o results >table 2>err || fail "eval failed: $(cat err)"
+grep -q "AUROC" table || fail "eval printed no table"
+for file in metrics.json metrics.csv images.csv report.html contact.png; do
+  [ -s results/$file ] || fail "eval wrote no $file"
+done
+[ "$(find results/maps -name '*.tiff' | wc -l)" = "$(($(wc -l <results/images.csv) - 1))" ] || fail "maps are missing"
+"$flawmap" metrics results/maps data/gear --json >again.json || fail "metrics of the maps failed"
+value() { grep -o "\"$2\": [0-9.e-]*" "$1" | head -1; }
+[ "$(value again.json pixel_auroc)" = "$(grep -A99 '"categories"' results/metrics.json >part && value part pixel_auroc)" ] ||
+  fail "the maps on the disk score differently: $(value again.json pixel_auroc) and $(value part pixel_auroc)"
+
+# Predict: verdicts, files, statuses; a picture that cannot be read does not stop the others.
+picture=$(find data/gear/test -name '*.png' | sort | head -1)
+"$flawmap" predict whole.flawmap data/gear/test -o looked --json >lines || fail "predict failed"
+[ "$(wc -l <lines)" = "$(find data/gear/test -name '*.png' | wc -l)" ] || fail "not one line a picture"
+[ -s looked/maps/good/000.tiff ] || fail "no map where it should be: $(find looked | head)"
+"$flawmap" calibrate whole.flawmap data/gear/train/good -o strict.flawmap --false-alarms 40% >out || fail "calibrate failed"
+"$flawmap" predict strict.flawmap data/gear/test -o looked --no-maps --exit-flawed >lines
+[ $? = 3 ] || fail "predict --exit-flawed found nothing: $(cat lines)"
+echo "no picture" >text.png
+head -c 300 "$picture" >cut.png
+"$flawmap" predict whole.flawmap text.png "$picture" cut.png -o some >out 2>err
+[ $? = 1 ] || fail "unreadable pictures did not give status 1"
+grep -q "text.png" err && grep -q "cut.png" err || fail "unreadable pictures are not named: $(cat err)"
+[ "$(find some/maps -name '*.tiff' | wc -l)" = 1 ] || fail "the readable picture was not scored"
+
+# Killed three times, resumed, and the same bytes; stopped with Ctrl-C likewise.
+train -o killed.flawmap >out 2>err &
+for i in 1 2 3; do
+  sleep 0.$((3 + i * 2))
+  kill -KILL $! 2>/dev/null
+  wait $! 2>/dev/null
+  train -o killed.flawmap --resume >out 2>err &
+done
+wait $! || fail "resume after SIGKILL failed: $(cat err)"
+cmp whole.flawmap killed.flawmap || fail "killed and resumed, the model differs"
+for i in 1 2 3 4 5 6 7 8 9; do
+  "$flawmap" train data --category gear --size 64 --batch 4 --epochs 3 -o stopped.flawmap --resume >out 2>err &
+  sleep 0.4
+  kill -INT $! 2>/dev/null
+  wait $!
+  status=$?
+  [ $status = 0 ] && break
+  [ $status = 130 ] || fail "Ctrl-C ended with status $status: $(cat err)"
+  if [ -e stopped.flawmap.checkpoint ]; then
+    grep -q "to go on: flawmap train .*--resume" err || fail "Ctrl-C does not say how to go on: $(cat err)"
+  fi
+done
+train -o stopped.flawmap --resume >out 2>err || fail "resume after Ctrl-C failed: $(cat err)"
+cmp whole.flawmap stopped.flawmap || fail "stopped and resumed, the model differs"
+train -o all --category all --epochs 1 --thin >out 2>err || fail "train --category all failed: $(cat err)"
+[ -s all/gear.flawmap ] && [ -s all/weave.flawmap ] || fail "not a model for each category"
+"$flawmap" eval all data -o every --no-maps --no-masks --no-overlays >out 2>err || fail "eval of a folder failed: $(cat err)"
+[ "$(wc -l <every/metrics.csv)" = 4 ] || fail "metrics.csv has not two categories and a mean"
+
+# What is wrong is said in one sentence.
+refuses 2 "epochs" train data -o x --category gear --epochs 0
+refuses 2 "did you mean --epochs" train data -o x --epoch 3
+refuses 2 "say where" train data --category gear
+refuses 2 "gear" train data --category geer -o x
+refuses 2 "does not exist" train nothing -o x
+refuses 2 "--lr is 0.1" train data --category gear -o killed.flawmap --resume --lr 0.1
+refuses 1 "no flawmap model" predict "$2/models/goldens/resnet18-b2-s64.safetensors" "$picture" -o y
+refuses 1 "safetensors" predict text.png "$picture" -o y
+refuses 1 "text.png" predict whole.flawmap text.png -o y
+mkdir empty
+refuses 2 "no picture" predict whole.flawmap empty -o y
+refuses 2 "is a folder" train data --category gear -o results
+mkdir locked && chmod 555 locked
+[ -w locked ] || # root writes everywhere
+  refuses 1 "locked" train data --category gear --size 64 --batch 4 --epochs 1 -o locked/m.flawmap
+
+# The help fits a screen.
+for command in train eval predict info calibrate; do
+  "$flawmap" $command --help >help || fail "$command --help failed"
+  [ "$(wc -l <help)" -le 40 ] || fail "$command --help has $(wc -l <help) lines"
+  [ "$(wc -L <help)" -le 100 ] || fail "$command --help has lines of $(wc -L <help) columns"
+  [ "$(tail -3 help | head -1)" = "examples:" ] || fail "$command --help does not end with two examples"
+done
+exit 0
