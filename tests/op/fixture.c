@@ -33,7 +33,7 @@ int fixture_open(void **state) {
   }
   const struct fm_facts *facts = fm_device_facts(f.device);
   f.block = facts->block;
-  f.small = getenv("FLAWMAP_TEST_SMALL") != NULL;
+  f.small = getenv("FLAWMAP_TEST_SMALL") ? atoi(getenv("FLAWMAP_TEST_SMALL")) : 0;
   f.bare = getenv("FLAWMAP_TEST_BARE") != NULL;
   f.seed = getenv("FLAWMAP_TEST_SEED") ? strtoull(getenv("FLAWMAP_TEST_SEED"), NULL, 10) : 1;
   printf("device: %s, %s; block %d, group %d, seed %llu\n", facts->name, facts->platform, facts->block,

@@ -2,9 +2,9 @@
  *
  * Every buffer lies between two zones of a bit pattern that is a NaN, the room behind the last plane holds
  * the same pattern, and outputs begin as that NaN: what a kernel reads by mistake spoils its result, what it
- * writes by mistake is seen. FLAWMAP_TEST_SMALL=1: a reduced table of shapes. FLAWMAP_TEST_BARE=1: buffers of
- * their own, without red zones, for tools that check bounds themselves. FLAWMAP_TEST_SEED=n: another seed for
- * the random shapes. */
+ * writes by mistake is seen. FLAWMAP_TEST_SMALL=1: a reduced table of shapes; 2: those of little work only,
+ * for interpreters. FLAWMAP_TEST_BARE=1: buffers of their own, without red zones, for tools that check bounds
+ * themselves. FLAWMAP_TEST_SEED=n: another seed for the random shapes. */
 #ifndef FM_TESTS_OP_FIXTURE_H
 #define FM_TESTS_OP_FIXTURE_H
 
@@ -20,7 +20,8 @@ struct fixture {
   struct fm_context ctx;
   struct fm_device *device;
   int block;
-  bool small, bare;
+  int small; /* 0, 1, 2 */
+  bool bare;
   uint64_t seed;
   uint64_t hash;  /* of everything read since the case began */
   char line[512]; /* what reproduces the running case; printed with a failure */

@@ -1,0 +1,17 @@
+# The operators as other classes of devices build them (blocks of 4 and 8, work-groups of 64), on a reduced table of shapes;
+# and under Oclgrind and on Mesa's rusticl where these are installed.
+set(FM_OP_SUBJECTS conv norm simple loss map adam)
+foreach(subject IN LISTS FM_OP_SUBJECTS)
+  set_tests_properties(op.${subject} PROPERTIES ENVIRONMENT "FLAWMAP_CACHE=off")
+  foreach(variant "block8:FLAWMAP_BLOCK=8" "block4:FLAWMAP_BLOCK=4" "group64:FLAWMAP_BLOCK=4\;FLAWMAP_GROUP=64")
+    string(REGEX REPLACE ":.*" "" name "${variant}")
+    string(REGEX REPLACE "^[^:]*:" "" environment "${variant}")
+    add_test(NAME op.${subject}.${name} COMMAND test_op_${subject})
+    set_tests_properties(op.${subject}.${name} PROPERTIES TIMEOUT 900
+                         ENVIRONMENT "FLAWMAP_CACHE=off;FLAWMAP_TEST_SMALL=1;${environment}")
+  endforeach()
+endforeach()
+foreach(tool oclgrind rusticl)
+  add_test(NAME op.${tool} COMMAND bash ${CMAKE_SOURCE_DIR}/tests/tools/${tool}.sh ${CMAKE_CURRENT_BINARY_DIR} quick)
+  set_tests_properties(op.${tool} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+endforeach()
