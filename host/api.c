@@ -1,0 +1,135 @@
+#define _POSIX_C_SOURCE 200809L
+#include "flawmap.h"
+
+#include "base/memory.h"
+#include "detect/score_set.h"
+#include "file/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { MOST_AT_ONCE = 64 };
+
+struct fm_session {
+  struct fm_context ctx;
+  struct fm_device *device;
+};
+
+struct fm_detector {
+  struct fm_session *session;
+  struct fm_model model;
+  struct fm_cdo_scorer *scorer;
+  struct fm_preprocess preprocess;
+  int side, at_once;
+  unsigned char *rgb; /* [at_once] pictures and maps at the network's size */
+  float *maps;
+};
+
+int fm_session_open(const char *device, struct fm_session **session) {
+  struct fm_session *s = *session = calloc(1, sizeof *s); /* there is no context to count it yet */
+  if (!s) return FM_MEMORY;
+  fm_context_init(&s->ctx);
+  s->ctx.quiet = true;
+  return (int)fm_device_open(&s->ctx, device, &s->device);
+}
+
+void fm_session_close(struct fm_session *s) {
+  if (!s) return;
+  fm_device_close(s->device);
+  fm_context_free(&s->ctx);
+  free(s);
+}
+
+const char *fm_session_device(const struct fm_session *s) {
+  return s->device ? fm_device_facts(s->device)->name : "";
+}
+
+int fm_session_failed(const struct fm_session *s) {
+  return s && s->ctx.status != FM_OK;
+}
+
+const char *fm_session_message(const struct fm_session *s) {
+  return s ? s->ctx.message : fm_status_text(FM_MEMORY);
+}
+
+void fm_session_clear(struct fm_session *s) {
+  fm_error_clear(&s->ctx);
+}
+
+static enum fm_status open_detector(struct fm_detector *d, const char *path) {
+  struct fm_context *ctx = &d->session->ctx;
+  if (!d->session->device) return fm_error(ctx, FM_USAGE, "the session has no device");
+  if (d->at_once < 1 || d->at_once > MOST_AT_ONCE)
+    return fm_error(ctx, FM_USAGE, "%d pictures at once are not possible; 1 to %d", d->at_once, MOST_AT_ONCE);
+  FM_TRY(fm_model_load(ctx, path, NULL, &d->model));
+  FM_TRY(fm_recipe_preprocess(ctx, &d->model.recipe, &d->preprocess));
+  d->side = fm_preprocess_side(&d->preprocess);
+  size_t pixels = (size_t)d->side * (size_t)d->side;
+  d->rgb = fm_alloc(ctx, (size_t)d->at_once * pixels, 3);
+  d->maps = fm_alloc(ctx, (size_t)d->at_once * pixels, sizeof *d->maps);
+  if (!d->rgb || !d->maps) return FM_MEMORY;
+  return fm_cdo_scorer_make(d->session->device, d->model.backbone, d->at_once, d->side,
+                            &d->model.expert.weights, &d->model.apprentice, &d->scorer);
+}
+
+int fm_detector_open(struct fm_session *session, const char *model, int at_once,
+                     struct fm_detector **detector) {
+  struct fm_detector *d = *detector = fm_alloc(&session->ctx, 1, sizeof *d);
+  if (!d) return FM_MEMORY;
+  d->session = session;
+  d->at_once = at_once;
+  enum fm_status status = open_detector(d, model);
+  if (status != FM_OK) {
+    fm_detector_close(d);
+    *detector = NULL;
+  }
+  return (int)status;
+}
+
+void fm_detector_close(struct fm_detector *d) {
+  if (!d) return;
+  struct fm_context *ctx = &d->session->ctx;
+  fm_cdo_scorer_free(d->scorer);
+  fm_model_free(&d->model);
+  fm_free(ctx, d->rgb);
+  fm_free(ctx, d->maps);
+  fm_free(ctx, d);
+}
+
+double fm_detector_threshold(const struct fm_detector *d) {
+  return d->model.has_thresholds ? d->model.image.value : NAN;
+}
+
+const char *fm_detector_threshold_origin(const struct fm_detector *d) {
+  return d->model.has_thresholds ? d->model.image.origin : "the model has no threshold";
+}
+
+static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, unsigned char *rgb) {
+  struct fm_context *ctx = &d->session->ctx;
+  bool fits = p->width > 0 && p->height > 0 && p->width <= FM_IMAGE_MAX_SIDE &&
+              p->height <= FM_IMAGE_MAX_SIDE && (size_t)p->width * (size_t)p->height <= FM_IMAGE_MAX_PIXELS;
+  if (!fits || !p->rgb)
+    return fm_error(ctx, FM_USAGE, "a picture of %d x %d pixels%s cannot be scored", p->width, p->height,
+                    p->rgb ? "" : " without pixels");
+  return fm_resize_picture(ctx, d->preprocess.resize, p->rgb, p->width, p->height, 3, rgb, d->side, d->side);
+}
+
+static enum fm_status enlarge(struct fm_detector *d, const float *small, struct fm_picture *p) {
+  struct fm_context *ctx = &d->session->ctx;
+  float *map = p->map ? p->map : fm_alloc(ctx, (size_t)p->width * (size_t)p->height, sizeof *map);
+  if (!map) return FM_MEMORY;
+  enum fm_status status = fm_score_enlarge(ctx, small, d->side, map, p->width, p->height, &p->score);
+  if (!p->map) fm_free(ctx, map);
+  return status;
+}
+
+int fm_detector_score(struct fm_detector *d, int count, struct fm_picture *pictures) {
+  size_t pixels = (size_t)d->side * (size_t)d->side;
+  for (int at = 0; at < count; at += d->at_once) {
+    int now = count - at < d->at_once ? count - at : d->at_once;
+    for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], d->rgb + (size_t)i * pixels * 3));
+    FM_TRY(fm_cdo_scorer_run(d->scorer, now, d->rgb, d->maps));
+    for (int i = 0; i < now; i++) FM_TRY(enlarge(d, d->maps + (size_t)i * pixels, &pictures[at + i]));
+  }
+  return FM_OK;
+}
