@@ -19,9 +19,8 @@ KERNEL void enlarge(__global const float *restrict x, __global float *restrict y
 
 /* The pixel that index i stands for where the plane is mirrored with its edge repeated: c b a | a b c d | d c b. */
 inline int mirror(int i, const int size) {
-  const int period = 2 * size;
-  i = ((i % period) + period) % period;
-  return i < size ? i : period - 1 - i;
+  while (i < 0 || i >= size) i = i < 0 ? -1 - i : 2 * size - 1 - i;
+  return i;
 }
 
 /* One direction of the Gaussian: y[i] = sum_k weight[|k|] x[i + k], |k| <= radius, k along rows (across 0) or columns.

@@ -170,6 +170,20 @@ static void find_lifetimes(struct fm_net *net) {
   if (t->input_gradient >= 0) net->slot[t->input_gradient].last = end;
 }
 
+/* Tensors with a halo share memory with tensors of the same shape only (plan.h): the halo is zeroed once, not
+ * at every run. The kind is the index of the first tensor of that shape, from 1; 0: no halo. */
+static int halo_kind(const struct fm_tape *t, size_t i) {
+  const struct fm_acts *a = &t->tensor[i];
+  if (a->halo == 0 || t->bytes_only[i]) return 0;
+  for (size_t k = 0; k < i; k++) {
+    const struct fm_acts *b = &t->tensor[k];
+    if (!t->bytes_only[k] && a->c == b->c && a->h == b->h && a->w == b->w && a->halo == b->halo &&
+        a->block == b->block)
+      return (int)k + 1;
+  }
+  return (int)i + 1;
+}
+
 static enum fm_status place_tensors(struct fm_net *net) {
   struct fm_device *d = net->d;
   struct fm_context *ctx = fm_device_context(d);
@@ -184,7 +198,11 @@ static enum fm_status place_tensors(struct fm_net *net) {
                       "pictures of this size make tensors of more than 2^31 numbers; use a smaller --size");
     if (t->bytes_only[i]) net->slot[i].bytes /= sizeof(float);
   }
-  for (int i = 0; i < 1 + FM_TAPS && chunked(net); i++) net->slot[whole_tensor(net, i)].bytes = 1;
+  for (size_t i = 0; i < t->tensors; i++) net->slot[i].kind = halo_kind(t, i);
+  for (int i = 0; i < 1 + FM_TAPS && chunked(net); i++) {
+    net->slot[whole_tensor(net, i)].bytes = 1;
+    net->slot[whole_tensor(net, i)].kind = 0;
+  }
   size_t most = f->max_allocation < ((size_t)1 << 31) ? f->max_allocation : (size_t)1 << 31;
   most = most / f->base_alignment * f->base_alignment;
   FM_TRY(fm_plan(ctx, net->slot, t->tensors, f->base_alignment, most, &net->chunk_bytes, &net->chunks));
@@ -197,8 +215,10 @@ static enum fm_status place_tensors(struct fm_net *net) {
     if (!whole)
       FM_TRY(fm_buffer_view(d, &net->chunk[net->slot[i].chunk], net->slot[i].offset, net->slot[i].bytes,
                             &t->tensor[i].buffer));
+    if (!whole && !t->bytes_only[i]) fm_halo(d, &t->tensor[i]);
   }
-  return FM_OK;
+  for (int k = 0; k < 1 + FM_TAPS && chunked(net); k++) fm_halo(d, &net->full[k]);
+  return fm_device_status(d);
 }
 
 /* Scratch shared by all nodes. */
@@ -338,9 +358,6 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
   struct fm_limits limits = n ? n->limits : fm_limits_none;
   struct fm_norm norm = {n ? n->eps : 0, net->momentum};
   switch (s->kind) {
-  case FM_STEP_HALO:
-    fm_halo(d, t[0]);
-    break;
   case FM_STEP_CONV:
     fm_conv_forward(d, &n->conv, t[0], &store->weights, n->fold[0] ? &store->shift : NULL, t[2], limits,
                     t[1]);
@@ -414,7 +431,8 @@ void fm_net_backward(struct fm_net *net) {
   run_steps(net, net->tape.backward, net->tape.count);
 }
 
-void fm_net_observe(struct fm_net *net, void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step),
+void fm_net_observe(struct fm_net *net,
+                    void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step),
                     void *arg) {
   net->observe = observe;
   net->observe_arg = arg;

@@ -34,10 +34,12 @@ const struct fm_acts *fm_net_input_gradient(const struct fm_net *net); /* FM_NET
 void fm_net_forward(struct fm_net *net);
 void fm_net_backward(struct fm_net *net);
 
-/* Calls observe(arg, step) behind every step that forward and backward enqueue, for measuring; NULL ends that. */
+/* Calls observe(arg, step) behind every step that forward and backward enqueue, for measuring; NULL ends
+ * that. */
 struct fm_tape;
 struct fm_step;
-void fm_net_observe(struct fm_net *net, void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step),
+void fm_net_observe(struct fm_net *net,
+                    void (*observe)(void *arg, const struct fm_net *net, const struct fm_step *step),
                     void *arg);
 const struct fm_tape *fm_net_tape(const struct fm_net *net);
 const struct fm_graph *fm_net_graph(const struct fm_net *net);

@@ -1,4 +1,7 @@
-/* Placing tensors with lifetimes into as little memory as possible. */
+/* Placing tensors with lifetimes into as little memory as possible.
+ *
+ * Tensors of one kind (other than 0) share memory only with each other, place for place: what none of them
+ * ever writes, a zero halo, then stays as it is for ever. */
 #ifndef FM_NET_PLAN_H
 #define FM_NET_PLAN_H
 
@@ -7,6 +10,7 @@
 struct fm_slot {
   size_t bytes;
   int first, last; /* steps, inclusive */
+  int kind;        /* 0: shares with anything; slots of another kind have equal bytes */
   int chunk;       /* out: which buffer */
   size_t offset;   /* out: where in it */
 };

@@ -7,19 +7,12 @@
 static const struct {
   const char *name;
   int shown;
-} kinds[FM_STEP_KINDS] = {[FM_STEP_HALO] = {"halo", 0},
-                          [FM_STEP_CONV] = {"conv", 1},
-                          [FM_STEP_MEASURE] = {"norm stats", 0},
-                          [FM_STEP_APPLY] = {"norm", 1},
-                          [FM_STEP_ADD] = {"add", 1},
-                          [FM_STEP_POOL] = {"pool", 1},
-                          [FM_STEP_RESIZE] = {"resize", 1},
-                          [FM_STEP_MASK] = {"mask", 1},
-                          [FM_STEP_NORM_BACK] = {"norm back", 3},
-                          [FM_STEP_WGRAD] = {"conv dw", 1},
-                          [FM_STEP_DGRAD] = {"conv dx", 1},
-                          [FM_STEP_POOL_BACK] = {"pool back", 1},
-                          [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
+} kinds[FM_STEP_KINDS] = {[FM_STEP_CONV] = {"conv", 1},           [FM_STEP_MEASURE] = {"norm stats", 0},
+                          [FM_STEP_APPLY] = {"norm", 1},          [FM_STEP_ADD] = {"add", 1},
+                          [FM_STEP_POOL] = {"pool", 1},           [FM_STEP_RESIZE] = {"resize", 1},
+                          [FM_STEP_MASK] = {"mask", 1},           [FM_STEP_NORM_BACK] = {"norm back", 3},
+                          [FM_STEP_WGRAD] = {"conv dw", 1},       [FM_STEP_DGRAD] = {"conv dx", 1},
+                          [FM_STEP_POOL_BACK] = {"pool back", 1}, [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
 
 double fm_step_bytes(const struct fm_acts *a) {
   return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w * sizeof(float);
@@ -36,12 +29,6 @@ static double bytes_of(const struct fm_tape *t, const struct fm_step *s) {
   return sum;
 }
 
-/* Only the halo is written. */
-static double halo_bytes(const struct fm_acts *a) {
-  double whole = (double)(a->h + 2 * a->halo) * (a->w + 2 * a->halo), inner = (double)a->h * a->w;
-  return (double)a->n * fm_acts_blocks(a) * a->block * (whole - inner) * sizeof(float);
-}
-
 static bool is_conv(enum fm_step_kind kind) {
   return kind == FM_STEP_CONV || kind == FM_STEP_WGRAD || kind == FM_STEP_DGRAD;
 }
@@ -50,7 +37,7 @@ void fm_net_step_facts(const struct fm_net *net, const struct fm_step *s, struct
   const struct fm_tape *tape = fm_net_tape(net);
   const struct fm_node *n = s->node >= 0 ? &fm_net_graph(net)->node[s->node] : NULL;
   const struct fm_acts *a = &tape->tensor[s->t[kinds[s->kind].shown]];
-  *facts = (struct fm_step_facts){.bytes = s->kind == FM_STEP_HALO ? halo_bytes(a) : bytes_of(tape, s)};
+  *facts = (struct fm_step_facts){.bytes = bytes_of(tape, s)};
   snprintf(facts->name, sizeof facts->name, "%s", kinds[s->kind].name);
   if (!n || !is_conv(s->kind)) {
     bool joins =

@@ -43,10 +43,6 @@ static void push(struct maker *m, struct fm_step s) {
 /* STEP(kind, node, {tensors}, further fields) */
 #define STEP(k, n, ...) push(m, (struct fm_step){.kind = k, .node = n, .t = __VA_ARGS__})
 
-static void clear_halo(struct maker *m, int tensor) {
-  if (m->status == FM_OK && m->tape->tensor[tensor].halo > 0) STEP(FM_STEP_HALO, -1, {tensor, -1, -1, -1});
-}
-
 static int max_int(int a, int b) {
   return a > b ? a : b;
 }
@@ -84,7 +80,6 @@ static void forward_node(struct maker *m, int i) {
       if (m->g->node[j].kind != FM_NODE_DEAD && m->g->node[j].in == i && m->g->node[j].kind != FM_NODE_CONV)
         straight = false;
     m->out[i] = m->tape->input = new_tensor(m, n->c, n->h, n->w, m->halo[i], straight ? 4 : m->block, false);
-    clear_halo(m, m->out[i]);
     return;
   }
   int in = m->out[n->in], res = n->res >= 0 ? m->out[n->res] : -1;
@@ -93,7 +88,6 @@ static void forward_node(struct maker *m, int i) {
   if (n->kind == FM_NODE_NORM && train) STEP(FM_STEP_MEASURE, i, {in, -1, -1, -1});
   int out = m->out[i] = new_tensor(m, n->c, n->h, n->w, m->halo[i], m->block, false);
   if (m->status != FM_OK) return;
-  clear_halo(m, out);
   switch (n->kind) {
   case FM_NODE_CONV:
     STEP(FM_STEP_CONV, i, {in, out, res, -1});
@@ -128,10 +122,7 @@ static int new_gradient(struct maker *m, int node) {
 /* The gradient tensor of a node to write into; *accumulate: it already holds a part. */
 static int receive(struct maker *m, int node, bool *accumulate) {
   *accumulate = m->gradient[node] >= 0;
-  if (!*accumulate) {
-    m->gradient[node] = new_gradient(m, node);
-    if (m->status == FM_OK) clear_halo(m, m->gradient[node]);
-  }
+  if (!*accumulate) { m->gradient[node] = new_gradient(m, node); }
   return m->gradient[node];
 }
 
@@ -159,7 +150,6 @@ static void backward_node(struct maker *m, int i) {
     if (n->res >= 0) { /* dy becomes dz, which the residual receives */
       dx = new_gradient(m, n->in);
       if (m->status != FM_OK) return;
-      clear_halo(m, dx);
     }
     STEP(FM_STEP_NORM_BACK, i, {in, masked ? y : in, dy, dx}, .keep = n->res >= 0);
     if (n->res >= 0) give(m, n->res, dy, true);
@@ -204,7 +194,6 @@ static void make(struct maker *m) {
   if (m->mode == FM_NET_INFER) return;
   for (int k = 0; k < FM_TAPS && m->status == FM_OK; k++) {
     t->tap_gradient[k] = m->gradient[m->g->tap[k]] = new_gradient(m, m->g->tap[k]);
-    if (m->status == FM_OK) clear_halo(m, t->tap_gradient[k]);
   }
   for (int i = m->g->count - 1; i >= 0 && m->status == FM_OK; i--) backward_node(m, i);
   for (int i = 0; i < m->g->count; i++)

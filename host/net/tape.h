@@ -7,7 +7,6 @@
 #include "net/net.h"
 
 enum fm_step_kind {
-  FM_STEP_HALO,        /* zeroes the halo of t[0] */
   FM_STEP_CONV,        /* t[1] = conv(t[0]) + t[2] */
   FM_STEP_MEASURE,     /* batch statistics of t[0] */
   FM_STEP_APPLY,       /* t[1] = norm(t[0]) + t[2] */
