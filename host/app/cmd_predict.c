@@ -117,6 +117,7 @@ static enum fm_status load_picture(struct run *r, const struct item *item) {
     status = fm_resize_picture(r->ctx, r->preprocess.resize, l->image.pixels, l->image.width, l->image.height,
                                3, r->rgb + r->in_work * side * side * 3, (int)side, (int)side);
   if (status == FM_OK) {
+    if (l->image.had_alpha) fm_note(r->ctx, "note: '%s' has transparency, which is ignored", item->path);
     r->in_work++;
     return FM_OK;
   }
