@@ -352,6 +352,7 @@ static int list(void) {
 int main(int argc, char **argv) {
   self = argv[0];
   if (argc > 1 && strcmp(argv[1], "--list") == 0) return list();
+  unsetenv("FLAWMAP_CL_DIR");
   const struct CMUnitTest tests[] = {TEST(test_list),   TEST(test_choose),        TEST(test_buffers),
                                      TEST(test_misuse), TEST(test_build_failure), TEST(test_faults),
                                      TEST(test_cache),  TEST(test_pocl_cache)};
