@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "device/internal.h"
 #include "device/kernel.h"
 
@@ -95,19 +96,27 @@ static void print_profile(struct fm_device *d) {
 
 /* Events as chrome://tracing and Perfetto read them: FLAWMAP_TRACE=FILE. */
 static void write_trace(struct fm_device *d, const char *path) {
-  FILE *f = fopen(path, "w");
-  if (!f) return;
-  fputs("[", f);
+  bool clean = d->ctx->status == FM_OK;
+  struct fm_text text;
+  char *chars;
+  size_t size;
+  fm_text_begin(&text, d->ctx);
+  fm_text_append(&text, "[");
   for (size_t i = 0; i < d->record_count; i++) {
     cl_ulong begin = 0, end = 0;
     d->cl.clGetEventProfilingInfo(d->records[i].event, CL_PROFILING_COMMAND_START, sizeof begin, &begin,
                                   NULL);
     d->cl.clGetEventProfilingInfo(d->records[i].event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
-    fprintf(f, "%s{\"name\":\"%s\",\"ph\":\"X\",\"ts\":%.3f,\"dur\":%.3f,\"pid\":1,\"tid\":1}",
-            i ? ",\n" : "", d->records[i].kernel->name, 1e-3 * (double)begin, 1e-3 * (double)(end - begin));
+    fm_text_printf(&text, "%s{\"name\":\"%s\",\"ph\":\"X\",\"ts\":%.3f,\"dur\":%.3f,\"pid\":1,\"tid\":1}",
+                   i ? ",\n" : "", d->records[i].kernel->name, 1e-3 * (double)begin,
+                   1e-3 * (double)(end - begin));
   }
-  fputs("]\n", f);
-  fclose(f);
+  fm_text_append(&text, "]\n");
+  enum fm_status status = fm_text_take(&text, &chars, &size);
+  if (status == FM_OK) status = fm_file_write(d->ctx, path, chars, size);
+  if (status != FM_OK) fm_note(d->ctx, "note: the trace '%s' could not be written", path);
+  if (clean) fm_error_clear(d->ctx); /* a trace is not what the user came for */
+  fm_free(d->ctx, chars);
 }
 
 void fm_profile_free(struct fm_device *d) {

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The rules of the house that a program can check: includes point at the same layer or one before it, what is visible
+# outside a file begins with fm_, library code neither ends the program nor touches the disk but in base/file.c.
+# usage: test_layers.sh FLAWMAP SOURCE_FOLDER
+set -u
+flawmap=$1
+cd "$2" || exit 1
+layers="base device file op net data score detect report app" # a detector keeps its thresholds: score comes first
+failed=0
+
+wrong() {
+  echo "test_layers: $*" >&2
+  failed=1
+}
+
+# FILE:LINE:TEXT lines become complaints.
+complain() {
+  local line
+  while IFS= read -r line; do wrong "$1: $line"; done
+}
+
+# Every include of host/LAYER/FILE; files of host itself (the public API) stand above all layers but app.
+check_includes() {
+  grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$1"/host/*/*.[ch] "$1"/host/*.[ch] 2>/dev/null |
+    awk -v layers="$layers" -v root="$1/host/" '
+      BEGIN { n = split(layers, list, " "); for (i = 1; i <= n; i++) rank[list[i]] = i }
+      {
+        split($0, part, ":"); file = substr(part[1], length(root) + 1)
+        match($0, /"[^"]*"/); target = substr($0, RSTART + 1, RLENGTH - 2)
+        layer = file; if (!sub(/\/.*/, "", layer)) layer = ""
+        other = target; if (!sub(/\/.*/, "", other)) other = ""
+        mine = layer == "" ? n - 0.5 : rank[layer]
+        if (!mine) print file ": its folder is no layer"
+        else if (other == "" && target != "flawmap.h") print file ": includes \"" target "\" without a layer in front"
+        else if (other == "") next
+        else if (!rank[other]) print file ": includes \"" target "\" of no layer"
+        else if (rank[other] > mine) print file ":" part[2] ": layer " layer " includes \"" target "\" of a later layer"
+      }'
+}
+
+# Whether the check sees anything: a tree with one include that is wrong.
+probe=$(mktemp -d)
+trap 'rm -rf "$probe"' EXIT
+mkdir -p "$probe/host/base" "$probe/host/op"
+printf '#include "op/conv.h"\n' >"$probe/host/base/status.c"
+printf '#include "base/status.h"\n#include <stdio.h>\n' >"$probe/host/op/conv.c"
+[ "$(check_includes "$probe" | wc -l)" = 1 ] || wrong "the check of includes does not find what is wrong"
+
+complain "wrong way" < <(check_includes .)
+complain "typedef of a struct" < <(grep -nE 'typedef (struct|union)' host/*/*.[ch])
+complain "ends the program" < <(grep -nE '(^|[^_[:alnum:]])(exit|_Exit|abort|assert)\(' host/*/*.c host/*.c 2>/dev/null | grep -v '^host/app/main.c:')
+complain "touches the disk" < <(grep -nE '(^|[^_[:alnum:].>])(fopen|freopen|open|creat|unlink|remove|rename|mkdir|rmdir|opendir)\(' \
+  host/*/*.c host/*.c 2>/dev/null | grep -v '^host/base/')
+complain "guard without FM_" < <(grep -nE '^#ifndef [A-Z_]*_H$' host/*/*.h | grep -v '#ifndef FM_')
+
+# Names in the finished library; compilers' own begin with an underscore.
+library=$(dirname "$flawmap")/libflawmap_core.a
+if [ -f "$library" ] && command -v nm >/dev/null; then
+  complain "visible name without fm_" < <(nm -g --defined-only "$library" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -vE '^(fm_|_)' | sort -u)
+fi
+
+for folder in tests/*/; do
+  name=$(basename "$folder")
+  case " $layers layers tools " in *" $name "*) ;; *) wrong "tests/$name mirrors no layer" ;; esac
+done
+[ $failed = 0 ] && echo "layers: $(ls host/*/*.[ch] | wc -l) files are as they should be"
+exit $failed
