@@ -1,6 +1,7 @@
 /* flawmap calibrate: new thresholds for a model, from good pictures. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
+#include "app/trusted.h"
 
 #include "base/memory.h"
 #include "detect/score_set.h"
@@ -9,6 +10,7 @@
 
 struct args {
   const char *out, *weights, *device;
+  bool force;
   double false_alarms;
 };
 
@@ -40,7 +42,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a, co
   if (a->false_alarms > 0) model.recipe.false_alarms = a->false_alarms;
   enum fm_status status = fm_dataset_open(ctx, data, &options, &set);
   if (status == FM_OK) status = fm_category_open(ctx, &set, NULL, &good);
-  if (status == FM_OK) status = fm_device_open(ctx, a->device, &d);
+  if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = score_and_save(d, &model, &good, a->out ? a->out : path);
   enum fm_status closed = fm_device_close(d);
   fm_category_close(ctx, &good);
@@ -57,6 +59,7 @@ enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, i
        "share of good pictures that may be flagged (else the model's)", 1e-6, 0.5, NULL},
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &a.force, NULL, "use a device that fails its self-test", 0, 0, NULL},
   };
   const char *words[2];
   bool help;

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 #include "app/evaluate.h"
+#include "app/trusted.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -14,6 +15,7 @@
 
 struct args {
   const char *model, *data, *out, *category, *layout, *bad, *good, *masks, *weights, *device;
+  bool force;
   bool json, no_maps, no_masks, no_overlays;
 };
 
@@ -41,6 +43,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        NULL},
       {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &a->json, NULL, "print metrics.json instead of the table", 0, 0, NULL},
       {"maps", FM_OPT_FLAG, &maps, NULL, "write the maps as float TIFF (--no-maps: not)", 0, 0, NULL},
       {"masks", FM_OPT_FLAG, &masks, NULL, "write the masks (--no-masks: not)", 0, 0, NULL},
@@ -169,7 +172,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a) {
   struct run r = {.ctx = ctx, .a = a};
   if (a->layout) FM_TRY(fm_layout_parse(ctx, a->layout, &options.layout));
   FM_TRY(fm_dataset_open(ctx, a->data, &options, &r.set));
-  enum fm_status status = fm_device_open(ctx, a->device, &r.d);
+  enum fm_status status = fm_trusted_device(ctx, a->device, a->force, &r.d);
   if (status == FM_OK) status = evaluate(&r);
   enum fm_status closed = fm_device_close(r.d);
   fm_dataset_close(ctx, &r.set);

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 #include "app/evaluate.h"
+#include "app/trusted.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@ enum { MOST_BATCH = 8, MOST_DEPTH = 16, FILES = 3 };
 
 struct args {
   const char *model, *out, *weights, *device;
+  bool force;
   bool json, exit_flawed, files[FILES]; /* files: maps, masks, overlays */
 };
 
@@ -282,7 +284,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   struct fm_device *d = NULL;
   enum fm_status status = list_pictures(&r, given, count);
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
-  if (status == FM_OK) status = fm_device_open(ctx, a->device, &d);
+  if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
   fm_cdo_scorer_free(r.scorer);
@@ -312,6 +314,7 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        "write pictures with map and outlines (--no-overlays: not)", 0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &a.force, NULL, "use a device that fails its self-test", 0, 0, NULL},
   };
   int count;
   bool help;

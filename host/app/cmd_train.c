@@ -1,6 +1,7 @@
 /* flawmap train: learns from a category's good pictures. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
+#include "app/trusted.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@ enum { OWN_OPTIONS = 16, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
 /* What the command line says. */
 struct args {
   const char *data, *out, *category, *layout, *recipe_name, *weights, *calibrate, *device;
+  bool force;
   bool resume, thin;
   struct fm_recipe recipe;
   bool given[FM_FIELDS], skip_background;
@@ -54,6 +56,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"resume", FM_OPT_FLAG, &a->resume, NULL, "go on where a stopped training left off", 0, 0, NULL},
       {"thin", FM_OPT_FLAG, &a->thin, NULL, "leave the expert out of the model's file", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
       {"The recipe:", FM_OPT_GROUP, NULL, NULL, NULL, 0, 0, NULL},
   };
   size_t count = sizeof own / sizeof *own;
@@ -163,7 +166,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a) {
   struct fm_device *d = NULL;
   if (a->layout) FM_TRY(fm_layout_parse(ctx, a->layout, &options.layout));
   FM_TRY(fm_dataset_open(ctx, a->data, &options, &set));
-  enum fm_status status = fm_device_open(ctx, a->device, &d);
+  enum fm_status status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = train(d, a, &set);
   enum fm_status closed = fm_device_close(d);
   fm_dataset_close(ctx, &set);
