@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "detect/score_set.h"
 #include "file/image.h"
+#include "op/selftest.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@ int fm_session_open(const char *device, struct fm_session **session) {
   if (!s) return FM_MEMORY;
   fm_context_init(&s->ctx);
   s->ctx.quiet = true;
-  return (int)fm_device_open(&s->ctx, device, &s->device);
+  enum fm_status status = fm_device_open(&s->ctx, device, &s->device);
+  return (int)(status == FM_OK ? fm_selftest(s->device, false) : status);
 }
 
 void fm_session_close(struct fm_session *s) {
