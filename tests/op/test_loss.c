@@ -176,8 +176,12 @@ static void test_zeros(void **state) {
   struct scratch scratch = scratch_make(f, 1, 3, 3);
   fm_loss_tap(f->device, &options, &te.acts, &ta.acts, 3, 3, &masks.buffer, 3, 3, &scratch.loss,
               &result.buffer, &g.acts);
-  double got[4], *gradient = tensor_read(f, &g);
+  double got[4], want[4], *gradient = tensor_read(f, &g);
+  struct ref_cdo r = {1, 16, 3, 3, 3, 3, 3, 3, 2, true};
   vector_read(f, &result, 4, got);
+  ref_cdo_loss(&r, e, a, mask, NULL, NULL, want);
+  same(f, "factor", got + 1, want + 1, 1, 1e-4); /* 1 / weights, and d is 1e-12 in them */
+  same(f, "means", got + 2, want + 2, 2, 1e-5);
   for (int i = 0; i < 4; i++)
     if (!(fabs(got[i]) < 1e30)) fail_msg("result[%d] is %g", i, got[i]);
   for (int i = 0; i < 16 * 9; i++)
