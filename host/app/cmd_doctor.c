@@ -177,6 +177,15 @@ static void self_test(struct doctor *x, int index) {
   }
 }
 
+static void check_memory(struct doctor *x) {
+  double free = (double)fm_memory_available() / 0x1p30; /* 0: unknown */
+  if (free > 0 && free < 1.5)
+    say(x, WARNING, "close other programs, or use a smaller --batch and --size",
+        "memory: only %.1f GiB are free; training with the defaults wants 1.5", free);
+  else if (free > 0)
+    say(x, GOOD, NULL, "memory: %.1f GiB are free", free);
+}
+
 static void check_device(struct doctor *x, const struct fm_facts *f, int index, bool used) {
   const double least = 2;
   double memory = (double)f->global_memory / 0x1p30;
@@ -184,9 +193,9 @@ static void check_device(struct doctor *x, const struct fm_facts *f, int index, 
       used ? ", would be used" : "");
   if (used && memory < least)
     say(x, WARNING, "a smaller --batch and --size",
-        "memory: device %d has %.1f GiB; training with the defaults wants %g", index, memory, least);
+        "memory of device %d: %.1f GiB; training with the defaults wants %g", index, memory, least);
   else if (used)
-    say(x, GOOD, NULL, "memory: %.1f GiB, largest buffer %.1f GiB", memory,
+    say(x, GOOD, NULL, "memory of device %d: %.1f GiB, largest buffer %.1f GiB", index, memory,
         (double)f->max_allocation / 0x1p30);
 }
 
@@ -229,6 +238,7 @@ enum fm_status fm_cmd_doctor(struct fm_context *ctx, int argc, char **argv, int 
   check_pocl_cache(&x);
   check_own_cache(&x);
   check_weights(&x);
+  check_memory(&x);
   if (machine && loader && drivers) check_devices(&x, device, all);
   if (atomic_load(&ctx->stop)) return fm_error(ctx, FM_STOPPED, "stopped before everything was looked at");
   int problems = x.found[PROBLEM], warnings = x.found[WARNING];

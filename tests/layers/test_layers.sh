@@ -54,7 +54,7 @@ complain "touches the disk" < <(grep -nE '(^|[^_[:alnum:].>])(fopen|freopen|open
 complain "guard without FM_" < <(grep -nE '^#ifndef [A-Z_]*_H$' host/*/*.h | grep -v '#ifndef FM_')
 
 # Names in the finished library; compilers' own begin with an underscore.
-library=$(dirname "$flawmap")/libflawmap_core.a
+library=$(dirname "$flawmap")/libflawmap.a
 if [ -f "$library" ] && command -v nm >/dev/null; then
   complain "visible name without fm_" < <(nm -g --defined-only "$library" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -vE '^(fm_|_)' | sort -u)
 fi

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# The small commands: devices, doctor, synth, convert, fetch, metrics; help, wrong usage and bad input of each.
+# usage: test_commands.sh FLAWMAP SOURCE_FOLDER
+set -u
+flawmap=$1
+source=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/data
+cd "$work" || exit 1
+
+fail() {
+  echo "test_commands: $*" >&2
+  exit 1
+}
+
+# expect STATUS TEXT ARGUMENTS...: ends with that status, says one sentence that has the text in it.
+expect() {
+  local status=$1 text=$2
+  shift 2
+  "$flawmap" "$@" >out 2>err
+  local got=$?
+  [ $got = "$status" ] || fail "'$*' ended with status $got, not $status: $(cat err)"
+  [ "$status" = 0 ] || [ "$(grep -vc '^note:' err)" = 1 ] || fail "'$*' did not say one sentence: $(cat err)"
+  grep -qF -- "$text" out err || fail "'$*' does not say '$text': $(cat out err)"
+}
+
+# Help fits a screen and ends with two examples.
+for command in devices doctor synth convert fetch metrics; do
+  expect 0 "usage: flawmap $command" $command --help
+  [ "$(wc -l <out)" -le 24 ] || fail "$command --help is longer than a screen"
+  [ "$(sed -n '/^examples:/,$p' out | wc -l)" = 3 ] || fail "$command --help does not end with two examples"
+  expect 2 "has no option '--nonsense'" $command --nonsense
+done
+expect 2 "did you mean --json?" devices --jsn
+expect 2 "did you mean devices?" devises
+
+# devices
+expect 0 "would be used" devices
+expect 0 '"used": true' devices --json
+count=$(grep -c '"index"' out)
+expect 2 "there is no device $count" devices --device "$count"
+expect 2 "no device has 'no such thing' in its name" devices --device "no such thing"
+
+# doctor: the device computes right; what is missing is named with the command that mends it
+"$flawmap" doctor >out 2>err || fail "doctor found problems: $(cat out)"
+grep -q "^ok .*self-test" out || fail "doctor tested nothing: $(cat out)"
+grep -q -- "-> .*fetch efficientnet_lite0 --from" out || fail "doctor does not say how to get weights: $(cat out)"
+mkdir cl && cp "$source"/cl/* cl/
+sed -i 's/ratio \* ratio/ratio/' cl/cdo.cl
+cmp -s cl/cdo.cl "$source/cl/cdo.cl" && fail "this test breaks a kernel that has changed: choose another line"
+FLAWMAP_CL_DIR=$work/cl FLAWMAP_SELFTEST=always "$flawmap" doctor >out 2>err && fail "a device that computes wrong was found healthy: $(cat out)"
+grep -q "^problem" out || fail "doctor names no problem: $(cat out)"
+echo >file
+POCL_CACHE_DIR=$work/file/cache "$flawmap" doctor >out 2>err && fail "doctor finds nothing wrong with POCL_CACHE_DIR"
+grep -q "^problem .*POCL_CACHE_DIR" out || fail "doctor does not name POCL_CACHE_DIR: $(cat out)"
+FLAWMAP_CACHE=$work/file/cache "$flawmap" doctor >out 2>err || fail "an unwritable cache of ours is a warning: $(cat out)"
+grep -q "^warning .*flawmap's cache" out || fail "doctor does not name flawmap's cache: $(cat out)"
+mkdir none
+OCL_ICD_VENDORS=$work/none "$flawmap" doctor >out 2>err && fail "doctor finds nothing wrong without drivers"
+grep -q "^problem .*none is registered" out || fail "doctor does not miss the drivers: $(cat out)"
+OCL_ICD_VENDORS=$work/none "$flawmap" devices >out 2>err && fail "devices found one without drivers"
+grep -q "no OpenCL device" err || fail "no sentence without drivers: $(cat err)"
+
+# synth: the same bytes again, other bytes with another seed, the layout
+expect 0 "2 good pictures to learn from" synth a --size 64 --train 2 --good 1 --flawed 1 --product gear
+expect 0 "gear" synth b --size 64 --train 2 --good 1 --flawed 1 --product gear
+expect 0 "gear" synth c --size 64 --train 2 --good 1 --flawed 1 --product gear --seed 5
+diff -r a b >/dev/null || fail "synth drew other pictures with the same seed"
+cmp -s a/gear/train/good/000.png c/gear/train/good/000.png && fail "synth drew the same picture with another seed"
+[ ! -e a/weave ] || fail "synth --product gear drew weave too"
+[ -f a/gear/ground_truth/scratch/000_mask.png ] || fail "synth wrote no mask"
+expect 2 "an argument is missing" synth
+expect 2 "does not know what to do with 'e'" synth d e
+expect 2 "there is no product 'bottle'" synth d --product bottle
+for wrong in "--size 1" "--size 4096" "--train 0" "--flawed 0" "--seed -1" "--size many"; do
+  expect 2 "is not a whole number" synth d $wrong
+done
+expect 1 "file" synth file/x --size 64 --train 1 --good 1 --flawed 1
+
+# convert: what the golden holds survives
+golden=$source/models/goldens/resnet18-b2-s64.safetensors
+expect 0 "tensors" convert "$golden"
+cp out listed
+expect 0 "copy.safetensors: " convert "$golden" -o copy.safetensors
+expect 0 "tensors" convert copy.safetensors
+cmp -s out listed || fail "convert lost something"
+echo "hello" >text.pth
+expect 1 "no PyTorch file" convert text.pth
+expect 1 "damaged or was not written as safetensors" convert file
+expect 1 "No such file" convert nothing.pth
+expect 1 "is not a file" convert none
+expect 1 "has no tensor 'conv1.weight'" convert "$golden" --backbone resnet18 -o no.safetensors
+[ ! -e no.safetensors ] || fail "convert wrote a file that it refused"
+expect 1 "cannot write" convert "$golden" -o none/there/x.safetensors
+expect 2 "name the file" convert
+expect 2 "belong to --method" convert "$golden" --expert x
+expect 2 "needs --expert" convert --method cdo
+expect 2 "there is no backbone" convert --method cdo --expert x --apprentice y --backbone z -o m
+expect 2 "magic" convert --method magic --expert x --apprentice y --backbone resnet18 -o m
+# A pickle that wants to run something: protocol 2, posix.system("true"), in the old format
+printf '\200\002\212\012\154\374\234\106\371\040\152\250\120\031.\200\002M\351\003.\200\002}.\200\002cposix\nsystem\nX\004\000\000\000true\205R.' >evil.pth
+expect 1 "posix.system" convert evil.pth
+
+# fetch
+expect 0 "BSD-3-Clause" fetch
+expect 2 "no weights are known for a backbone 'resnet19'" fetch resnet19
+expect 2 "no address is known" fetch efficientnet_lite0
+expect 2 "say of which backbone" fetch --from file
+expect 1 "checksum" fetch resnet18 --from text.pth
+expect 1 "SHA-256" fetch efficientnet_lite0 --from evil.pth -o x.safetensors
+[ ! -e "$work/data/flawmap" ] || [ -z "$(ls -A "$work/data/flawmap" 2>/dev/null)" ] || fail "fetch left something behind"
+
+# metrics: perfect maps of a drawn set would need TIFF; here: what is missing is named
+expect 1 "does not exist" metrics nothing a/gear
+expect 2 "an argument is missing" metrics a
+mkdir -p maps/scratch
+expect 1 "map" metrics maps a/gear
+echo "no picture" >maps/scratch/000.tiff
+expect 1 "000.tiff" metrics maps a/gear
+
+echo "commands: as they should be"
