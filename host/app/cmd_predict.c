@@ -126,7 +126,7 @@ static enum fm_status load_picture(struct run *r, const struct item *item) {
   fm_image_free(r->ctx, &l->image);
   bool damaged = status == FM_IO || status == FM_FORMAT || status == FM_LIMIT;
   if (!damaged || r->count == 1) return status;
-  fprintf(stderr, "flawmap: %s\n", r->ctx->message);
+  fm_note(r->ctx, "left out: %s", r->ctx->message);
   fm_error_clear(r->ctx);
   r->failed++;
   return FM_OK;

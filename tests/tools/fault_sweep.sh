@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# The failure sweep: the n-th allocation, file operation or OpenCL call fails, once and for good, over train, eval and
+# predict of a tiny set. After each failure: one message and an exit status other than 0 (or the work done, whole and
+# right, where nothing depended on what failed: a cache), no leak, nothing a sanitizer says, and every file of the
+# output missing, as before, or as the undisturbed run writes it, byte for byte.
+# usage: fault_sweep.sh FLAWMAP     for the sanitizers, a program built with -DFM_SANITIZE=ON
+#   STRIDE=k    after the first DENSE (50) operations only every k-th (1: all)
+#   ONLY=...    some of: train eval predict cold ('cold': predict with nothing cached)
+#   KINDS=...   some of: alloc file device
+#   JOBS=n      so many sweeps at a time (2)
+set -u
+flawmap=$(realpath "$1")
+here=$(dirname "$(realpath "$0")")
+STRIDE=${STRIDE:-1} DENSE=${DENSE:-50} JOBS=${JOBS:-2}
+ONLY=${ONLY:-train eval predict cold} KINDS=${KINDS:-alloc file device}
+
+# Only one driver, as each process starts them all; its own cache of compiled kernels stays where it always is.
+export POCL_CACHE_DIR=${POCL_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pocl/kcache}
+mkdir -p "$POCL_CACHE_DIR"
+[ -n "${OCL_ICD_VENDORS:-}" ] || { [ -e /etc/OpenCL/vendors/pocl.icd ] && export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd; }
+export LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+unset FLAWMAP_FAULT
+
+# program FAULT COMMAND...: what it says lies in err, what it prints in out.
+program() {
+  local fault=$1
+  shift
+  FLAWMAP_FAULT=$fault timeout 120 "$flawmap" "$@" >out 2>err
+}
+
+# prepare WHAT: puts everything back as it was before a run of WHAT.
+prepare() {
+  rm -rf maps model.flawmap* results
+  case $1 in
+  train) cp "$work/before.flawmap" model.flawmap ;;
+  cold) rm -rf cache ;;
+  esac
+}
+
+# act WHAT FAULT
+act() {
+  case $1 in
+  train) program "$2" train "$work/data" --category gear --size 64 --batch 2 --epochs 1 -o model.flawmap ;;
+  eval) program "$2" eval "$work/before.flawmap" "$work/data" -o results ;;
+  predict | cold) program "$2" predict "$work/before.flawmap" "$work/data/gear/test" -o results ;;
+  esac
+}
+
+# What the run left, without what differs from run to run (the log's last column is seconds).
+outputs() { find . -path ./cache -prune -o -path ./right -prune -o -type f ! -name out ! -name err -print | sort; }
+
+complain() {
+  echo "fault_sweep: $what with FLAWMAP_FAULT=$fault: $*"
+  bad=$((bad + 1))
+}
+
+check() {
+  local status=$1 said file
+  grep -qE 'Sanitizer|runtime error' err && complain "a sanitizer: $(grep -E -m1 'Sanitizer|runtime error' err)"
+  grep -q '^fault: .* live 0$' err || complain "status $status, left allocated or crashed: $(tail -3 err | tr '\n' ' ')"
+  said=$(grep -c '^flawmap: ' err)
+  if [ "$status" = 0 ]; then
+    [ "$said" = 0 ] || complain "an error message, yet status 0"
+    diff <(cd right && outputs) <(outputs) >/dev/null || complain "status 0, yet not the right files"
+    tolerated=$((tolerated + 1))
+  else
+    [ "$said" = 1 ] || complain "status $status with $said messages: $(grep -m2 '^flawmap: ' err | tr '\n' ' ')"
+    [ "$status" -le 2 ] || complain "status $status"
+  fi
+  for file in $(outputs); do
+    case $file in
+    *.part-*) # a file that cannot be removed either is excused
+      complain "left $file" ;;
+    ./model.flawmap)
+      cmp -s "$file" "$work/before.flawmap" || cmp -s "$file" "right/$file" || complain "$file is damaged" ;;
+    ./model.flawmap.csv)
+      awk -F, 'NR == 1 {n = NF} NF != n {exit 1} END {exit NR > 2}' "$file" || complain "$file is damaged" ;;
+    ./model.flawmap.checkpoint)
+      [ "$(head -c 9 "$file" | tail -c 1)" = "{" ] || complain "$file is damaged" ;;
+    *)
+      cmp -s "$file" "right/$file" || complain "$file is damaged" ;;
+    esac
+  done
+}
+
+# sweep WHAT KIND: in a folder of its own. One line of counts at the end.
+sweep() {
+  what=$1 kind=$2 runs=0 bad=0 tolerated=0
+  local total n
+  mkdir -p "$work/$what-$kind" && cd "$work/$what-$kind" || exit 1
+  export XDG_CACHE_HOME=$PWD/cache XDG_DATA_HOME=$PWD/none
+  fault=none
+  prepare "$what" && act "$what" "$kind:0" && prepare "$what" && act "$what" "$kind:0" || complain "undisturbed: $(tail -2 err)"
+  total=$(sed -n "s/^fault: .*$kind \([0-9]*\) .*/\1/p" err)
+  mkdir right && cp -r model.flawmap* results right/ 2>/dev/null
+  for ((n = 1; n <= total; n += n < DENSE ? 1 : STRIDE)); do
+    for mode in "" :once; do
+      fault=$kind:$n$mode
+      prepare "$what"
+      act "$what" "$fault"
+      check $?
+      runs=$((runs + 1))
+    done
+  done
+  fault="none afterwards" # whatever the failures left in the caches does no harm
+  rm -rf results
+  [ "$what" = cold ] || prepare "$what"
+  act "$what" "$kind:0"
+  check $?
+  tolerated=$((tolerated - 1))
+  echo "$what $kind: $total operations, $runs runs, $tolerated failures did no harm, $bad complaints"
+  echo "$runs $bad" >summary
+}
+
+if [ $# = 4 ]; then # one sweep, for xargs below
+  work=$4
+  sweep "$2" "$3"
+  exit
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/none
+program alloc:0 synth data --size 64 --train 4 --good 1 --flawed 1 --product gear || { cat err; exit 1; }
+program alloc:0 train data --category gear --size 64 --batch 2 --epochs 1 --seed 5 -o before.flawmap || { cat err; exit 1; }
+export STRIDE DENSE
+for what in $ONLY; do for kind in $KINDS; do echo "$what $kind"; done; done |
+  xargs -P "$JOBS" -L 1 bash -c 'bash "$0" "$1" "$3" "$4" "$2"' "$here/fault_sweep.sh" "$flawmap" "$work"
+cat "$work"/*/summary | awk -v want="$(echo $ONLY | wc -w)" -v kinds="$(echo $KINDS | wc -w)" '
+  {runs += $1; bad += $2}
+  END {print "fault sweep: " runs + 0 " runs, " bad + 0 " complaints"; exit bad > 0 || NR != want * kinds}'
