@@ -42,3 +42,12 @@ enum fm_status fm_blas_gemm(struct fm_device *d, int m, int n, int k, const stru
   snprintf(detail, sizeof detail, "status %d", code);
   return fm_device_fail(d, "CLBlastSgemm", code, detail);
 }
+
+void fm_blas_free(struct fm_device *d) {
+  if (!d->blas) return;
+  int (*clear)(void) = NULL;
+  *(void **)&clear = dlsym(d->blas, "CLBlastClearCache");
+  if (clear) clear();
+  dlclose(d->blas);
+  d->blas = NULL;
+}

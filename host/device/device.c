@@ -296,6 +296,7 @@ enum fm_status fm_device_close(struct fm_device *d) {
     fm_profile_free(d);
   }
   fm_program_free_all(d);
+  fm_blas_free(d);
   if (d->live.buffers)
     status =
         fm_error(ctx, FM_INTERNAL, "%ld device buffers were not freed; please report this", d->live.buffers);

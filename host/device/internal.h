@@ -36,6 +36,10 @@ bool fm_device_may(struct fm_device *d, const char *call);
 enum fm_status fm_device_fail(struct fm_device *d, const char *call, cl_int code, const char *detail);
 
 void fm_program_free_all(struct fm_device *d);
+
+/* CLBlast keeps programs by the address of their context: they must go before the context does. */
+void fm_blas_free(struct fm_device *d);
+
 void fm_profile_free(struct fm_device *d);
 
 #endif
