@@ -32,11 +32,13 @@ if [ "${2:-}" = quick ]; then
   classes=("8 1")
   FLAWMAP_TEST_SMALL=2
 fi
+slow=op_selftest
+[ "${2:-}" = quick ] && slow=
 bad=0
 for class in "${classes[@]}"; do
   read -r FLAWMAP_BLOCK FLAWMAP_GROUP <<< "$class"
   export FLAWMAP_BLOCK FLAWMAP_GROUP
-  for test in device_device op_conv op_norm op_simple op_loss op_map op_adam; do
+  for test in device_device op_conv op_norm op_simple op_loss op_map op_adam op_gemm ${slow:-}; do
     : > "$work/log"
     start=$SECONDS
     "$folder/test_$test" > "$work/out" 2>&1

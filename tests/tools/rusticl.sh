@@ -14,7 +14,7 @@ fi
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 bad=0
-for test in device_device op_conv op_norm op_simple op_loss op_map op_adam; do
+for test in device_device op_conv op_norm op_simple op_loss op_map op_adam op_gemm op_selftest; do
   start=$SECONDS
   if "$folder/test_$test" > "$out" 2>&1; then
     echo "ok: $test: $(grep -c '  OK' "$out") tests, $((SECONDS - start)) s"
