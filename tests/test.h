@@ -11,7 +11,8 @@
 
 #include "base/status.h"
 
-/* For cmocka_unit_test_setup_teardown: *state is a ready context; at the end nothing may be left allocated. */
+/* For cmocka_unit_test_setup_teardown: *state is a ready context; at the end nothing may be left allocated.
+ */
 static inline int test_context_open(void **state) {
   static struct fm_context ctx;
   fm_context_init(&ctx);

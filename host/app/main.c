@@ -17,14 +17,17 @@ static void on_signal(int number) {
 }
 
 static void print_help(void) {
-  printf("flawmap finds flaws in pictures of products; from good pictures alone it learns what good looks like.\n\n"
+  printf("flawmap finds flaws in pictures of products; from good pictures alone it learns what good looks "
+         "like.\n\n"
          "usage: flawmap COMMAND ...\n");
-  for (size_t i = 0; i < fm_command_count; i++) printf("  %-10s %s\n", fm_commands[i].name, fm_commands[i].about);
+  for (size_t i = 0; i < fm_command_count; i++)
+    printf("  %-10s %s\n", fm_commands[i].name, fm_commands[i].about);
   printf("\n'flawmap COMMAND --help' says more. Start with: flawmap doctor\n");
 }
 
 static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
-  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+      strcmp(argv[1], "help") == 0) {
     print_help();
     *exit_status = argc < 2 ? 2 : 0;
     return FM_OK;
@@ -38,8 +41,9 @@ static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
   const char *names[64];
   for (size_t i = 0; i < fm_command_count; i++) names[i] = fm_commands[i].name;
   const char *near = fm_nearest(argv[1], names, fm_command_count);
-  return fm_error(&context, FM_USAGE, "there is no command '%s'%s%s%s", argv[1], near ? "; did you mean " : "",
-                  near ? near : "; 'flawmap --help' lists them", near ? "?" : "");
+  return fm_error(&context, FM_USAGE, "there is no command '%s'%s%s%s", argv[1],
+                  near ? "; did you mean " : "", near ? near : "; 'flawmap --help' lists them",
+                  near ? "?" : "");
 }
 
 int main(int argc, char **argv) {
@@ -53,9 +57,11 @@ int main(int argc, char **argv) {
     fprintf(stderr, "flawmap: %s\n", context.message[0] ? context.message : fm_status_text(status));
     exit_status = status == FM_USAGE ? 2 : status == FM_STOPPED ? 130 : 1;
   }
-  if (getenv("FLAWMAP_FAULT")) /* a sweep reads these: how many operations there were, what was left allocated */
+  if (getenv(
+          "FLAWMAP_FAULT")) /* a sweep reads these: how many operations there were, what was left allocated */
     fprintf(stderr, "fault: alloc %ld file %ld device %ld live %ld\n", context.fault[FM_FAULT_ALLOC].count,
-            context.fault[FM_FAULT_FILE].count, context.fault[FM_FAULT_DEVICE].count, context.live_allocations);
+            context.fault[FM_FAULT_FILE].count, context.fault[FM_FAULT_DEVICE].count,
+            context.live_allocations);
   fm_context_free(&context);
   if (fflush(stdout) != 0 && exit_status == 0) {
     fprintf(stderr, "flawmap: standard output could not be written\n");

@@ -39,7 +39,8 @@ const char *fm_nearest(const char *word, const char *const *names, size_t count)
   return best;
 }
 
-static const struct fm_option *find(const struct fm_option *options, size_t count, const char *name, size_t length) {
+static const struct fm_option *find(const struct fm_option *options, size_t count, const char *name,
+                                    size_t length) {
   for (size_t i = 0; i < count; i++)
     if (options[i].kind != FM_OPT_GROUP && strlen(options[i].name) == length &&
         strncmp(options[i].name, name, length) == 0)
@@ -47,7 +48,8 @@ static const struct fm_option *find(const struct fm_option *options, size_t coun
   return NULL;
 }
 
-static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, const char *text, const char *where) {
+static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, const char *text,
+                             const char *where) {
   char *end;
   double v = strtod(text, &end);
   if (*end == '%' && o->kind == FM_OPT_NUMBER) {
@@ -69,7 +71,8 @@ static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, 
   return FM_OK;
 }
 
-static enum fm_status set(struct fm_context *ctx, const struct fm_option *o, const char *text, const char *where) {
+static enum fm_status set(struct fm_context *ctx, const struct fm_option *o, const char *text,
+                          const char *where) {
   if (o->kind == FM_OPT_TEXT) {
     *(const char **)o->value = text;
     return FM_OK;
@@ -111,16 +114,16 @@ static void print_help(const struct fm_command *c, const struct fm_option *optio
     }
     if (!o->help) continue;
     char left[64];
-    snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name, o->argument ? " " : "",
-             o->argument ? o->argument : "");
+    snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name,
+             o->argument ? " " : "", o->argument ? o->argument : "");
     printf("  %-24s %s\n", left, o->help);
   }
   print_rare(options, count);
   if (c->examples) printf("examples:\n%s\n", c->examples);
 }
 
-static enum fm_status unknown(struct fm_context *ctx, const struct fm_command *c, const struct fm_option *options,
-                              size_t count, const char *word) {
+static enum fm_status unknown(struct fm_context *ctx, const struct fm_command *c,
+                              const struct fm_option *options, size_t count, const char *word) {
   const char *names[128];
   size_t n = 0;
   for (size_t i = 0; i < count && n < 128; i++)
@@ -130,12 +133,13 @@ static enum fm_status unknown(struct fm_context *ctx, const struct fm_command *c
   const char *near = fm_nearest(bare, names, n);
   if (near)
     return fm_error(ctx, FM_USAGE, "flawmap %s has no option '%s'; did you mean --%s?", c->name, word, near);
-  return fm_error(ctx, FM_USAGE, "flawmap %s has no option '%s'; 'flawmap %s --help' lists them", c->name, word, c->name);
+  return fm_error(ctx, FM_USAGE, "flawmap %s has no option '%s'; 'flawmap %s --help' lists them", c->name,
+                  word, c->name);
 }
 
-enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command *command, const struct fm_option *options,
-                                size_t option_count, int argc, char **argv, const char **positional, int *count,
-                                bool *help) {
+enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command *command,
+                                const struct fm_option *options, size_t option_count, int argc, char **argv,
+                                const char **positional, int *count, bool *help) {
   *count = 0;
   *help = false;
   bool ended = false;
@@ -180,18 +184,20 @@ enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command 
   return FM_OK;
 }
 
-enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command *command, const struct fm_option *options,
-                                size_t option_count, int argc, char **argv, int least, int most, const char **words,
-                                bool *help) {
+enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command *command,
+                                const struct fm_option *options, size_t option_count, int argc, char **argv,
+                                int least, int most, const char **words, bool *help) {
   int count = 0;
   const char **all = fm_alloc(ctx, (size_t)argc + 1, sizeof *all);
   if (!all) return FM_MEMORY;
-  enum fm_status status = fm_options_parse(ctx, command, options, option_count, argc, argv, all, &count, help);
+  enum fm_status status =
+      fm_options_parse(ctx, command, options, option_count, argc, argv, all, &count, help);
   if (status == FM_OK && !*help && count > most)
-    status = fm_error(ctx, FM_USAGE, "flawmap %s does not know what to do with '%s'; usage: flawmap %s %s", command->name,
-                      all[most], command->name, command->usage);
+    status = fm_error(ctx, FM_USAGE, "flawmap %s does not know what to do with '%s'; usage: flawmap %s %s",
+                      command->name, all[most], command->name, command->usage);
   if (status == FM_OK && !*help && count < least)
-    status = fm_error(ctx, FM_USAGE, "an argument is missing; usage: flawmap %s %s", command->name, command->usage);
+    status = fm_error(ctx, FM_USAGE, "an argument is missing; usage: flawmap %s %s", command->name,
+                      command->usage);
   for (int i = 0; i < most; i++) words[i] = i < count ? all[i] : NULL;
   fm_free(ctx, all);
   return status;

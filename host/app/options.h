@@ -18,8 +18,8 @@ struct fm_option {
   void *value;
   const char *argument; /* placeholder in the help */
   const char *help;     /* NULL: rarely needed, only named in the help */
-  double low, high; /* range of numbers; both 0: any */
-  bool *given;      /* set when the option was on the command line; may be NULL */
+  double low, high;     /* range of numbers; both 0: any */
+  bool *given;          /* set when the option was on the command line; may be NULL */
 };
 
 struct fm_command {
@@ -27,19 +27,20 @@ struct fm_command {
   enum fm_status (*run)(struct fm_context *ctx, int argc, char **argv, int *exit_status);
 };
 
-/* Parses argv[0..argc): options into their places, the rest into positional (room for argc), *count of them. "--" ends the
- * options. help: set where --help or -h was asked for; the help has then been printed. */
-enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command *command, const struct fm_option *options,
-                                size_t option_count, int argc, char **argv, const char **positional, int *count,
-                                bool *help);
+/* Parses argv[0..argc): options into their places, the rest into positional (room for argc), *count of them.
+ * "--" ends the options. help: set where --help or -h was asked for; the help has then been printed. */
+enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command *command,
+                                const struct fm_option *options, size_t option_count, int argc, char **argv,
+                                const char **positional, int *count, bool *help);
 
-/* The same for a command that takes from least to most arguments: they come into words[0..most), NULL where not given;
- * another number of them is FM_USAGE. */
-enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command *command, const struct fm_option *options,
-                                size_t option_count, int argc, char **argv, int least, int most, const char **words,
-                                bool *help);
+/* The same for a command that takes from least to most arguments: they come into words[0..most), NULL where
+ * not given; another number of them is FM_USAGE. */
+enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command *command,
+                                const struct fm_option *options, size_t option_count, int argc, char **argv,
+                                int least, int most, const char **words, bool *help);
 
-/* Sets an option from a recipe's "name = value"; FM_USAGE for an unknown name. where: "recipe cdo", for messages. */
+/* Sets an option from a recipe's "name = value"; FM_USAGE for an unknown name. where: "recipe cdo", for
+ * messages. */
 enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *options, size_t option_count,
                               const char *name, const char *value, const char *where);
 

@@ -1,7 +1,7 @@
 /* Fault injection: the n-th allocation, file operation or OpenCL call fails, once or for good.
  *
- * FLAWMAP_FAULT=KIND:N[:once] with KIND alloc, file or device sets it from outside; FLAWMAP_FAULT=KIND:0 only counts,
- * and the program prints the counts at its end, so that a sweep knows how far to go. */
+ * FLAWMAP_FAULT=KIND:N[:once] with KIND alloc, file or device sets it from outside; FLAWMAP_FAULT=KIND:0 only
+ * counts, and the program prints the counts at its end, so that a sweep knows how far to go. */
 #ifndef FM_BASE_FAULT_H
 #define FM_BASE_FAULT_H
 

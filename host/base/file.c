@@ -160,7 +160,9 @@ enum fm_status fm_folder_make(struct fm_context *ctx, const char *path) {
   return status;
 }
 
-static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_bytes(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 enum fm_status fm_folder_list(struct fm_context *ctx, const char *path, struct fm_names *names) {
   *names = (struct fm_names){0};

@@ -1,5 +1,5 @@
-/* The only place that touches the disk: whole-file reads with a limit, atomic writes, folders. Every operation counts for
- * fault injection (FM_FAULT_FILE). All messages name the path. */
+/* The only place that touches the disk: whole-file reads with a limit, atomic writes, folders. Every
+ * operation counts for fault injection (FM_FAULT_FILE). All messages name the path. */
 #ifndef FM_BASE_FILE_H
 #define FM_BASE_FILE_H
 
@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Reads a whole file; *bytes is the caller's (fm_free), one zero byte follows the content. A file over limit bytes is
- * FM_LIMIT, before anything is allocated. */
+/* Reads a whole file; *bytes is the caller's (fm_free), one zero byte follows the content. A file over limit
+ * bytes is FM_LIMIT, before anything is allocated. */
 enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
                             size_t *size);
 
-/* An atomic write: bytes go to a temporary file in the same folder; commit flushes it to the disk, renames it over path
- * and flushes the folder. Until commit the old file is untouched; discard removes the temporary one.
- * After any failure the writer is still to be discarded. */
+/* An atomic write: bytes go to a temporary file in the same folder; commit flushes it to the disk, renames it
+ * over path and flushes the folder. Until commit the old file is untouched; discard removes the temporary
+ * one. After any failure the writer is still to be discarded. */
 struct fm_writer {
   struct fm_context *ctx;
   FILE *stream;

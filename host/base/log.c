@@ -49,7 +49,8 @@ void fm_duration(double seconds, char out[32]) {
     snprintf(out, 32, "%ld h %ld min", s / 3600, s % 3600 / 60);
 }
 
-void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first, long total) {
+void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first,
+                       long total) {
   *p = (struct fm_progress){.ctx = ctx, .text = text, .first = first, .done = first, .total = total};
   p->begin = p->shown = fm_seconds();
   p->bar = isatty(STDERR_FILENO);

@@ -7,7 +7,8 @@
 /* One line to stderr unless ctx->quiet. */
 void fm_note(struct fm_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* True where FLAWMAP_VERBOSE (a comma-separated list: build,cache,choose,memory,launch,profile,graph) names topic. */
+/* True where FLAWMAP_VERBOSE (a comma-separated list: build,cache,choose,memory,launch,profile,graph) names
+ * topic. */
 bool fm_verbose(const char *topic);
 
 /* Seconds of a clock that never goes back. */
@@ -16,8 +17,8 @@ double fm_seconds(void);
 /* "3.2 s", "4 min 10 s", "2 h 5 min" into out. */
 void fm_duration(double seconds, char out[32]);
 
-/* Progress of work of `total` equal steps: a bar redrawn on a terminal, a line every ten seconds elsewhere, nothing for
- * work under two seconds. Text names the work ("training bottle"). */
+/* Progress of work of `total` equal steps: a bar redrawn on a terminal, a line every ten seconds elsewhere,
+ * nothing for work under two seconds. Text names the work ("training bottle"). */
 struct fm_progress {
   struct fm_context *ctx;
   const char *text;
@@ -27,7 +28,8 @@ struct fm_progress {
   char detail[96]; /* put by the owner before a step: "loss 0.0123" */
 };
 /* first: steps already done before the start (a resumed run); they do not count for the time left. */
-void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first, long total);
+void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first,
+                       long total);
 void fm_progress_step(struct fm_progress *p, long steps);
 void fm_progress_end(struct fm_progress *p); /* clears the bar */
 

@@ -17,15 +17,21 @@ struct fm_rng fm_rng_stream(uint64_t seed, const char *stream) {
   return (struct fm_rng){.key = h ^ splitmix64(seed)};
 }
 
-uint64_t fm_rng_at(const struct fm_rng *rng, uint64_t index) { return splitmix64(rng->key + index * golden); }
+uint64_t fm_rng_at(const struct fm_rng *rng, uint64_t index) {
+  return splitmix64(rng->key + index * golden);
+}
 
 float fm_rng_uniform_at(const struct fm_rng *rng, uint64_t index) {
   return (float)(fm_rng_at(rng, index) >> 40) * 0x1p-24f;
 }
 
-uint64_t fm_rng_next(struct fm_rng *rng) { return fm_rng_at(rng, rng->next++); }
+uint64_t fm_rng_next(struct fm_rng *rng) {
+  return fm_rng_at(rng, rng->next++);
+}
 
-float fm_rng_uniform(struct fm_rng *rng) { return fm_rng_uniform_at(rng, rng->next++); }
+float fm_rng_uniform(struct fm_rng *rng) {
+  return fm_rng_uniform_at(rng, rng->next++);
+}
 
 int64_t fm_rng_integer(struct fm_rng *rng, int64_t low, int64_t high) {
   if (high <= low) return low;

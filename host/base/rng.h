@@ -1,8 +1,8 @@
-/* Counter-based random numbers: every number is a function of (seed, name of the stream, index), so a resumed run, on
- * any number of threads, draws the same ones.
+/* Counter-based random numbers: every number is a function of (seed, name of the stream, index), so a resumed
+ * run, on any number of threads, draws the same ones.
  *
- * value(seed, stream, i) = splitmix64((fnv1a64(stream) ^ splitmix64(seed)) + i * 0x9E3779B97F4A7C15) modulo 2^64;
- * splitmix64 is the output function of Steele, Lea, Flood 2014 applied to x + 0x9E3779B97F4A7C15. */
+ * value(seed, stream, i) = splitmix64((fnv1a64(stream) ^ splitmix64(seed)) + i * 0x9E3779B97F4A7C15) modulo
+ * 2^64; splitmix64 is the output function of Steele, Lea, Flood 2014 applied to x + 0x9E3779B97F4A7C15. */
 #ifndef FM_BASE_RNG_H
 #define FM_BASE_RNG_H
 

@@ -24,7 +24,9 @@ const char *fm_status_text(enum fm_status status) {
   return i < sizeof status_table / sizeof *status_table ? status_table[i].text : "unknown status";
 }
 
-const char *fm_version(void) { return FM_VERSION; }
+const char *fm_version(void) {
+  return FM_VERSION;
+}
 
 void fm_context_init(struct fm_context *ctx) {
   memset(ctx, 0, sizeof *ctx);
@@ -32,7 +34,9 @@ void fm_context_init(struct fm_context *ctx) {
   fm_fault_from_environment(ctx);
 }
 
-void fm_context_free(struct fm_context *ctx) { pthread_mutex_destroy(&ctx->lock); }
+void fm_context_free(struct fm_context *ctx) {
+  pthread_mutex_destroy(&ctx->lock);
+}
 
 enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const char *format, ...) {
   pthread_mutex_lock(&ctx->lock);

@@ -46,8 +46,8 @@ struct fm_fault {
 
 enum fm_fault_kind { FM_FAULT_ALLOC, FM_FAULT_FILE, FM_FAULT_DEVICE, FM_FAULT_KINDS };
 
-/* What a caller of the library holds. One context may be used by one thread at a time; the library's own worker
- * threads may report errors into it. Zero-initialised is not ready: use fm_context_init. */
+/* What a caller of the library holds. One context may be used by one thread at a time; the library's own
+ * worker threads may report errors into it. Zero-initialised is not ready: use fm_context_init. */
 struct fm_context {
   enum fm_status status;
   char message[1024];

@@ -31,8 +31,8 @@ static void *work(void *argument) {
   }
 }
 
-enum fm_status fm_parallel(struct fm_context *ctx, size_t count, enum fm_status (*body)(void *user, size_t index),
-                           void *user) {
+enum fm_status fm_parallel(struct fm_context *ctx, size_t count,
+                           enum fm_status (*body)(void *user, size_t index), void *user) {
   enum { MOST = 64 };
   struct job job = {.count = count, .body = body, .user = user};
   pthread_t thread[MOST];

@@ -17,8 +17,9 @@ struct fm_cdo_trainer {
   int n;
 };
 
-enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_options *o, const struct fm_weights *expert,
-                                   const struct fm_weights *apprentice, struct fm_cdo_trainer **trainer) {
+enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_options *o,
+                                   const struct fm_weights *expert, const struct fm_weights *apprentice,
+                                   struct fm_cdo_trainer **trainer) {
   *trainer = NULL;
   struct fm_cdo_trainer *t = fm_alloc(fm_device_context(d), 1, sizeof *t);
   if (!t) return FM_MEMORY;
@@ -27,14 +28,16 @@ enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_opti
   t->n = o->batch;
   size_t pixels = (size_t)o->batch * (size_t)o->size * (size_t)o->size;
   enum fm_status status = fm_net_make(d, o->backbone, FM_NET_INFER, o->batch, o->size, expert, &t->expert);
-  if (status == FM_OK) status = fm_net_make(d, o->backbone, FM_NET_TRAIN, o->batch, o->size, apprentice, &t->apprentice);
+  if (status == FM_OK)
+    status = fm_net_make(d, o->backbone, FM_NET_TRAIN, o->batch, o->size, apprentice, &t->apprentice);
   if (status == FM_OK) {
     const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
     status = fm_loss_scratch_make(d, o->batch, grid->h, grid->w, &t->loss);
   }
   if (status == FM_OK) status = fm_buffer_make(d, pixels * 3 + 16, &t->rgb);
   if (status == FM_OK) status = fm_buffer_make(d, pixels, &t->mask);
-  for (int i = 0; i < FM_TAPS && status == FM_OK; i++) status = fm_buffer_make(d, 4 * sizeof(float), &t->result[i]);
+  for (int i = 0; i < FM_TAPS && status == FM_OK; i++)
+    status = fm_buffer_make(d, 4 * sizeof(float), &t->result[i]);
   size_t count = status == FM_OK ? fm_net_vectors(t->apprentice)->count : 0;
   for (int i = 0; i < 2 && status == FM_OK; i++) {
     status = fm_buffer_make(d, count * sizeof(float), &t->moments[i]);
@@ -55,8 +58,8 @@ void fm_cdo_trainer_free(struct fm_cdo_trainer *t) {
   fm_net_free(t->expert);
   fm_net_free(t->apprentice);
   fm_loss_scratch_free(d, &t->loss);
-  struct fm_buffer *const own[] = {&t->rgb, &t->mask, &t->moments[0], &t->moments[1], &t->norm_parts,
-                                   &t->result[0], &t->result[1], &t->result[2]};
+  struct fm_buffer *const own[] = {&t->rgb,        &t->mask,      &t->moments[0], &t->moments[1],
+                                   &t->norm_parts, &t->result[0], &t->result[1],  &t->result[2]};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
   fm_free(fm_device_context(d), t);
 }
@@ -67,7 +70,8 @@ static void set_batch(struct fm_cdo_trainer *t, int n) {
   fm_net_set_batch(t->apprentice, n);
 }
 
-enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsigned char *rgb, const unsigned char *mask) {
+enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsigned char *rgb,
+                                   const unsigned char *mask) {
   size_t pixels = (size_t)n * (size_t)t->o.size * (size_t)t->o.size;
   set_batch(t, n);
   FM_TRY(fm_buffer_write(t->d, &t->rgb, 0, rgb, pixels * 3));
@@ -84,8 +88,9 @@ enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_l
   fm_net_forward(t->apprentice);
   const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
   for (int i = 0; i < FM_TAPS; i++)
-    fm_loss_tap(d, &options, fm_net_tap(t->expert, i), fm_net_tap(t->apprentice, i), grid->h, grid->w, &t->mask,
-                t->o.size, t->o.size, &t->loss, &t->result[i], fm_net_tap_gradient(t->apprentice, i));
+    fm_loss_tap(d, &options, fm_net_tap(t->expert, i), fm_net_tap(t->apprentice, i), grid->h, grid->w,
+                &t->mask, t->o.size, t->o.size, &t->loss, &t->result[i],
+                fm_net_tap_gradient(t->apprentice, i));
   fm_net_backward(t->apprentice);
   loss->total = 0;
   for (int i = 0; i < FM_TAPS; i++) {
@@ -99,8 +104,10 @@ enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_l
   const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
   FM_TRY(fm_norm2(d, v->count, &v->gradient, &t->norm_parts, norm));
   if (!isfinite(loss->total) || !isfinite(*norm))
-    return fm_error(fm_device_context(d), FM_NUMERIC, "the training left the range of numbers: loss %g, gradient norm %g; use a "
-                    "smaller learning rate (--lr) and go on from the last checkpoint", (double)loss->total, *norm);
+    return fm_error(fm_device_context(d), FM_NUMERIC,
+                    "the training left the range of numbers: loss %g, gradient norm %g; use a "
+                    "smaller learning rate (--lr) and go on from the last checkpoint",
+                    (double)loss->total, *norm);
   return FM_OK;
 }
 
@@ -108,7 +115,8 @@ void fm_cdo_trainer_update(struct fm_cdo_trainer *t, long step, double lr, float
   const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
   struct fm_adam adam = t->o.adam;
   adam.lr = lr;
-  fm_adam_step(t->d, &adam, step, factor, v->count, &v->weights, &v->gradient, &t->moments[0], &t->moments[1]);
+  fm_adam_step(t->d, &adam, step, factor, v->count, &v->weights, &v->gradient, &t->moments[0],
+               &t->moments[1]);
 }
 
 void fm_cdo_trainer_measure(struct fm_cdo_trainer *t, float momentum) {
@@ -116,9 +124,15 @@ void fm_cdo_trainer_measure(struct fm_cdo_trainer *t, float momentum) {
   fm_net_forward(t->apprentice);
 }
 
-struct fm_net *fm_cdo_trainer_apprentice(struct fm_cdo_trainer *t) { return t->apprentice; }
-struct fm_net *fm_cdo_trainer_expert(struct fm_cdo_trainer *t) { return t->expert; }
-const struct fm_buffer *fm_cdo_trainer_moments(const struct fm_cdo_trainer *t) { return t->moments; }
+struct fm_net *fm_cdo_trainer_apprentice(struct fm_cdo_trainer *t) {
+  return t->apprentice;
+}
+struct fm_net *fm_cdo_trainer_expert(struct fm_cdo_trainer *t) {
+  return t->expert;
+}
+const struct fm_buffer *fm_cdo_trainer_moments(const struct fm_cdo_trainer *t) {
+  return t->moments;
+}
 
 struct fm_cdo_scorer {
   struct fm_device *d;
@@ -162,7 +176,9 @@ void fm_cdo_scorer_free(struct fm_cdo_scorer *s) {
   fm_free(fm_device_context(d), s);
 }
 
-struct fm_net *fm_cdo_scorer_net(struct fm_cdo_scorer *s, int which) { return s->net[which]; }
+struct fm_net *fm_cdo_scorer_net(struct fm_cdo_scorer *s, int which) {
+  return s->net[which];
+}
 
 /* Map: the taps' discrepancies live on tap 1's grid, so they are added there and enlarged once. */
 void fm_cdo_scorer_enqueue(struct fm_cdo_scorer *s) {
@@ -170,8 +186,8 @@ void fm_cdo_scorer_enqueue(struct fm_cdo_scorer *s) {
   fm_net_forward(s->net[1]);
   const struct fm_acts *grid = fm_net_tap(s->net[0], 0);
   for (int i = 0; i < FM_TAPS; i++)
-    fm_discrepancy(s->d, fm_net_tap(s->net[0], i), fm_net_tap(s->net[1], i), grid->h, grid->w, i > 0, &s->distance, NULL,
-                   NULL);
+    fm_discrepancy(s->d, fm_net_tap(s->net[0], i), fm_net_tap(s->net[1], i), grid->h, grid->w, i > 0,
+                   &s->distance, NULL, NULL);
   fm_enlarge(s->d, &s->distance, grid->n, grid->h, grid->w, &s->map, s->size, s->size);
   fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, grid->n, s->size, s->size);
 }

@@ -34,15 +34,19 @@ static enum fm_status number(struct golden *g, const char *key, double low, doub
   char *end = NULL;
   *value = text ? strtod(text, &end) : 0;
   if (!text || *end || !(*value >= low && *value <= high))
-    return fm_error(g->ctx, FM_FORMAT, "'%s' is no golden that can be verified: metadata '%s' is %s, expected a number from %g to %g",
-                    fm_safetensors_path(g->file), key, text ? text : "missing", low, high);
+    return fm_error(
+        g->ctx, FM_FORMAT,
+        "'%s' is no golden that can be verified: metadata '%s' is %s, expected a number from %g to %g",
+        fm_safetensors_path(g->file), key, text ? text : "missing", low, high);
   return FM_OK;
 }
 
 static enum fm_status read_metadata(struct golden *g) {
-  const char *kind = fm_safetensors_meta(g->file, "flawmap_golden"), *name = fm_safetensors_meta(g->file, "backbone");
+  const char *kind = fm_safetensors_meta(g->file, "flawmap_golden"),
+             *name = fm_safetensors_meta(g->file, "backbone");
   if (!kind || !name)
-    return fm_error(g->ctx, FM_FORMAT, "'%s' is not a golden file: the metadata 'flawmap_golden' or 'backbone' is missing",
+    return fm_error(g->ctx, FM_FORMAT,
+                    "'%s' is not a golden file: the metadata 'flawmap_golden' or 'backbone' is missing",
                     fm_safetensors_path(g->file));
   FM_TRY(fm_backbone_find(g->ctx, name, &g->backbone));
   double batch, size, seed, samples;
@@ -65,7 +69,8 @@ static enum fm_status read_metadata(struct golden *g) {
   return FM_OK;
 }
 
-/* Coarse blocks of 8x8 and fine noise, about unit variance; one rectangle a mask. Both as the golden's maker has them. */
+/* Coarse blocks of 8x8 and fine noise, about unit variance; one rectangle a mask. Both as the golden's maker
+ * has them. */
 static enum fm_status make_inputs(struct golden *g) {
   size_t n = (size_t)g->batch, s = (size_t)g->size, c = s / 8;
   g->pictures = fm_alloc(g->ctx, n * 3 * s * s, sizeof *g->pictures);
@@ -105,7 +110,8 @@ static enum fm_status make_weights(struct golden *g) {
 static double tolerance_from_file(struct golden *g, const char *group) {
   const char *text = fm_safetensors_meta(g->file, "float32_error_of_pytorch");
   cJSON *json = text ? cJSON_Parse(text) : NULL;
-  cJSON *entry = cJSON_GetObjectItemCaseSensitive(json, group), *max = cJSON_GetObjectItemCaseSensitive(entry, "max");
+  cJSON *entry = cJSON_GetObjectItemCaseSensitive(json, group),
+        *max = cJSON_GetObjectItemCaseSensitive(entry, "max");
   double pytorch = cJSON_IsNumber(max) ? max->valuedouble : 0;
   cJSON_Delete(json);
   return fmax(1e-5, 8 * pytorch);
@@ -131,8 +137,8 @@ static struct fm_golden_group *group_of(struct golden *g, const char *name) {
   return group;
 }
 
-/* Adam's first step is lr times the gradient's sign: counts the samples off by more than 1e-6 over the whole group; a
- * sample off by more than 2.1 lr is an error without bound. */
+/* Adam's first step is lr times the gradient's sign: counts the samples off by more than 1e-6 over the whole
+ * group; a sample off by more than 2.1 lr is an error without bound. */
 static double stepped_error(struct golden *g, const float *got, const float *want, size_t n) {
   for (size_t i = 0; i < n; i++) {
     double e = fabs((double)got[i] - (double)want[i]);
@@ -155,10 +161,12 @@ static double error_of(struct golden *g, const char *group, const float *got, co
     largest = fmax(largest, e);
     value = fmax(value, fabs((double)want[i]));
   }
-  return strcmp(group, "grad") == 0 ? sqrt(difference) / fmax(sqrt(size), 1e-30) : largest / fmax(value, 1e-30);
+  return strcmp(group, "grad") == 0 ? sqrt(difference) / fmax(sqrt(size), 1e-30)
+                                    : largest / fmax(value, 1e-30);
 }
 
-/* Compares `count` values with the golden's tensor of this name, sampled at floor(i n / k). Absent: nothing to compare. */
+/* Compares `count` values with the golden's tensor of this name, sampled at floor(i n / k). Absent: nothing
+ * to compare. */
 static enum fm_status compare(struct golden *g, const char *name, const float *values, size_t count) {
   const struct fm_tensor *t = fm_safetensors_find(g->file, name);
   if (!t) return FM_OK;
@@ -167,8 +175,8 @@ static enum fm_status compare(struct golden *g, const char *name, const float *v
   snprintf(group_name, sizeof group_name, "%.*s", (int)strcspn(name, "."), name);
   struct fm_golden_group *group = group_of(g, group_name);
   if (!group || t->count != k)
-    return fm_error(g->ctx, FM_FORMAT, "golden '%s': tensor '%s' has %zu values, expected %zu", fm_safetensors_path(g->file), name,
-                    t->count, k);
+    return fm_error(g->ctx, FM_FORMAT, "golden '%s': tensor '%s' has %zu values, expected %zu",
+                    fm_safetensors_path(g->file), name, t->count, k);
   float *want = fm_alloc(g->ctx, 2 * k, sizeof *want);
   if (!want) return FM_MEMORY;
   enum fm_status status = fm_safetensors_floats(g->ctx, g->file, name, t->dims, t->shape, want);
@@ -227,7 +235,8 @@ static enum fm_status verify_maps(struct golden *g) {
 }
 
 /* Every named tensor of `w` under prefix; trained: those with gradients, else the running statistics. */
-static enum fm_status compare_weights(struct golden *g, const char *prefix, const struct fm_weights *w, bool trained) {
+static enum fm_status compare_weights(struct golden *g, const char *prefix, const struct fm_weights *w,
+                                      bool trained) {
   for (size_t i = 0; i < w->count; i++) {
     char name[256];
     if (w->item[i].trained != trained) continue;
@@ -278,8 +287,12 @@ static enum fm_status verify_step(struct golden *g, struct fm_cdo_trainer *t) {
 }
 
 static enum fm_status verify_training(struct golden *g) {
-  struct fm_cdo_options o = {.backbone = g->backbone, .batch = g->batch, .size = g->size, .gamma = (float)g->gamma,
-                             .overlap = true, .adam = {g->lr, 0.9, 0.999, 1e-8, g->decay}};
+  struct fm_cdo_options o = {.backbone = g->backbone,
+                             .batch = g->batch,
+                             .size = g->size,
+                             .gamma = (float)g->gamma,
+                             .overlap = true,
+                             .adam = {g->lr, 0.9, 0.999, 1e-8, g->decay}};
   struct fm_cdo_trainer *t;
   FM_TRY(fm_cdo_trainer_make(g->d, &o, &g->expert, &g->apprentice, &t));
   enum fm_status status = verify_step(g, t);
@@ -301,14 +314,16 @@ static void judge(struct golden *g) {
     size_t n = group->tensors < 4096 ? group->tensors : 4096;
     qsort(errors, n, sizeof *errors, by_value);
     group->median = n % 2 ? errors[n / 2] : (errors[n / 2 - 1] + errors[n / 2]) / 2;
-    if (strcmp(group->name, "stepped") == 0 && group->largest <= 1) /* one figure: the share of samples that are off */
+    if (strcmp(group->name, "stepped") == 0 &&
+        group->largest <= 1) /* one figure: the share of samples that are off */
       group->largest = group->median = (double)g->stepped_off / (double)g->stepped_all;
     group->good = group->largest <= group->allowed_largest && group->median <= group->allowed_median;
     r->good = r->good && group->good;
   }
 }
 
-enum fm_status fm_golden_verify(struct fm_device *d, const struct fm_safetensors *file, struct fm_golden_result *result) {
+enum fm_status fm_golden_verify(struct fm_device *d, const struct fm_safetensors *file,
+                                struct fm_golden_result *result) {
   struct fm_context *ctx = fm_device_context(d);
   *result = (struct fm_golden_result){0};
   struct golden g = {.d = d, .ctx = ctx, .file = file, .result = result};
@@ -339,7 +354,8 @@ const struct fm_embedded *fm_golden_next(const struct fm_embedded *last) {
   return NULL;
 }
 
-enum fm_status fm_golden_open(struct fm_context *ctx, const struct fm_embedded *golden, struct fm_safetensors **file) {
+enum fm_status fm_golden_open(struct fm_context *ctx, const struct fm_embedded *golden,
+                              struct fm_safetensors **file) {
   unsigned char *copy = fm_alloc(ctx, golden->size, 1);
   if (!copy) return FM_MEMORY;
   memcpy(copy, golden->bytes, golden->size);

@@ -1,5 +1,6 @@
-/* Golden files: reference values of a whole training step and a map, computed in double precision by other software, made
- * from procedural weights and pictures. Recomputed here, they prove that a device and its driver compute right. */
+/* Golden files: reference values of a whole training step and a map, computed in double precision by other
+ * software, made from procedural weights and pictures. Recomputed here, they prove that a device and its
+ * driver compute right. */
 #ifndef FM_DETECT_GOLDEN_H
 #define FM_DETECT_GOLDEN_H
 
@@ -25,10 +26,13 @@ struct fm_golden_result {
   bool good;
 };
 
-/* The goldens that are built into the program: the first one after `last` (NULL: the first of all), NULL after them. */
+/* The goldens that are built into the program: the first one after `last` (NULL: the first of all), NULL
+ * after them. */
 const struct fm_embedded *fm_golden_next(const struct fm_embedded *last);
-enum fm_status fm_golden_open(struct fm_context *ctx, const struct fm_embedded *golden, struct fm_safetensors **file);
+enum fm_status fm_golden_open(struct fm_context *ctx, const struct fm_embedded *golden,
+                              struct fm_safetensors **file);
 
-enum fm_status fm_golden_verify(struct fm_device *d, const struct fm_safetensors *file, struct fm_golden_result *result);
+enum fm_status fm_golden_verify(struct fm_device *d, const struct fm_safetensors *file,
+                                struct fm_golden_result *result);
 
 #endif

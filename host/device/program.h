@@ -14,7 +14,8 @@
 
 struct fm_kernel;
 
-/* Where that cache is: FLAWMAP_CACHE, else $XDG_CACHE_HOME/flawmap, else ~/.cache/flawmap; a new string, or NULL for none.
+/* Where that cache is: FLAWMAP_CACHE, else $XDG_CACHE_HOME/flawmap, else ~/.cache/flawmap; a new string, or
+ * NULL for none.
  */
 char *fm_program_cache_folder(struct fm_context *ctx);
 
