@@ -10,18 +10,17 @@
 #endif
 #include <CL/cl.h>
 
-#define FM_CL_FUNCTIONS(X)                                                                                   \
-  X(clGetPlatformIDs)                                                                                        \
-  X(clGetPlatformInfo)                                                                                       \
-  X(clGetDeviceIDs)                                                                                          \
-  X(clGetDeviceInfo) X(clCreateContext) X(clReleaseContext) X(clCreateCommandQueue) X(clReleaseCommandQueue) \
-      X(clCreateProgramWithSource) X(clCreateProgramWithBinary) X(clBuildProgram) X(clGetProgramInfo)        \
-          X(clGetProgramBuildInfo) X(clReleaseProgram) X(clCreateKernel) X(clReleaseKernel)                  \
-              X(clSetKernelArg) X(clEnqueueNDRangeKernel) X(clCreateBuffer) X(clCreateSubBuffer)             \
-                  X(clReleaseMemObject) X(clEnqueueMapBuffer) X(clEnqueueUnmapMemObject)                     \
-                      X(clEnqueueReadBuffer) X(clEnqueueWriteBuffer) X(clEnqueueFillBuffer)                  \
-                          X(clEnqueueCopyBuffer) X(clFinish) X(clFlush) X(clWaitForEvents)                   \
-                              X(clGetEventProfilingInfo) X(clReleaseEvent)
+/* clang-format off */
+#define FM_CL_FUNCTIONS(X) \
+  X(clGetPlatformIDs) X(clGetPlatformInfo) X(clGetDeviceIDs) X(clGetDeviceInfo) X(clCreateContext) \
+  X(clReleaseContext) X(clCreateCommandQueue) X(clReleaseCommandQueue) X(clCreateProgramWithSource) \
+  X(clCreateProgramWithBinary) X(clBuildProgram) X(clGetProgramInfo) X(clGetProgramBuildInfo) \
+  X(clReleaseProgram) X(clCreateKernel) X(clReleaseKernel) X(clSetKernelArg) X(clEnqueueNDRangeKernel) \
+  X(clCreateBuffer) X(clCreateSubBuffer) X(clReleaseMemObject) X(clEnqueueMapBuffer) \
+  X(clEnqueueUnmapMemObject) X(clEnqueueReadBuffer) X(clEnqueueWriteBuffer) X(clEnqueueFillBuffer) \
+  X(clEnqueueCopyBuffer) X(clFinish) X(clFlush) X(clWaitForEvents) X(clGetEventProfilingInfo) \
+  X(clReleaseEvent)
+/* clang-format on */
 
 struct fm_cl {
   void *library;
