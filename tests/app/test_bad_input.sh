@@ -3,7 +3,7 @@
 # What readers refuse byte by byte stands in tests/file; wrong usage of train and predict in test_train.sh.
 # usage: test_bad_input.sh FLAWMAP SOURCE_FOLDER
 set -u
-flawmap=$1
+flawmap=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_DATA_HOME=$work/none

@@ -20,12 +20,13 @@ mkdir -p "$POCL_CACHE_DIR"
 [ -n "${OCL_ICD_VENDORS:-}" ] || { [ -e /etc/OpenCL/vendors/pocl.icd ] && export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd; }
 export LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 unset FLAWMAP_FAULT
+limit=1500 # seconds: the first run may compile every kernel
 
 # program FAULT COMMAND...: what it says lies in err, what it prints in out.
 program() {
   local fault=$1
   shift
-  FLAWMAP_FAULT=$fault timeout 120 "$flawmap" "$@" >out 2>err
+  FLAWMAP_FAULT=$fault timeout "$limit" "$flawmap" "$@" >out 2>err
 }
 
 # prepare WHAT: puts everything back as it was before a run of WHAT.
@@ -92,6 +93,7 @@ sweep() {
   fault=none
   prepare "$what" && act "$what" "$kind:0" && prepare "$what" && act "$what" "$kind:0" || complain "undisturbed: $(tail -2 err)"
   total=$(sed -n "s/^fault: .*$kind \([0-9]*\) .*/\1/p" err)
+  limit=120
   mkdir right && cp -r model.flawmap* results right/ 2>/dev/null
   for ((n = 1; n <= total; n += n < DENSE ? 1 : STRIDE)); do
     for mode in "" :once; do
