@@ -125,7 +125,7 @@ static enum fm_status enlarge(struct fm_detector *d, const float *small, struct 
   return status;
 }
 
-int fm_detector_score(struct fm_detector *d, int count, struct fm_picture *pictures) {
+static enum fm_status score(struct fm_detector *d, int count, struct fm_picture *pictures) {
   size_t pixels = (size_t)d->side * (size_t)d->side;
   for (int at = 0; at < count; at += d->at_once) {
     int now = count - at < d->at_once ? count - at : d->at_once;
@@ -134,4 +134,8 @@ int fm_detector_score(struct fm_detector *d, int count, struct fm_picture *pictu
     for (int i = 0; i < now; i++) FM_TRY(enlarge(d, d->maps + (size_t)i * pixels, &pictures[at + i]));
   }
   return FM_OK;
+}
+
+int fm_detector_score(struct fm_detector *d, int count, struct fm_picture *pictures) {
+  return (int)score(d, count, pictures);
 }
