@@ -8,7 +8,9 @@
 # Oclgrind comes in as an OpenCL driver, not preloaded by its launcher: our library is loaded at run time. Kernels are built
 # without optimisation: Oclgrind 21.10's check of uninitialised values stops at LLVM's "freeze" and crashes in shuffles, which
 # only optimised code has. The same check forgets what it knew of a buffer at every write or fill of a part of it, so the
-# tests write whole buffers (FLAWMAP_TEST_BARE=1: no red zones, which would be views).
+# tests write whole buffers (FLAWMAP_TEST_BARE=1: no red zones, which would be views). And it takes index 11 of a shuffle for
+# "undefined" (11 is the number of LLVM's kind of value of that name), so v.hi of a float16 is uninitialised to it: blocks of
+# 16 are tested without that check.
 set -u
 folder=${1:?usage: oclgrind.sh FOLDER [quick]}
 launcher=$(command -v oclgrind) || { echo "skipped: oclgrind is not installed"; exit 77; }
@@ -25,19 +27,21 @@ mkdir "$work/vendors"
 echo "$driver" > "$work/vendors/oclgrind.icd"
 
 export OCL_ICD_VENDORS="$work/vendors" OCLGRIND_LOG="$work/log" OCLGRIND_BUILD_OPTIONS=-cl-opt-disable
-export OCLGRIND_DATA_RACES=1 OCLGRIND_UNINITIALIZED=1 OCLGRIND_CHECK_API=1
+export OCLGRIND_DATA_RACES=1 OCLGRIND_CHECK_API=1
 export FLAWMAP_CACHE=off FLAWMAP_DEVICE=oclgrind FLAWMAP_TEST_BARE=1 FLAWMAP_TEST_SMALL=1
-classes=("8 1" "16 1" "4 64")
+classes=("8 1 yes" "16 1 no" "4 64 yes") # block, group, check of uninitialised values
 if [ "${2:-}" = quick ]; then
-  classes=("8 1")
+  classes=("8 1 yes")
   FLAWMAP_TEST_SMALL=2
 fi
 slow=op_selftest
 [ "${2:-}" = quick ] && slow=
 bad=0
 for class in "${classes[@]}"; do
-  read -r FLAWMAP_BLOCK FLAWMAP_GROUP <<< "$class"
+  read -r FLAWMAP_BLOCK FLAWMAP_GROUP uninitialised <<< "$class"
   export FLAWMAP_BLOCK FLAWMAP_GROUP
+  unset OCLGRIND_UNINITIALIZED
+  [ "$uninitialised" = yes ] && export OCLGRIND_UNINITIALIZED=1
   for test in device_device op_conv op_norm op_simple op_loss op_map op_adam op_gemm ${slow:-}; do
     : > "$work/log"
     start=$SECONDS
