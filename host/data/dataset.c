@@ -145,8 +145,8 @@ static enum fm_status look(struct fm_context *ctx, struct fm_dataset *set) {
   if (set->categories.count) return FM_OK;
   static const char *const expected[FM_LAYOUTS] = {
       [FM_LAYOUT_AUTO] =
-          "CATEGORY/train/good (mvtec), CATEGORY/train/good/rgb (mvtec3d), split_csv/1cls.csv (visa), "
-          "or pictures themselves (folder)",
+          ("CATEGORY/train/good (mvtec), CATEGORY/train/good/rgb (mvtec3d), split_csv/1cls.csv (visa), "
+           "or pictures themselves (folder)"),
       [FM_LAYOUT_MVTEC] = "CATEGORY/train/good or train/good",
       [FM_LAYOUT_MVTEC3D] = "CATEGORY/train/good/rgb or train/good/rgb",
       [FM_LAYOUT_VISA] = "split_csv/1cls.csv with rows in it, or Data/Images",
