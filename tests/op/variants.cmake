@@ -3,13 +3,15 @@
 set(FM_OP_SUBJECTS conv norm simple loss map adam gemm)
 foreach(subject IN LISTS FM_OP_SUBJECTS)
   set_tests_properties(op.${subject} PROPERTIES ENVIRONMENT "FLAWMAP_CACHE=off")
-  foreach(variant "block8:FLAWMAP_BLOCK=8" "block4:FLAWMAP_BLOCK=4" "group64:FLAWMAP_BLOCK=4 FLAWMAP_GROUP=64")
+  foreach(variant "block8:FLAWMAP_BLOCK=8 FLAWMAP_TEST_SMALL=1"
+          "block4:FLAWMAP_BLOCK=4 FLAWMAP_TEST_SMALL=2"
+          "group64:FLAWMAP_BLOCK=4 FLAWMAP_GROUP=64 FLAWMAP_TEST_SMALL=1")
     string(REGEX REPLACE ":.*" "" name "${variant}")
     string(REGEX REPLACE "^[^:]*:" "" environment "${variant}")
     string(REPLACE " " ";" environment "${environment}")
     add_test(NAME op.${subject}.${name} COMMAND test_op_${subject})
     set_tests_properties(op.${subject}.${name} PROPERTIES TIMEOUT 900
-                         ENVIRONMENT "FLAWMAP_CACHE=off;FLAWMAP_TEST_SMALL=1;${environment}")
+                         ENVIRONMENT "FLAWMAP_CACHE=off;${environment}")
   endforeach()
 endforeach()
 foreach(tool oclgrind rusticl)

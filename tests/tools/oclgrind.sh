@@ -34,7 +34,7 @@ if [ "${2:-}" = quick ]; then
   classes=("8 1 yes")
   FLAWMAP_TEST_SMALL=2
 fi
-slow=op_selftest
+slow="op_gemm op_selftest"
 [ "${2:-}" = quick ] && slow=
 bad=0
 for class in "${classes[@]}"; do
@@ -42,7 +42,7 @@ for class in "${classes[@]}"; do
   export FLAWMAP_BLOCK FLAWMAP_GROUP
   unset OCLGRIND_UNINITIALIZED
   [ "$uninitialised" = yes ] && export OCLGRIND_UNINITIALIZED=1
-  for test in device_device op_conv op_norm op_simple op_loss op_map op_adam op_gemm ${slow:-}; do
+  for test in device_device op_conv op_norm op_simple op_loss op_map op_adam $slow; do
     : > "$work/log"
     start=$SECONDS
     "$folder/test_$test" > "$work/out" 2>&1
