@@ -33,6 +33,8 @@ static const struct shape table[] = {
     {1, 24, 48, 3, 1, 5, 19, .res = RES, .limits = 2},
     {5, 40, 24, 3, 1, 4, 6, .bias = true},
     {1, 16, 65, 3, 1, 6, 7, .bias = true},
+    {1, 16, 16, 3, 1, 4, 16, .bias = true},
+    {1, 16, 16, 3, 2, 6, 32, .accumulate = true},
     {1, 17, 16, 3, 2, 1, 1, .bias = false},
     {2, 16, 24, 3, 2, 2, 2, .same = true, .bias = true, .accumulate = true},
     {1, 24, 40, 3, 2, 9, 15, .bias = true, .limits = 1},
