@@ -260,12 +260,21 @@ void fm_kernel_mark(struct fm_kernel *k) {
   if (!k->cached) k->program->dirty = true;
 }
 
+/* True where the cache would gain from this program's binary. */
+static bool worth_saving(const struct fm_device *d, const struct fm_program *p) {
+  return p->dirty && p->program && d->cache_folder && d->status == FM_OK && d->ctx->status == FM_OK;
+}
+
 void fm_program_free_all(struct fm_device *d) {
+  int count = 0;
+  for (const struct fm_program *p = d->programs; p; p = p->next) count += worth_saving(d, p);
+  if (count) /* PoCL compiles once more when asked for a binary: half a second each */
+    fm_note(d->ctx, "keeping %d compiled kernel file%s for the next run (once)", count,
+            count == 1 ? "" : "s");
   while (d->programs) {
     struct fm_program *p = d->programs;
     d->programs = p->next;
-    if (p->dirty && p->program && d->cache_folder && d->status == FM_OK && d->ctx->status == FM_OK)
-      save_cached(d, p);
+    if (worth_saving(d, p)) save_cached(d, p);
     while (p->kernels) {
       struct fm_kernel *k = p->kernels;
       p->kernels = k->next;
