@@ -122,6 +122,13 @@ static char *pocl_cache_problem(struct fm_context *ctx) {
   return NULL;
 }
 
+/* PoCL asks the system what machine this is, and ends the whole program where /sys is not mounted (a bare
+ * chroot). */
+static bool pocl_would_abort(void) {
+  return access("/sys/devices/system/cpu", F_OK) != 0 && access("/etc/OpenCL/vendors/pocl.icd", F_OK) == 0 &&
+         !getenv("OCL_ICD_VENDORS") && !getenv("HWLOC_SYNTHETIC") && !getenv("HWLOC_XMLFILE");
+}
+
 struct found {
   cl_platform_id platform;
   cl_device_id id;
@@ -133,6 +140,10 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
   cl_platform_id platforms[MOST_PLATFORMS];
   cl_uint platform_count = 0;
   *count = 0;
+  if (pocl_would_abort())
+    return fm_error(ctx, FM_DEVICE,
+                    "no OpenCL device: /sys is not mounted, and PoCL ends the program where it is not; "
+                    "mount -t sysfs sys /sys, or describe the machine yourself: export HWLOC_SYNTHETIC=pu:2");
   const char *set = getenv("POCL_CACHE_DIR");
   if (set && !*set)
     return fm_error(
