@@ -60,7 +60,7 @@ static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, 
   bool inside = (o->low == 0 && o->high == 0) || (v >= o->low && v <= o->high);
   if (end == text || *end || !whole || !inside || v != v) {
     char range[64] = "";
-    if (o->low != 0 || o->high != 0) snprintf(range, sizeof range, " from %g to %g", o->low, o->high);
+    if (o->low != 0 || o->high != 0) snprintf(range, sizeof range, " from %.10g to %.10g", o->low, o->high);
     return fm_error(ctx, FM_USAGE, "%s--%s: '%s' is not %s%s", where, o->name, text,
                     o->kind == FM_OPT_INT ? "a whole number" : "a number", range);
   }
