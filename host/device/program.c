@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_FORMAT = 1, MAX_OPTIONS = 512, KERNEL_NAMES = 1000 };
+enum { CACHE_FORMAT = 1, MAX_OPTIONS = 512, KERNEL_NAMES = 1000, CACHE_MOST_FILES = 1000 };
 #define CACHE_MAX_BINARY ((size_t)64 << 20)
 static const char cache_magic[8] = "FMPROG1";
 
@@ -260,6 +260,27 @@ void fm_kernel_mark(struct fm_kernel *k) {
   if (!k->cached) k->program->dirty = true;
 }
 
+/* A cache of very many programs (drivers and versions come and go) is emptied before more is kept. */
+static void bound_cache(struct fm_device *d) {
+  struct fm_context *ctx = d->ctx;
+  struct fm_names names = {0};
+  if (!fm_folder_exists(d->cache_folder) || fm_folder_list(ctx, d->cache_folder, &names) != FM_OK ||
+      names.count <= CACHE_MOST_FILES) {
+    fm_names_free(ctx, &names);
+    fm_error_clear(ctx);
+    return;
+  }
+  for (size_t i = 0; i < names.count; i++) {
+    char extension[16];
+    fm_path_extension(names.name[i], extension);
+    char *path = strcmp(extension, "program") == 0 ? fm_path_join(ctx, d->cache_folder, names.name[i]) : NULL;
+    if (path) fm_file_remove(ctx, path);
+    fm_free(ctx, path);
+  }
+  fm_names_free(ctx, &names);
+  fm_error_clear(ctx); /* what stays is only larger than it need be */
+}
+
 /* True where the cache would gain from this program's binary. */
 static bool worth_saving(const struct fm_device *d, const struct fm_program *p) {
   return p->dirty && p->program && d->cache_folder && d->status == FM_OK && d->ctx->status == FM_OK;
@@ -268,9 +289,11 @@ static bool worth_saving(const struct fm_device *d, const struct fm_program *p) 
 void fm_program_free_all(struct fm_device *d) {
   int count = 0;
   for (const struct fm_program *p = d->programs; p; p = p->next) count += worth_saving(d, p);
-  if (count) /* PoCL compiles once more when asked for a binary: half a second each */
+  if (count) { /* PoCL compiles once more when asked for a binary: half a second each */
     fm_note(d->ctx, "keeping %d compiled kernel file%s for the next run (once)", count,
             count == 1 ? "" : "s");
+    bound_cache(d);
+  }
   while (d->programs) {
     struct fm_program *p = d->programs;
     d->programs = p->next;

@@ -299,7 +299,22 @@ static void test_cache(void **state) {
   /* The list of kernels is only a hint: without it the file is used, and written again. */
   damage(ctx, path, 48, 0);
   expect_programs(ctx, 0, 1);
-  ASSERT_OK(ctx, fm_file_remove(ctx, path));
+  fm_names_free(ctx, &names);
+  /* More than a thousand programs: emptied before the next one is kept; what is not a program stays. */
+  for (int i = 0; i <= 1000; i++) {
+    char *old = fm_format(ctx, "%s/%d.%s", folder, i, i ? "program" : "memo");
+    ASSERT_OK(ctx, fm_file_append(ctx, old, "x", 1));
+    fm_free(ctx, old);
+  }
+  damage(ctx, path, 0, 0);
+  expect_programs(ctx, 1, 0);
+  ASSERT_OK(ctx, fm_folder_list(ctx, folder, &names));
+  assert_int_equal(names.count, 2);
+  for (size_t i = 0; i < names.count; i++) {
+    char *kept = fm_path_join(ctx, folder, names.name[i]);
+    ASSERT_OK(ctx, fm_file_remove(ctx, kept));
+    fm_free(ctx, kept);
+  }
   fm_free(ctx, path);
   fm_names_free(ctx, &names);
   rmdir(folder);
