@@ -5,6 +5,14 @@
  * Position arrays are [n][h][w] on tap 1's grid. */
 #define TINY 1e-12f
 
+/* A feature between the four pixels of two rows; plain: it lies on the first. */
+inline FV resized(__global const float *top, __global const float *bottom, const int x0, const int x1, const float4 w,
+                  const bool plain) {
+  const FV first = LOAD(top + x0 * CB);
+  if (plain) return first;
+  return w.x * first + w.y * LOAD(top + x1 * CB) + w.z * LOAD(bottom + x0 * CB) + w.w * LOAD(bottom + x1 * CB);
+}
+
 /* d, 1 / max(|f_E|, tiny), 1 / max(|f_A|, tiny) at every position. accumulate: d is added to (the map over taps).
  * Global size: (gx, h, n). */
 KERNEL void discrepancy(__global const float *restrict fe, __global const float *restrict fa, __global float *d,
@@ -19,30 +27,20 @@ KERNEL void discrepancy(__global const float *restrict fe, __global const float 
     const float sx = i * step.y;
     const int x0 = min((int)sx, size.w - 1), x1 = min(x0 + 1, size.w - 1);
     const float fx = sx - x0;
-    const float w00 = (1 - fy) * (1 - fx), w01 = (1 - fy) * fx, w10 = fy * (1 - fx), w11 = fy * fx;
+    const float4 w = (float4)((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx);
     const bool plain = fy == 0.0f && fx == 0.0f;
     FV se = ZERO, sa = ZERO;
     for (int b = 0; b < ed.x; b++) {
-      __global const float *e0 = fe + AT(ed, n, b, y0, 0), *e1 = fe + AT(ed, n, b, y1, 0);
-      __global const float *a0 = fa + AT(ad, n, b, y0, 0), *a1 = fa + AT(ad, n, b, y1, 0);
-      FV e = LOAD(e0 + x0 * CB), a = LOAD(a0 + x0 * CB);
-      if (!plain) {
-        e = w00 * e + w01 * LOAD(e0 + x1 * CB) + w10 * LOAD(e1 + x0 * CB) + w11 * LOAD(e1 + x1 * CB);
-        a = w00 * a + w01 * LOAD(a0 + x1 * CB) + w10 * LOAD(a1 + x0 * CB) + w11 * LOAD(a1 + x1 * CB);
-      }
+      const FV e = resized(fe + AT(ed, n, b, y0, 0), fe + AT(ed, n, b, y1, 0), x0, x1, w, plain);
+      const FV a = resized(fa + AT(ad, n, b, y0, 0), fa + AT(ad, n, b, y1, 0), x0, x1, w, plain);
       se = FMA(e, e, se);
       sa = FMA(a, a, sa);
     }
     const float re = 1.0f / fmax(sqrt(sum_of(se)), TINY), ra = 1.0f / fmax(sqrt(sum_of(sa)), TINY);
     FV sum = ZERO;
     for (int b = 0; b < ed.x; b++) {
-      __global const float *e0 = fe + AT(ed, n, b, y0, 0), *e1 = fe + AT(ed, n, b, y1, 0);
-      __global const float *a0 = fa + AT(ad, n, b, y0, 0), *a1 = fa + AT(ad, n, b, y1, 0);
-      FV e = LOAD(e0 + x0 * CB), a = LOAD(a0 + x0 * CB);
-      if (!plain) {
-        e = w00 * e + w01 * LOAD(e0 + x1 * CB) + w10 * LOAD(e1 + x0 * CB) + w11 * LOAD(e1 + x1 * CB);
-        a = w00 * a + w01 * LOAD(a0 + x1 * CB) + w10 * LOAD(a1 + x0 * CB) + w11 * LOAD(a1 + x1 * CB);
-      }
+      const FV e = resized(fe + AT(ed, n, b, y0, 0), fe + AT(ed, n, b, y1, 0), x0, x1, w, plain);
+      const FV a = resized(fa + AT(ad, n, b, y0, 0), fa + AT(ad, n, b, y1, 0), x0, x1, w, plain);
       const FV v = e * re - a * ra;
       sum = FMA(v, v, sum);
     }
