@@ -125,6 +125,20 @@ KERNEL void loss_factors(__global const float *restrict d, __global const uchar 
   }
 }
 
+/* The same two factors for any slope dL/dd; io, it: reciprocal norms of the tap compared with and of the tap itself.
+ * Global size: (rows of all pictures, 1, 1). */
+KERNEL void slope_factors(__global const float *restrict d, __global const float *restrict slope,
+                          __global const float *restrict io, __global const float *restrict it,
+                          __global float *restrict ca, __global float *restrict cb, const int2 size /* rows, w */) {
+  const int r = get_global_id(0);
+  if (r >= size.x) return;
+  for (int i = 0; i < size.y; i++) {
+    const size_t at = (size_t)r * size.y + i;
+    cb[at] = 2.0f * slope[at] * (1.0f - 0.5f * d[at]) * it[at] * it[at];
+    ca[at] = -2.0f * slope[at] * it[at] * io[at];
+  }
+}
+
 inline float tent(const int q, const int i, const int in, const float step) {
   const float s = q * step;
   const int lo = min((int)s, in - 1), hi = min(lo + 1, in - 1);

@@ -17,6 +17,15 @@ KERNEL void enlarge(__global const float *restrict x, __global float *restrict y
   }
 }
 
+/* y = sqrt(max(x, 0)). Global size: (gx, h, n). */
+KERNEL void root(__global const float *x, __global float *y, const int2 size /* h, w */) {
+  const size_t at = ((size_t)get_global_id(2) * size.x + get_global_id(1)) * size.y;
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    const float v = x[at + i];
+    y[at + i] = v < 0.0f ? 0.0f : sqrt(v); /* NaN stays NaN */
+  }
+}
+
 /* The pixel that index i stands for where the plane is mirrored with its edge repeated: c b a | a b c d | d c b. */
 inline int mirror(int i, const int size) {
   while (i < 0 || i >= size) i = i < 0 ? -1 - i : 2 * size - 1 - i;

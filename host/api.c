@@ -19,11 +19,11 @@ struct fm_session {
 struct fm_detector {
   struct fm_session *session;
   struct fm_model model;
-  struct fm_cdo_scorer *scorer;
+  struct fm_scorer *scorer;
   struct fm_preprocess preprocess;
   int side, at_once;
   unsigned char *rgb; /* [at_once] pictures and maps at the network's size */
-  float *maps;
+  float *maps, *scores;
 };
 
 int fm_session_open(const char *device, struct fm_session **session) {
@@ -70,8 +70,9 @@ static enum fm_status open_detector(struct fm_detector *d, const char *path) {
   d->rgb = fm_alloc(ctx, (size_t)d->at_once * pixels, 3);
   d->maps = fm_alloc(ctx, (size_t)d->at_once * pixels, sizeof *d->maps);
   if (!d->rgb || !d->maps) return FM_MEMORY;
-  return fm_cdo_scorer_make(d->session->device, d->model.backbone, d->at_once, d->side,
-                            &d->model.expert.weights, &d->model.apprentice, &d->scorer);
+  d->scores = fm_alloc(ctx, (size_t)d->at_once, sizeof *d->scores);
+  if (!d->scores) return FM_MEMORY;
+  return fm_scorer_make(d->session->device, &d->model, d->at_once, false, &d->scorer);
 }
 
 int fm_detector_open(struct fm_session *session, const char *model, int at_once,
@@ -91,15 +92,20 @@ int fm_detector_open(struct fm_session *session, const char *model, int at_once,
 void fm_detector_close(struct fm_detector *d) {
   if (!d) return;
   struct fm_context *ctx = &d->session->ctx;
-  fm_cdo_scorer_free(d->scorer);
+  fm_scorer_free(d->scorer);
   fm_model_free(&d->model);
   fm_free(ctx, d->rgb);
   fm_free(ctx, d->maps);
+  fm_free(ctx, d->scores);
   fm_free(ctx, d);
 }
 
 double fm_detector_threshold(const struct fm_detector *d) {
   return d->model.has_thresholds ? d->model.image.value : NAN;
+}
+
+double fm_detector_pixel_threshold(const struct fm_detector *d) {
+  return d->model.has_thresholds ? d->model.pixel.value : NAN;
 }
 
 const char *fm_detector_threshold_origin(const struct fm_detector *d) {
@@ -113,14 +119,16 @@ static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, 
   if (!fits || !p->rgb)
     return fm_error(ctx, FM_USAGE, "a picture of %d x %d pixels%s cannot be scored", p->width, p->height,
                     p->rgb ? "" : " without pixels");
-  return fm_resize_picture(ctx, d->preprocess.resize, p->rgb, p->width, p->height, 3, rgb, d->side, d->side);
+  return fm_picture_reduce(ctx, &d->preprocess, p->rgb, p->width, p->height, rgb);
 }
 
-static enum fm_status enlarge(struct fm_detector *d, const float *small, struct fm_picture *p) {
+static enum fm_status enlarge(struct fm_detector *d, int i, struct fm_picture *p) {
   struct fm_context *ctx = &d->session->ctx;
   float *map = p->map ? p->map : fm_alloc(ctx, (size_t)p->width * (size_t)p->height, sizeof *map);
   if (!map) return FM_MEMORY;
-  enum fm_status status = fm_score_enlarge(ctx, small, d->side, map, p->width, p->height, &p->score);
+  const float *small = d->maps + (size_t)i * (size_t)d->side * (size_t)d->side;
+  enum fm_status status = fm_score_enlarge(ctx, small, &d->preprocess, map, p->width, p->height, &p->score);
+  if (!isnan(d->scores[i])) p->score = d->scores[i];
   if (!p->map) fm_free(ctx, map);
   return status;
 }
@@ -130,8 +138,8 @@ static enum fm_status score(struct fm_detector *d, int count, struct fm_picture 
   for (int at = 0; at < count; at += d->at_once) {
     int now = count - at < d->at_once ? count - at : d->at_once;
     for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], d->rgb + (size_t)i * pixels * 3));
-    FM_TRY(fm_cdo_scorer_run(d->scorer, now, d->rgb, d->maps));
-    for (int i = 0; i < now; i++) FM_TRY(enlarge(d, d->maps + (size_t)i * pixels, &pictures[at + i]));
+    FM_TRY(fm_scorer_run(d->scorer, now, d->rgb, d->maps, d->scores));
+    for (int i = 0; i < now; i++) FM_TRY(enlarge(d, i, &pictures[at + i]));
   }
   return FM_OK;
 }

@@ -43,9 +43,10 @@ int fm_detector_open(struct fm_session *session, const char *model, int at_once,
                      struct fm_detector **detector);
 void fm_detector_close(struct fm_detector *detector); /* NULL: nothing */
 
-/* A picture is flawed where its score is greater than the threshold; a pixel where its map is. NaN: the model
- * has none. */
+/* A picture is flawed where its score is greater than the threshold, a pixel where its map is greater than the
+ * pixels' threshold. NaN: the model has none. */
 double fm_detector_threshold(const struct fm_detector *detector);
+double fm_detector_pixel_threshold(const struct fm_detector *detector);
 const char *
 fm_detector_threshold_origin(const struct fm_detector *detector); /* where it comes from, for people */
 
@@ -53,7 +54,7 @@ struct fm_picture {
   int width, height;
   const unsigned char *rgb; /* [height][width][3], rows from the top */
   float *map;               /* [height][width], filled; NULL: not wanted */
-  float score;              /* out: the largest value of the map */
+  float score;              /* out: of the picture; most methods: the largest value of the map */
 };
 
 /* Any number of pictures of any sizes. */

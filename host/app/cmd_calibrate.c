@@ -16,16 +16,10 @@ struct args {
 
 static enum fm_status score_and_save(struct fm_device *d, struct fm_model *model,
                                      const struct fm_category *good, const char *path) {
-  struct fm_context *ctx = model->ctx;
   char sentence[400];
-  float *scores = fm_alloc(ctx, good->train_count, sizeof *scores);
-  if (!scores) return FM_MEMORY;
-  enum fm_status status = fm_score_set_scores(d, model, good->train, good->train_count, "thresholds", scores);
-  if (status == FM_OK)
-    status = fm_model_calibrate(model, good->train_count, scores, "good pictures for calibration", false);
-  if (status == FM_OK) status = fm_model_save(model, path, model->thin);
-  fm_free(ctx, scores);
-  FM_TRY(status);
+  FM_TRY(
+      fm_model_calibrate(d, model, good->train, good->train_count, "good pictures for calibration", false));
+  FM_TRY(fm_model_save(model, path, model->thin));
   fm_threshold_sentence(&model->image, sentence);
   printf("%s: threshold %s\n", path, sentence);
   return FM_OK;

@@ -5,6 +5,7 @@
 #include "file/pth.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct args {
   const char *out, *method, *expert, *apprentice, *backbone, *size;
@@ -76,7 +77,8 @@ static enum fm_status join(struct fm_context *ctx, const char *extra, const stru
   struct fm_recipe recipe;
   struct fm_model model;
   fm_recipe_default(&recipe);
-  FM_TRY(fm_recipe_set(ctx, &recipe, "method", a->method, "--method"));
+  if (strcmp(a->method, "cdo") != 0)
+    return fm_error(ctx, FM_USAGE, "only cdo has two networks to join, not the method '%.60s'", a->method);
   FM_TRY(fm_recipe_set(ctx, &recipe, "backbone", a->backbone, "--backbone"));
   if (a->size) FM_TRY(fm_recipe_set(ctx, &recipe, "size", a->size, "--size"));
   FM_TRY(fm_model_join(ctx, &recipe, a->expert, a->apprentice, &model));

@@ -13,6 +13,7 @@
 static void print_recipe(const struct fm_recipe *recipe) {
   printf("recipe:\n");
   for (int i = 0; i < FM_FIELDS; i++) {
+    if (!fm_recipe_has(recipe, i)) continue;
     char value[FM_FIELD_VALUE];
     fm_recipe_get(recipe, i, value);
     printf("  %-16s %s\n", fm_fields[i].key, value);
@@ -24,8 +25,8 @@ static void print_model(const struct fm_model *m) {
   char sentence[400];
   fm_model_facts(m, &facts);
   for (size_t i = 0; i < facts.count; i++) printf("%-14s %s\n", facts.fact[i].name, facts.fact[i].value);
-  printf("%-14s %zu and %zu numbers in %zu tensors each\n", "networks", m->expert.weights.total,
-         m->apprentice.total, m->apprentice.count);
+  printf("%-14s %zu numbers in the expert, %zu learned in %zu tensors\n", "tensors", m->expert.weights.total,
+         m->learned.total, m->learned.count);
   if (m->has_thresholds) {
     fm_threshold_sentence(&m->image, sentence);
     printf("%-14s %s\n", "threshold", sentence);
@@ -53,6 +54,7 @@ static enum fm_status print_json(const struct fm_model *m) {
   fm_json_object(&j, NULL);
   fm_json_object(&j, "recipe");
   for (int i = 0; i < FM_FIELDS; i++) {
+    if (!fm_recipe_has(&m->recipe, i)) continue;
     char value[FM_FIELD_VALUE];
     fm_recipe_get(&m->recipe, i, value);
     fm_json_string(&j, fm_fields[i].key, value);

@@ -41,10 +41,10 @@ struct run {
   struct fm_threshold image, pixel;
   struct fm_preprocess preprocess;
   struct fm_heat heat;
-  struct fm_cdo_scorer *scorer;
+  struct fm_scorer *scorer;
   int batch;
   unsigned char *rgb;
-  float *maps;
+  float *maps, *scores;
   struct item *item;
   size_t count, capacity;
   struct loaded loaded[MOST_BATCH];
@@ -116,8 +116,8 @@ static enum fm_status load_picture(struct run *r, const struct item *item) {
   enum fm_status status = fm_image_read(r->ctx, item->path, &l->image);
   if (status == FM_OK) status = fm_image_to_rgb(r->ctx, &l->image);
   if (status == FM_OK)
-    status = fm_resize_picture(r->ctx, r->preprocess.resize, l->image.pixels, l->image.width, l->image.height,
-                               3, r->rgb + r->in_work * side * side * 3, (int)side, (int)side);
+    status = fm_picture_reduce(r->ctx, &r->preprocess, l->image.pixels, l->image.width, l->image.height,
+                               r->rgb + r->in_work * side * side * 3);
   if (status == FM_OK) {
     if (l->image.had_alpha) fm_note(r->ctx, "note: '%s' has transparency, which is ignored", item->path);
     r->in_work++;
@@ -216,13 +216,14 @@ static enum fm_status print_verdict(struct run *r, const struct loaded *l) {
 
 static enum fm_status score_batch(struct run *r) {
   int side = fm_preprocess_side(&r->preprocess);
-  FM_TRY(fm_cdo_scorer_run(r->scorer, (int)r->in_work, r->rgb, r->maps));
+  FM_TRY(fm_scorer_run(r->scorer, (int)r->in_work, r->rgb, r->maps, r->scores));
   for (size_t i = 0; i < r->in_work; i++) {
     struct loaded *l = &r->loaded[i];
     l->map = fm_alloc(r->ctx, (size_t)l->image.width * (size_t)l->image.height, sizeof *l->map);
     if (!l->map) return FM_MEMORY;
-    FM_TRY(fm_score_enlarge(r->ctx, r->maps + i * (size_t)side * (size_t)side, side, l->map, l->image.width,
-                            l->image.height, &l->score));
+    FM_TRY(fm_score_enlarge(r->ctx, r->maps + i * (size_t)side * (size_t)side, &r->preprocess, l->map,
+                            l->image.width, l->image.height, &l->score));
+    if (!isnan(r->scores[i])) l->score = r->scores[i];
   }
   FM_TRY(fm_parallel(r->ctx, FILES * r->in_work, write_file, r));
   for (size_t i = 0; i < r->in_work; i++) FM_TRY(print_verdict(r, &r->loaded[i]));
@@ -263,18 +264,18 @@ static enum fm_status score_all(struct run *r) {
 /* ---- the command ---- */
 
 static enum fm_status predict(struct run *r, struct fm_device *d) {
-  size_t side = (size_t)r->model.recipe.size;
   r->batch = r->count < MOST_BATCH ? (int)r->count : MOST_BATCH;
   fm_model_thresholds(&r->model, &r->image, &r->pixel);
   bool known = r->model.has_thresholds;
   r->heat = fm_heat_make(known ? 0 : NAN, known ? r->pixel.value : NAN, known ? 2 * r->pixel.value : NAN);
   FM_TRY(fm_recipe_preprocess(r->ctx, &r->model.recipe, &r->preprocess));
+  size_t side = (size_t)fm_preprocess_side(&r->preprocess);
   FM_TRY(fm_folder_make(r->ctx, r->a->out));
   r->rgb = fm_alloc(r->ctx, (size_t)r->batch * side * side, 3);
   r->maps = fm_alloc(r->ctx, (size_t)r->batch * side * side, sizeof *r->maps);
-  if (!r->rgb || !r->maps) return FM_MEMORY;
-  FM_TRY(fm_cdo_scorer_make(d, r->model.backbone, r->batch, (int)side, &r->model.expert.weights,
-                            &r->model.apprentice, &r->scorer));
+  r->scores = fm_alloc(r->ctx, (size_t)r->batch, sizeof *r->scores);
+  if (!r->rgb || !r->maps || !r->scores) return FM_MEMORY;
+  FM_TRY(fm_scorer_make(d, &r->model, r->batch, false, &r->scorer));
   return score_all(r);
 }
 
@@ -287,7 +288,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
-  fm_cdo_scorer_free(r.scorer);
+  fm_scorer_free(r.scorer);
   fm_model_free(&r.model);
   for (size_t i = 0; i < r.count; i++) {
     fm_free(ctx, r.item[i].path);
@@ -296,6 +297,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   fm_free(ctx, r.item);
   fm_free(ctx, r.rgb);
   fm_free(ctx, r.maps);
+  fm_free(ctx, r.scores);
   enum fm_status closed = fm_device_close(d);
   return status != FM_OK ? status : closed;
 }

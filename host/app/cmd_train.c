@@ -25,7 +25,7 @@ struct args {
 };
 
 /* The option of a recipe's field. */
-static struct fm_option field_option(struct args *a, int i) {
+static struct fm_option field_option(struct args *a, int i, int methods) {
   static const enum fm_option_kind kinds[] = {[FM_FIELD_FLAG] = FM_OPT_FLAG,
                                               [FM_FIELD_SWITCH] = FM_OPT_FLAG,
                                               [FM_FIELD_INT] = FM_OPT_INT,
@@ -35,8 +35,18 @@ static struct fm_option field_option(struct args *a, int i) {
   void *place = (char *)&a->recipe + f->offset;
   if (f->kind == FM_FIELD_TEXT) place = &a->text[i];
   if (f->kind == FM_FIELD_SWITCH) place = &a->skip_background;
-  return (struct fm_option){f->key,  kinds[f->kind], place,   f->argument,
-                            f->help, f->low,         f->high, &a->given[i]};
+  const char *help = f->methods & methods ? f->help : "";
+  return (struct fm_option){f->key, kinds[f->kind], place, f->argument, help, f->low, f->high, &a->given[i]};
+}
+
+/* The method whose constants the help shows. */
+static int named_method(int argc, char **argv) {
+  struct fm_recipe recipe;
+  fm_recipe_default(&recipe);
+  for (int i = 0; i + 1 < argc; i++)
+    if (strcmp(argv[i], "--method") == 0) snprintf(recipe.method, sizeof recipe.method, "%.15s", argv[i + 1]);
+  const struct fm_method *method = fm_method_of(&recipe);
+  return method ? method->bit : FM_CDO;
 }
 
 static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struct args *a,
@@ -62,7 +72,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   size_t count = sizeof own / sizeof *own;
   struct fm_option options[OPTIONS];
   memcpy(options, own, sizeof own);
-  for (int i = 0; i < FM_FIELDS; i++) options[count++] = field_option(a, i);
+  int methods = named_method(argc, argv);
+  for (int i = 0; i < FM_FIELDS; i++) options[count++] = field_option(a, i, methods);
   int n;
   FM_TRY(fm_options_parse(ctx, fm_command_find("train"), options, count, argc, argv, positional, &n, help));
   if (*help) return FM_OK;
@@ -75,19 +86,34 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   return FM_OK;
 }
 
-/* Command line over recipe over defaults. */
+/* A constant of the command line into the recipe. */
+static enum fm_status give(struct fm_context *ctx, const struct args *a, int i, struct fm_recipe *recipe) {
+  const struct fm_field *f = &fm_fields[i];
+  if (!fm_recipe_has(recipe, i))
+    return fm_error(ctx, FM_USAGE, "--%s means nothing to the method %s", f->key, recipe->method);
+  if (f->kind == FM_FIELD_TEXT) return fm_recipe_set(ctx, recipe, f->key, a->text[i], "the command line");
+  if (f->kind == FM_FIELD_SWITCH)
+    return fm_recipe_set(ctx, recipe, f->key, a->skip_background ? "yes" : "no", "the command line");
+  memcpy((char *)recipe + f->offset, (const char *)&a->recipe + f->offset, f->size);
+  return FM_OK;
+}
+
+/* Command line over recipe over the method's defaults. */
 static enum fm_status finish_recipe(struct fm_context *ctx, struct args *a) {
-  for (int i = 0; i < FM_FIELDS; i++) {
-    if (a->given[i] && fm_fields[i].kind == FM_FIELD_TEXT)
-      FM_TRY(fm_recipe_set(ctx, &a->recipe, fm_fields[i].key, a->text[i], "the command line"));
-    if (a->given[i] && fm_fields[i].kind == FM_FIELD_SWITCH)
-      FM_TRY(fm_recipe_set(ctx, &a->recipe, fm_fields[i].key, a->skip_background ? "yes" : "no",
-                           "the command line"));
-  }
+  struct fm_recipe recipe;
+  int method = fm_field_find("method");
   if (a->recipe_name) {
-    FM_TRY(fm_recipe_read(ctx, a->recipe_name, a->given, &a->recipe));
-    memset(a->given, 1, sizeof a->given); /* a recipe says something about every constant */
+    FM_TRY(fm_recipe_read(ctx, a->recipe_name, &recipe));
+    if (a->given[method] && strcmp(recipe.method, a->text[method]) != 0)
+      return fm_error(ctx, FM_USAGE, "the recipe %s is one of the method %s, not of %s", a->recipe_name,
+                      recipe.method, a->text[method]);
+  } else {
+    FM_TRY(fm_recipe_begin(ctx, a->given[method] ? a->text[method] : "cdo", &recipe));
   }
+  for (int i = 0; i < FM_FIELDS; i++)
+    if (a->given[i] && i != method) FM_TRY(give(ctx, a, i, &recipe));
+  a->recipe = recipe;
+  if (a->recipe_name) memset(a->given, 1, sizeof a->given); /* a recipe says something about every constant */
   return fm_recipe_check(ctx, &a->recipe);
 }
 

@@ -206,11 +206,14 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   add(f, "method", "%s", r->method);
   add(f, "backbone", "%s", r->backbone);
   add(f, "size", "%ld x %ld, %s", r->size, r->size, r->resize);
-  add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out", m->data.category, m->data.learned,
-      m->data.hash, m->data.held);
-  add(f, "training", "%ld epochs of batches of %ld, seed %ld%s%s", r->epochs, r->batch, r->seed,
-      r->mom ? "" : ", without MOM", r->oom ? "" : ", without OOM");
-  add(f, "statistics", "%s", r->reestimate ? "estimated again at the end" : "as the training left them");
+  add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
+      m->data.learned, m->data.hash, m->data.held, r->seed);
+  for (int i = 0; i < FM_FIELDS; i++) {
+    char value[FM_FIELD_VALUE];
+    if ((fm_fields[i].methods & FM_EVERY) == FM_EVERY || !fm_recipe_has(r, i) || !fm_fields[i].help) continue;
+    fm_recipe_get(r, i, value);
+    add(f, fm_fields[i].key, "%s", value);
+  }
   if (m->expert.trained)
     add(f, "expert", "%s, SHA-256 of its values %.16s...", m->expert.file, m->expert.hash);
   else

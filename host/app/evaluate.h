@@ -20,7 +20,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
 
 /* What is known about a model, for reports and `flawmap info`: at most FM_MODEL_FACTS facts; their texts are
  * in room. */
-enum { FM_MODEL_FACTS = 16 };
+enum { FM_MODEL_FACTS = 24 };
 struct fm_model_facts {
   struct fm_fact fact[FM_MODEL_FACTS];
   char room[FM_MODEL_FACTS][128];

@@ -112,7 +112,7 @@ static void print_help(const struct fm_command *c, const struct fm_option *optio
       printf("%s\n", o->name);
       continue;
     }
-    if (!o->help) continue;
+    if (!o->help || !o->help[0]) continue;
     char left[64];
     snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name,
              o->argument ? " " : "", o->argument ? o->argument : "");

@@ -18,16 +18,14 @@ enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_prepr
   return FM_OK;
 }
 
-/* Resizes and crops an RGB picture. */
-static enum fm_status shape(struct fm_context *ctx, const struct fm_image *image,
-                            const struct fm_preprocess *p, unsigned char *rgb) {
+enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
+                                 const unsigned char *pixels, int width, int height, unsigned char *rgb) {
   int side = fm_preprocess_side(p);
-  if (side == p->size)
-    return fm_resize_picture(ctx, p->resize, image->pixels, image->width, image->height, 3, rgb, side, side);
+  if (side == p->size) return fm_resize_picture(ctx, p->resize, pixels, width, height, 3, rgb, side, side);
   unsigned char *whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, 3);
   if (!whole) return FM_MEMORY;
-  enum fm_status status = fm_resize_picture(ctx, p->resize, image->pixels, image->width, image->height, 3,
-                                            whole, p->size, p->size);
+  enum fm_status status =
+      fm_resize_picture(ctx, p->resize, pixels, width, height, 3, whole, p->size, p->size);
   if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, 3, rgb, side, side);
   fm_free(ctx, whole);
   return status;
@@ -41,7 +39,7 @@ enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const s
   if (width) *width = image.width;
   if (height) *height = image.height;
   enum fm_status status = fm_image_to_rgb(ctx, &image);
-  if (status == FM_OK) status = shape(ctx, &image, p, rgb);
+  if (status == FM_OK) status = fm_picture_reduce(ctx, p, image.pixels, image.width, image.height, rgb);
   fm_image_free(ctx, &image);
   return status;
 }

@@ -17,6 +17,10 @@ int fm_preprocess_side(const struct fm_preprocess *p);
 /* FM_USAGE for a size that is not 1..4096 or a crop larger than it. */
 enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_preprocess *p);
 
+/* An RGB picture of any size, resized and cropped, into rgb (side * side * 3 bytes). */
+enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
+                                 const unsigned char *pixels, int width, int height, unsigned char *rgb);
+
 /* The picture as side x side RGB into rgb (side * side * 3 bytes); its own size where width and height are
  * not NULL. */
 enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,

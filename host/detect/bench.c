@@ -22,12 +22,12 @@ static enum fm_status count_flops(struct fm_context *ctx, const struct fm_bench_
 static enum fm_status make_weights(struct fm_bench *b) {
   struct fm_graph graph;
   FM_TRY(fm_backbone_build(fm_device_context(b->d), b->pass->backbone, b->pass->size, &graph));
-  enum fm_status status = fm_weights_make(&graph, &b->expert);
-  if (status == FM_OK) status = fm_weights_make(&graph, &b->apprentice);
+  enum fm_status status = fm_weights_make(&graph, &b->model.expert.weights);
+  if (status == FM_OK) status = fm_weights_make(&graph, &b->model.learned);
   fm_graph_free(&graph);
   FM_TRY(status);
-  fm_weights_fill(&b->expert, 1, "expert.");
-  fm_weights_fill(&b->apprentice, 1, "apprentice.");
+  fm_weights_fill(&b->model.expert.weights, 1, "expert.");
+  fm_weights_fill(&b->model.learned, 1, "apprentice.");
   return FM_OK;
 }
 
@@ -46,9 +46,10 @@ static enum fm_status make_pictures(struct fm_bench *b, unsigned char **rgb) {
 
 static enum fm_status infer(void *arg) {
   struct fm_bench *b = arg;
-  fm_cdo_scorer_enqueue(b->scorer);
+  fm_scorer_cells(b->scorer);
+  fm_scorer_map(b->scorer);
   FM_TRY(fm_device_finish(b->d));
-  return fm_cdo_scorer_read(b->scorer, b->pass->batch, b->maps);
+  return fm_scorer_read(b->scorer, b->pass->batch, b->maps, NULL);
 }
 
 static enum fm_status train(void *arg) {
@@ -73,30 +74,32 @@ static enum fm_status prepare(struct fm_bench *b) {
                                .gamma = 2,
                                .overlap = true,
                                .adam = {4e-4, 0.9, 0.999, 1e-8, 1e-4}};
-    status = fm_cdo_trainer_make(b->d, &o, &b->expert, &b->apprentice, &b->trainer);
+    status = fm_cdo_trainer_make(b->d, &o, &b->model.expert.weights, &b->model.learned, &b->trainer);
     if (status == FM_OK) status = fm_cdo_trainer_load(b->trainer, p->batch, rgb, b->mask);
   } else if (status == FM_OK) {
-    status = fm_cdo_scorer_make(b->d, p->backbone, p->batch, p->size, &b->expert, &b->apprentice, &b->scorer);
+    status = fm_scorer_make(b->d, &b->model, p->batch, false, &b->scorer);
     b->maps = fm_alloc(ctx, (size_t)p->batch * (size_t)p->size * (size_t)p->size, sizeof *b->maps);
     if (!b->maps) status = FM_MEMORY;
     /* this leaves the pictures in the nets' inputs */
-    if (status == FM_OK) status = fm_cdo_scorer_run(b->scorer, p->batch, rgb, b->maps);
+    if (status == FM_OK) status = fm_scorer_run(b->scorer, p->batch, rgb, b->maps, NULL);
   }
   fm_free(ctx, rgb);
   return status;
 }
 
 enum fm_status fm_bench_open(struct fm_device *d, const struct fm_bench_pass *pass, struct fm_bench *b) {
-  *b = (struct fm_bench){.d = d, .pass = pass};
+  *b = (struct fm_bench){.d = d, .pass = pass, .model.backbone = pass->backbone};
+  fm_recipe_default(&b->model.recipe);
+  b->model.recipe.size = pass->size;
   return prepare(b);
 }
 
 void fm_bench_close(struct fm_bench *b) {
   struct fm_context *ctx = fm_device_context(b->d);
-  fm_cdo_scorer_free(b->scorer);
+  fm_scorer_free(b->scorer);
   fm_cdo_trainer_free(b->trainer);
-  fm_weights_free(&b->expert);
-  fm_weights_free(&b->apprentice);
+  fm_weights_free(&b->model.expert.weights);
+  fm_weights_free(&b->model.learned);
   fm_free(ctx, b->maps);
   fm_free(ctx, b->mask);
 }

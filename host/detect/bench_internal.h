@@ -4,12 +4,13 @@
 
 #include "detect/bench.h"
 #include "detect/cdo.h"
+#include "detect/scorer.h"
 
 struct fm_bench {
   struct fm_device *d;
   const struct fm_bench_pass *pass;
-  struct fm_weights expert, apprentice;
-  struct fm_cdo_scorer *scorer;   /* inference */
+  struct fm_model model;          /* only what the networks need */
+  struct fm_scorer *scorer;       /* inference */
   struct fm_cdo_trainer *trainer; /* training */
   unsigned char *mask;            /* the masks the trainer has */
   float *maps;

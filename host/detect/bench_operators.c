@@ -75,7 +75,7 @@ static enum fm_status infer_round(struct recorder *r) {
   const struct fm_bench_pass *p = r->bench->pass;
   struct fm_net *net[2];
   for (int i = 0; i < 2; i++) {
-    net[i] = fm_cdo_scorer_net(r->bench->scorer, i);
+    net[i] = r->bench->scorer->net[i];
     FM_TRY(run_net(r, net[i], fm_net_forward));
   }
   const struct fm_acts *grid = fm_net_tap(net[0], 0);
@@ -93,7 +93,7 @@ static enum fm_status infer_round(struct recorder *r) {
   fm_gaussian_run(r->d, &r->gaussian, &r->map, &r->scratch, grid->n, p->size, p->size);
   FM_TRY(end_named(r, "gaussian", &map, 4 * fm_step_bytes(&map)));
   begin_step(r);
-  FM_TRY(fm_cdo_scorer_read(r->bench->scorer, p->batch, r->bench->maps));
+  FM_TRY(fm_scorer_read(r->bench->scorer, p->batch, r->bench->maps, NULL));
   return end_named(r, "read map", &map, 2 * fm_step_bytes(&map));
 }
 

@@ -1,7 +1,6 @@
 #include "detect/cdo.h"
 
 #include "base/memory.h"
-#include "op/map.h"
 #include "op/simple.h"
 
 #include <math.h>
@@ -132,79 +131,4 @@ struct fm_net *fm_cdo_trainer_expert(struct fm_cdo_trainer *t) {
 }
 const struct fm_buffer *fm_cdo_trainer_moments(const struct fm_cdo_trainer *t) {
   return t->moments;
-}
-
-struct fm_cdo_scorer {
-  struct fm_device *d;
-  int batch, size, n;
-  struct fm_net *net[2];
-  struct fm_buffer rgb, distance, map, scratch;
-  struct fm_gaussian gaussian;
-};
-
-enum fm_status fm_cdo_scorer_make(struct fm_device *d, const struct fm_backbone *b, int batch, int size,
-                                  const struct fm_weights *expert, const struct fm_weights *apprentice,
-                                  struct fm_cdo_scorer **scorer) {
-  *scorer = NULL;
-  struct fm_cdo_scorer *s = fm_alloc(fm_device_context(d), 1, sizeof *s);
-  if (!s) return FM_MEMORY;
-  *s = (struct fm_cdo_scorer){.d = d, .batch = batch, .size = size, .n = batch};
-  size_t pixels = (size_t)batch * (size_t)size * (size_t)size;
-  enum fm_status status = fm_net_make(d, b, FM_NET_INFER, batch, size, expert, &s->net[0]);
-  if (status == FM_OK) status = fm_net_make(d, b, FM_NET_INFER, batch, size, apprentice, &s->net[1]);
-  if (status == FM_OK) status = fm_buffer_make(d, pixels * 3 + 16, &s->rgb);
-  if (status == FM_OK) status = fm_buffer_make(d, pixels / 16 * sizeof(float), &s->distance);
-  if (status == FM_OK) status = fm_buffer_make(d, pixels * sizeof(float), &s->map);
-  if (status == FM_OK) status = fm_buffer_make(d, pixels * sizeof(float), &s->scratch);
-  if (status == FM_OK) status = fm_gaussian_make(d, 4, &s->gaussian);
-  if (status != FM_OK) {
-    fm_cdo_scorer_free(s);
-    return status;
-  }
-  *scorer = s;
-  return FM_OK;
-}
-
-void fm_cdo_scorer_free(struct fm_cdo_scorer *s) {
-  if (!s) return;
-  struct fm_device *d = s->d;
-  fm_net_free(s->net[0]);
-  fm_net_free(s->net[1]);
-  fm_gaussian_free(d, &s->gaussian);
-  struct fm_buffer *const own[] = {&s->rgb, &s->distance, &s->map, &s->scratch};
-  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
-  fm_free(fm_device_context(d), s);
-}
-
-struct fm_net *fm_cdo_scorer_net(struct fm_cdo_scorer *s, int which) {
-  return s->net[which];
-}
-
-/* Map: the taps' discrepancies live on tap 1's grid, so they are added there and enlarged once. */
-void fm_cdo_scorer_enqueue(struct fm_cdo_scorer *s) {
-  fm_net_forward(s->net[0]);
-  fm_net_forward(s->net[1]);
-  const struct fm_acts *grid = fm_net_tap(s->net[0], 0);
-  for (int i = 0; i < FM_TAPS; i++)
-    fm_discrepancy(s->d, fm_net_tap(s->net[0], i), fm_net_tap(s->net[1], i), grid->h, grid->w, i > 0,
-                   &s->distance, NULL, NULL);
-  fm_enlarge(s->d, &s->distance, grid->n, grid->h, grid->w, &s->map, s->size, s->size);
-  fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, grid->n, s->size, s->size);
-}
-
-enum fm_status fm_cdo_scorer_read(struct fm_cdo_scorer *s, int n, float *maps) {
-  return fm_buffer_read(s->d, &s->map, 0, maps, (size_t)n * (size_t)s->size * (size_t)s->size * sizeof *maps);
-}
-
-enum fm_status fm_cdo_scorer_run(struct fm_cdo_scorer *s, int n, const unsigned char *rgb, float *maps) {
-  size_t pixels = (size_t)s->size * (size_t)s->size;
-  for (int at = 0; at < n; at += s->batch) {
-    int now = n - at < s->batch ? n - at : s->batch;
-    for (int i = 0; i < 2; i++) fm_net_set_batch(s->net[i], now);
-    FM_TRY(fm_buffer_write(s->d, &s->rgb, 0, rgb + (size_t)at * pixels * 3, (size_t)now * pixels * 3));
-    for (int i = 0; i < 2; i++) fm_picture(s->d, &s->rgb, fm_net_input(s->net[i]));
-    fm_cdo_scorer_enqueue(s);
-    FM_TRY(fm_cdo_scorer_read(s, now, maps + (size_t)at * pixels));
-  }
-  return fm_device_status(s->d);
 }

@@ -2,7 +2,8 @@
  * with it on good pixels and to disagree on synthetic anomalies, and the map of their disagreement. The
  * equations: docs/math/cdo.md.
  *
- * Two objects: a trainer makes steps, a scorer makes maps. Both take 8-bit RGB pictures of size x size. */
+ * A trainer makes steps with 8-bit RGB pictures of size x size; train.c is the loop around it, cdo_score.c
+ * the map. */
 #ifndef FM_DETECT_CDO_H
 #define FM_DETECT_CDO_H
 
@@ -51,20 +52,5 @@ struct fm_net *fm_cdo_trainer_expert(struct fm_cdo_trainer *t);
 
 /* First and second moment, as long as the apprentice's vectors. */
 const struct fm_buffer *fm_cdo_trainer_moments(const struct fm_cdo_trainer *t); /* [2] */
-
-struct fm_cdo_scorer;
-
-enum fm_status fm_cdo_scorer_make(struct fm_device *d, const struct fm_backbone *b, int batch, int size,
-                                  const struct fm_weights *expert, const struct fm_weights *apprentice,
-                                  struct fm_cdo_scorer **scorer);
-void fm_cdo_scorer_free(struct fm_cdo_scorer *s);
-
-/* Maps [n][size][size] of n pictures, any number: the scorer goes through them in batches. */
-enum fm_status fm_cdo_scorer_run(struct fm_cdo_scorer *s, int n, const unsigned char *rgb, float *maps);
-
-/* The two halves of it: what is in the nets' inputs is scored, enqueued; and read. For verify and bench. */
-struct fm_net *fm_cdo_scorer_net(struct fm_cdo_scorer *s, int which); /* 0 expert, 1 apprentice */
-void fm_cdo_scorer_enqueue(struct fm_cdo_scorer *s);
-enum fm_status fm_cdo_scorer_read(struct fm_cdo_scorer *s, int n, float *maps);
 
 #endif

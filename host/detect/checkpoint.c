@@ -2,6 +2,7 @@
 #include "detect/checkpoint.h"
 
 #include "base/memory.h"
+#include "detect/detector.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,12 +15,13 @@ static const char *const moment_prefix[2] = {"moment1.", "moment2."};
 
 enum fm_status fm_checkpoint_make(struct fm_context *ctx, const struct fm_recipe *recipe,
                                   struct fm_checkpoint *c) {
-  const struct fm_backbone *backbone;
+  const struct fm_method *method;
   *c = (struct fm_checkpoint){.recipe = *recipe};
-  enum fm_status status = fm_backbone_find(ctx, recipe->backbone, &backbone);
+  enum fm_status status = fm_method_find(ctx, recipe->method, &method);
+  if (status == FM_OK && !method->resumes)
+    status = fm_error(ctx, FM_FORMAT, "the method %s has no checkpoints", method->name);
   struct fm_weights *const sets[] = {&c->weights, &c->moment[0], &c->moment[1]};
-  for (int i = 0; i < 3 && status == FM_OK; i++)
-    status = fm_backbone_weights(ctx, backbone, (int)recipe->size, sets[i]);
+  for (int i = 0; i < 3 && status == FM_OK; i++) status = method->shape(ctx, recipe, sets[i]);
   if (status == FM_OK && !(c->log = fm_strdup(ctx, ""))) status = FM_MEMORY;
   if (status != FM_OK) fm_checkpoint_free(ctx, c);
   return status;
@@ -90,7 +92,7 @@ static enum fm_status put_all(const struct fm_checkpoint *c, struct fm_safetenso
   FM_TRY(fm_safetensors_out_meta(out, "log", c->log));
   for (int i = 0; i < ENTRIES; i++)
     FM_TRY(put_number(out, entry[i].key, entry[i].whole ? (double)*entry[i].whole : *entry[i].number));
-  FM_TRY(fm_weights_save(&c->weights, out, "apprentice."));
+  FM_TRY(fm_weights_save(&c->weights, out, fm_method_of(&c->recipe)->prefix));
   for (int i = 0; i < 2; i++) FM_TRY(put_moment(&c->moment[i], out, moment_prefix[i]));
   return FM_OK;
 }
@@ -148,8 +150,9 @@ static enum fm_status get_all(struct fm_context *ctx, const struct fm_safetensor
   if (!copy) return FM_MEMORY;
   fm_free(ctx, c->log);
   c->log = copy;
-  FM_TRY(fm_weights_load(&c->weights, file, "apprentice."));
-  FM_TRY(fm_weights_check(&c->weights, fm_safetensors_path(file), "apprentice."));
+  const char *prefix = fm_method_of(&c->recipe)->prefix;
+  FM_TRY(fm_weights_load(&c->weights, file, prefix));
+  FM_TRY(fm_weights_check(&c->weights, fm_safetensors_path(file), prefix));
   for (int i = 0; i < 2; i++) FM_TRY(get_moment(&c->moment[i], file, moment_prefix[i]));
   return FM_OK;
 }
@@ -173,6 +176,7 @@ enum fm_status fm_checkpoint_read(struct fm_context *ctx, const char *path, stru
 enum fm_status fm_checkpoint_agrees(struct fm_context *ctx, const struct fm_checkpoint *c, const char *path,
                                     const struct fm_recipe *recipe, const bool *given) {
   for (int i = 0; i < FM_FIELDS && given; i++) {
+    if (!fm_recipe_has(recipe, i)) continue;
     char here[FM_FIELD_VALUE], there[FM_FIELD_VALUE];
     fm_recipe_get(recipe, i, here);
     fm_recipe_get(&c->recipe, i, there);

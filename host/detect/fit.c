@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "detect/score_set.h"
 
 #include <stdio.h>
@@ -85,6 +86,32 @@ static enum fm_status look_around(struct run *r, struct fm_model *model) {
   return FM_OK;
 }
 
+/* With few pictures all of them are needed to learn from. */
+static enum fm_status few(struct run *r) {
+  const struct fm_category *c = r->fit->category;
+  size_t shots = (size_t)r->recipe.shots;
+  if (shots > c->train_count)
+    return fm_error(r->ctx, FM_USAGE, "--shots %zu is too much: '%s' has %zu good training pictures", shots,
+                    c->name, c->train_count);
+  uint32_t *order = fm_alloc(r->ctx, c->train_count, sizeof *order);
+  r->split.learn = fm_alloc(r->ctx, shots, sizeof *r->split.learn);
+  if (!order || !r->split.learn) {
+    fm_free(r->ctx, order);
+    return FM_MEMORY;
+  }
+  struct fm_rng rng = fm_rng_stream((uint64_t)r->recipe.seed, "shots");
+  fm_rng_permutation(&rng, order, (uint32_t)c->train_count);
+  for (size_t i = 0; i < shots; i++) r->split.learn[i] = c->train[order[i]];
+  r->split.learn_count = shots;
+  fm_free(r->ctx, order);
+  return FM_OK;
+}
+
+static enum fm_status split(struct run *r) {
+  if (r->recipe.shots) return few(r);
+  return fm_dataset_holdout(r->ctx, r->fit->category, r->recipe.hold_out, &r->split);
+}
+
 static enum fm_status describe(struct run *r, struct fm_model *m) {
   const struct fm_facts *f = fm_device_facts(r->d);
   *m = (struct fm_model){.ctx = r->ctx, .recipe = r->recipe};
@@ -117,12 +144,7 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
                     "will be flagged "
                     "than they promise; --hold-out 20%% or --calibrate DIR give honest ones");
   }
-  float *scores = fm_alloc(r->ctx, count, sizeof *scores);
-  if (!scores) return FM_MEMORY;
-  enum fm_status status = fm_score_set_scores(r->d, m, samples, count, "thresholds", scores);
-  if (status == FM_OK) status = fm_model_calibrate(m, count, scores, what, samples == r->split.learn);
-  fm_free(r->ctx, scores);
-  return status;
+  return fm_model_calibrate(r->d, m, samples, count, what, samples == r->split.learn);
 }
 
 static enum fm_status learn(struct run *r, struct fm_model *m) {
@@ -137,7 +159,15 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
                        .log = r->log,
                        .resume = r->resumed ? &r->from : NULL};
   FM_TRY(describe(r, m));
-  FM_TRY(fm_train_run(r->d, &t, &m->apprentice));
+  const struct fm_method *method = fm_method_of(&r->recipe);
+  size_t bytes;
+  if (method->memory) {
+    char what[80];
+    FM_TRY(method->memory(r->d, &t, &bytes));
+    snprintf(what, sizeof what, "fit %s to %zu pictures", method->name, t.count);
+    FM_TRY(fm_memory_check(r->d, what, bytes, "use fewer pictures (--shots) or a smaller --size"));
+  }
+  FM_TRY(method->fit(r->d, &t, &m->learned));
   FM_TRY(calibrate(r, m));
   FM_TRY(fm_model_save(m, fit->path, fit->thin));
   return fm_file_exists(r->checkpoint) ? fm_file_remove(r->ctx, r->checkpoint) : FM_OK;
@@ -153,7 +183,7 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
   if (status == FM_OK) status = check_place(&r);
   if (status == FM_OK) status = look_around(&r, model);
   if (status == FM_OK && !r.finished) {
-    status = fm_dataset_holdout(r.ctx, fit->category, r.recipe.hold_out, &r.split);
+    status = split(&r);
     if (status == FM_OK) status = learn(&r, model);
     fm_holdout_free(r.ctx, &r.split);
   }

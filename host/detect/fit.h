@@ -2,7 +2,7 @@
 #ifndef FM_DETECT_FIT_H
 #define FM_DETECT_FIT_H
 
-#include "detect/train.h"
+#include "detect/detector.h"
 
 struct fm_fit {
   struct fm_recipe recipe;

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "detect/cdo.h"
+#include "detect/scorer.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -215,22 +216,27 @@ static enum fm_status compare_taps(struct golden *g, const char *prefix, const s
 }
 
 static enum fm_status verify_maps(struct golden *g) {
-  struct fm_cdo_scorer *s;
-  FM_TRY(fm_cdo_scorer_make(g->d, g->backbone, g->batch, g->size, &g->expert, &g->apprentice, &s));
+  struct fm_scorer *s;
+  struct fm_model model = {
+      .ctx = g->ctx, .backbone = g->backbone, .expert.weights = g->expert, .learned = g->apprentice};
+  fm_recipe_default(&model.recipe);
+  model.recipe.size = g->size;
+  FM_TRY(fm_scorer_make(g->d, &model, g->batch, false, &s));
   size_t count = (size_t)g->batch * (size_t)g->size * (size_t)g->size;
   float *map = fm_alloc(g->ctx, count, sizeof *map);
   enum fm_status status = map ? FM_OK : FM_MEMORY;
   for (int i = 0; i < 2 && status == FM_OK; i++)
-    status = fm_acts_write(g->d, fm_net_input(fm_cdo_scorer_net(s, i)), g->pictures);
+    status = fm_acts_write(g->d, fm_net_input(s->net[i]), g->pictures);
   if (status == FM_OK) {
-    fm_cdo_scorer_enqueue(s);
-    status = compare_taps(g, "expert", fm_cdo_scorer_net(s, 0));
+    fm_scorer_cells(s);
+    fm_scorer_map(s);
+    status = compare_taps(g, "expert", s->net[0]);
   }
-  if (status == FM_OK) status = compare_taps(g, "apprentice.eval", fm_cdo_scorer_net(s, 1));
-  if (status == FM_OK) status = fm_cdo_scorer_read(s, g->batch, map);
+  if (status == FM_OK) status = compare_taps(g, "apprentice.eval", s->net[1]);
+  if (status == FM_OK) status = fm_scorer_read(s, g->batch, map, NULL);
   if (status == FM_OK) status = compare(g, "map", map, count);
   fm_free(g->ctx, map);
-  fm_cdo_scorer_free(s);
+  fm_scorer_free(s);
   return status;
 }
 

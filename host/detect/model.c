@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "detect/detector.h"
 #include "file/pth.h"
 
 #include <math.h>
@@ -125,7 +126,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
     FM_TRY(put_threshold(out, "pixel", &m->pixel));
   }
   if (!thin) FM_TRY(fm_weights_save(&m->expert.weights, out, "expert."));
-  return fm_weights_save(&m->apprentice, out, "apprentice.");
+  return fm_weights_save(&m->learned, out, fm_method_of(&m->recipe)->prefix);
 }
 
 enum fm_status fm_model_save(const struct fm_model *model, const char *path, bool thin) {
@@ -175,6 +176,19 @@ static enum fm_status get_network(struct fm_model *m, const struct fm_safetensor
   return fm_weights_check(w, fm_safetensors_path(file), prefix);
 }
 
+/* What the method learned: of shapes that the recipe decides on, or of any that the method accepts. */
+static enum fm_status get_learned(struct fm_model *m, const struct fm_safetensors *file, const char *path) {
+  const struct fm_method *method = fm_method_of(&m->recipe);
+  if (method->shape) {
+    FM_TRY(method->shape(m->ctx, &m->recipe, &m->learned));
+    FM_TRY(fm_weights_load(&m->learned, file, method->prefix));
+  } else {
+    FM_TRY(fm_weights_take(m->ctx, file, method->prefix, &m->learned));
+  }
+  FM_TRY(fm_weights_check(&m->learned, path, method->prefix));
+  return method->accept ? method->accept(m, path) : FM_OK;
+}
+
 /* The expert of a thin model: found elsewhere, and checked to be the one it was trained with. */
 static enum fm_status get_expert_elsewhere(struct fm_model *m, const char *path, const char *weights) {
   struct fm_expert found;
@@ -198,7 +212,7 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   FM_TRY(get_head(m->ctx, file, m));
   FM_TRY(get_flag(m->ctx, file, "expert.inside", &inside));
   m->thin = !inside;
-  FM_TRY(get_network(m, file, "apprentice.", &m->apprentice));
+  FM_TRY(get_learned(m, file, path));
   if (inside) return get_network(m, file, "expert.", &m->expert.weights);
   return get_expert_elsewhere(m, path, weights);
 }
@@ -216,7 +230,7 @@ enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const cha
 
 void fm_model_free(struct fm_model *model) {
   fm_expert_free(&model->expert);
-  fm_weights_free(&model->apprentice);
+  fm_weights_free(&model->learned);
 }
 
 enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,
@@ -226,7 +240,7 @@ enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *rec
   FM_TRY(fm_backbone_find(ctx, recipe->backbone, &m->backbone));
   struct fm_safetensors *file;
   FM_TRY(fm_tensors_read(ctx, apprentice, &file));
-  enum fm_status status = get_network(m, file, "", &m->apprentice);
+  enum fm_status status = get_network(m, file, "", &m->learned);
   fm_safetensors_free(ctx, file);
   if (status == FM_OK) status = fm_expert_load(ctx, m->backbone, expert, &m->expert);
   snprintf(m->data.category, sizeof m->data.category, "unknown");

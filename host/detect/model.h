@@ -2,8 +2,8 @@
  *
  * Metadata: flawmap.model (format version), recipe.* (every constant), what it was trained with (data set,
  * its list's hash, device, the expert's name and hash) and the thresholds with their origin. Tensors:
- * expert.* and apprentice.*. A thin file leaves the expert out and names it by its hash. No date and no path:
- * the same training gives the same bytes.
+ * expert.* and what the method learned under its own prefix (CDO: apprentice.*). A thin file leaves the
+ * expert out and names it by its hash. No date and no path: the same training gives the same bytes.
  *
  * Files are hostile: every value, shape and number is checked, and numbers that are not finite are refused.
  */
@@ -53,7 +53,7 @@ struct fm_model {
   const struct fm_backbone *backbone;
   struct fm_recipe recipe;
   struct fm_expert expert;
-  struct fm_weights apprentice;
+  struct fm_weights learned; /* by the method; CDO: the apprentice */
   struct fm_model_data data;
   char device[256];
   bool thin; /* the file it came from leaves the expert out */
@@ -67,8 +67,8 @@ enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const cha
 void fm_model_free(struct fm_model *model);
 enum fm_status fm_model_save(const struct fm_model *model, const char *path, bool thin);
 
-/* A model from two weight files with plain names (an expert and an apprentice trained elsewhere). The recipe
- * names method, backbone and size; the model has no thresholds. */
+/* A CDO model from two weight files with plain names (an expert and an apprentice trained elsewhere). The
+ * recipe names method, backbone and size; the model has no thresholds. */
 enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,
                              const char *apprentice, struct fm_model *model);
 

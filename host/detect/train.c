@@ -92,8 +92,7 @@ static enum fm_status begin_state(struct run *r) {
 
 /* What training takes is known before anything is taken: one line, and a refusal in numbers. */
 static enum fm_status plan_memory(struct run *r, const struct fm_cdo_options *o) {
-  const struct fm_facts *f = fm_device_facts(r->d);
-  size_t before = fm_device_live(r->d).bytes, available = fm_memory_available();
+  size_t before = fm_device_live(r->d).bytes;
   fm_device_rehearse(r->d, true);
   enum fm_status status =
       fm_cdo_trainer_make(r->d, o, &r->t->expert->weights, &r->state.weights, &r->trainer);
@@ -102,19 +101,10 @@ static enum fm_status plan_memory(struct run *r, const struct fm_cdo_options *o)
   r->trainer = NULL;
   fm_device_rehearse(r->d, false);
   FM_TRY(status);
-  fm_note(r->ctx, "memory: %.0f MiB on the device to train %s with batches of %d at %d x %d",
-          (double)bytes / 0x1p20, o->backbone->name, o->batch, o->size, o->size);
-  if (bytes > f->global_memory)
-    return fm_error(r->ctx, FM_MEMORY,
-                    "training needs %.0f MiB of memory on '%s', which has %.0f MiB; use a smaller --batch "
-                    "or --size",
-                    (double)bytes / 0x1p20, f->name, (double)f->global_memory / 0x1p20);
-  if (f->unified_memory && available && bytes > available)
-    return fm_error(r->ctx, FM_MEMORY,
-                    "training needs %.0f MiB of memory, and this computer has %.0f MiB left; use a smaller "
-                    "--batch or --size, or end other programs",
-                    (double)bytes / 0x1p20, (double)available / 0x1p20);
-  return FM_OK;
+  char what[120];
+  snprintf(what, sizeof what, "train %s with batches of %d at %d x %d", o->backbone->name, o->batch, o->size,
+           o->size);
+  return fm_memory_check(r->d, what, bytes, "use a smaller --batch or --size");
 }
 
 static enum fm_status begin_trainer(struct run *r) {

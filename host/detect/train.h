@@ -8,18 +8,7 @@
 #ifndef FM_DETECT_TRAIN_H
 #define FM_DETECT_TRAIN_H
 
-#include "detect/checkpoint.h"
-
-struct fm_train {
-  struct fm_recipe recipe;
-  const char *category;
-  const struct fm_sample *samples; /* to learn from */
-  size_t count;
-  const char *data_hash; /* 16 digits */
-  const struct fm_expert *expert;
-  const char *checkpoint, *log;       /* paths; NULL: none is written */
-  const struct fm_checkpoint *resume; /* NULL: from the beginning */
-};
+#include "detect/detector.h"
 
 /* The trained apprentice into weights (made here; fm_weights_free). The last checkpoint stays on the disk. */
 enum fm_status fm_train_run(struct fm_device *d, const struct fm_train *t, struct fm_weights *weights);

@@ -7,18 +7,33 @@
 #include <stdio.h>
 #include <string.h>
 
+enum fm_status fm_weights_add(struct fm_weights *w, const char *name, int dims, const size_t *shape,
+                              bool trained) {
+  FM_TRY(fm_grow(w->ctx, (void **)&w->item, &w->capacity, w->count, sizeof *w->item));
+  struct fm_weight *item = &w->item[w->count];
+  *item = (struct fm_weight){.dims = dims, .count = 1, .offset = w->total, .trained = trained};
+  bool fits = dims <= 4 && strlen(name) < sizeof item->name;
+  for (int i = 0; i < dims && fits; i++) {
+    item->shape[i] = shape[i];
+    fits = fm_mul(item->count, shape[i], &item->count);
+  }
+  if (!fits || !fm_add(w->total, item->count, &w->total))
+    return fm_error(w->ctx, FM_LIMIT, "a tensor '%.80s' of this shape is not possible", name);
+  snprintf(item->name, sizeof item->name, "%s", name);
+  w->count++;
+  return FM_OK;
+}
+
+enum fm_status fm_weights_allocate(struct fm_weights *w) {
+  w->value = fm_alloc(w->ctx, w->total, sizeof *w->value);
+  return w->value ? FM_OK : FM_MEMORY;
+}
+
 static enum fm_status add(struct fm_weights *w, const char *name, const char *suffix, int dims,
                           const size_t *shape, bool trained) {
-  FM_TRY(fm_grow(w->ctx, (void **)&w->item, &w->capacity, w->count, sizeof *w->item));
-  struct fm_weight *item = &w->item[w->count++];
-  *item = (struct fm_weight){.dims = dims, .count = 1, .offset = w->total, .trained = trained};
-  snprintf(item->name, sizeof item->name, "%s.%s", name, suffix);
-  for (int i = 0; i < dims; i++) {
-    item->shape[i] = shape[i];
-    item->count *= shape[i];
-  }
-  w->total += item->count;
-  return FM_OK;
+  char whole[FM_NAME + 16];
+  snprintf(whole, sizeof whole, "%s.%s", name, suffix);
+  return fm_weights_add(w, whole, dims, shape, trained);
 }
 
 enum fm_status fm_weights_make(const struct fm_graph *g, struct fm_weights *w) {
@@ -33,8 +48,7 @@ enum fm_status fm_weights_make(const struct fm_graph *g, struct fm_weights *w) {
       for (int p = 0; p < 4; p++) FM_TRY(add(w, n->name, parts[p], 1, (size_t[]){(size_t)n->c}, p < 2));
     }
   }
-  w->value = fm_alloc(w->ctx, w->total, sizeof *w->value);
-  return w->value ? FM_OK : FM_MEMORY;
+  return fm_weights_allocate(w);
 }
 
 void fm_weights_free(struct fm_weights *w) {
@@ -42,6 +56,12 @@ void fm_weights_free(struct fm_weights *w) {
   fm_free(w->ctx, w->item);
   fm_free(w->ctx, w->value);
   *w = (struct fm_weights){0};
+}
+
+const struct fm_weight *fm_weights_find(const struct fm_weights *w, const char *name) {
+  for (size_t i = 0; i < w->count; i++)
+    if (strcmp(w->item[i].name, name) == 0) return &w->item[i];
+  return NULL;
 }
 
 float *fm_weights_at(const struct fm_weights *w, const char *name, const char *suffix) {
@@ -106,6 +126,18 @@ enum fm_status fm_weights_load(struct fm_weights *w, const struct fm_safetensors
     FM_TRY(fm_safetensors_floats(w->ctx, file, name, item->dims, item->shape, w->value + item->offset));
   }
   return FM_OK;
+}
+
+enum fm_status fm_weights_take(struct fm_context *ctx, const struct fm_safetensors *file, const char *prefix,
+                               struct fm_weights *w) {
+  size_t n = strlen(prefix);
+  *w = (struct fm_weights){.ctx = ctx};
+  for (size_t i = 0; i < fm_safetensors_count(file); i++) {
+    const struct fm_tensor *t = fm_safetensors_at(file, i);
+    if (strncmp(t->name, prefix, n) == 0) FM_TRY(fm_weights_add(w, t->name + n, t->dims, t->shape, false));
+  }
+  FM_TRY(fm_weights_allocate(w));
+  return fm_weights_load(w, file, prefix);
 }
 
 enum fm_status fm_weights_save(const struct fm_weights *w, struct fm_safetensors_out *out,

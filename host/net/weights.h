@@ -24,6 +24,15 @@ struct fm_weights {
 enum fm_status fm_weights_make(const struct fm_graph *g, struct fm_weights *w);
 void fm_weights_free(struct fm_weights *w);
 
+/* For tensors that are no network's: begin with {.ctx = ctx}, add each (at most four dims), then allocate;
+ * values are zero. trained: an optimiser moves it. A size that overflows is FM_LIMIT. */
+enum fm_status fm_weights_add(struct fm_weights *w, const char *name, int dims, const size_t *shape,
+                              bool trained);
+enum fm_status fm_weights_allocate(struct fm_weights *w);
+
+/* The tensor of that name, or NULL. */
+const struct fm_weight *fm_weights_find(const struct fm_weights *w, const char *name);
+
 /* NULL where there is no such parameter (a fault in flawmap itself). */
 float *fm_weights_at(const struct fm_weights *w, const char *name, const char *suffix);
 
@@ -37,6 +46,10 @@ void fm_weights_init(struct fm_weights *w, enum fm_init init, uint64_t seed);
 
 /* From a file: tensors prefix + name. Missing or of another shape: FM_FORMAT. Further tensors are ignored. */
 enum fm_status fm_weights_load(struct fm_weights *w, const struct fm_safetensors *file, const char *prefix);
+
+/* Every tensor of the file whose name begins with prefix, whatever it is, as NAME without prefix. */
+enum fm_status fm_weights_take(struct fm_context *ctx, const struct fm_safetensors *file, const char *prefix,
+                               struct fm_weights *w);
 
 /* Adds every tensor as prefix + name; the values must live until the file is written. */
 enum fm_status fm_weights_save(const struct fm_weights *w, struct fm_safetensors_out *out,

@@ -28,6 +28,33 @@ void fm_loss_scratch_free(struct fm_device *d, struct fm_loss_scratch *s) {
   for (int i = 0; i < 6; i++) fm_buffer_free(d, all[i]);
 }
 
+/* Factors at the grid's positions to the gradient of one tap; `other` is the tap that it is compared with. */
+static void spread_back(struct fm_device *d, const struct fm_acts *other, const struct fm_acts *tap, int h,
+                        int w, const struct fm_loss_scratch *s, const struct fm_acts *gradient) {
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_back", ""), fm_acts_gx(d, tap->w), (size_t)tap->h,
+            (size_t)tap->n, fm_arg_buffer(&other->buffer), fm_arg_buffer(&tap->buffer), fm_arg_buffer(&s->ca),
+            fm_arg_buffer(&s->cb), fm_arg_buffer(&gradient->buffer), fm_acts_arg(other), fm_acts_arg(tap),
+            fm_acts_arg(gradient), fm_arg_int4(h, w, tap->h, tap->w),
+            fm_arg_float2(fm_resize_step(tap->h, h, true), fm_resize_step(tap->w, w, true)));
+}
+
+void fm_discrepancy_back(struct fm_device *d, const struct fm_acts *expert, const struct fm_acts *apprentice,
+                         int h, int w, const struct fm_buffer *slope, const struct fm_loss_scratch *s,
+                         const struct fm_acts *expert_gradient, const struct fm_acts *apprentice_gradient) {
+  int rows = expert->n * h;
+  fm_discrepancy(d, expert, apprentice, h, w, false, &s->distance, &s->ie, &s->ia);
+  for (int i = 0; i < 2; i++) { /* the distance is the same from both sides */
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "slope_factors", ""), (size_t)rows, 1, 1,
+              fm_arg_buffer(&s->distance), fm_arg_buffer(slope), fm_arg_buffer(i ? &s->ie : &s->ia),
+              fm_arg_buffer(i ? &s->ia : &s->ie), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb),
+              fm_arg_int2(rows, w));
+    if (i == 0)
+      spread_back(d, apprentice, expert, h, w, s, expert_gradient);
+    else
+      spread_back(d, expert, apprentice, h, w, s, apprentice_gradient);
+  }
+}
+
 void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const struct fm_acts *expert,
                  const struct fm_acts *apprentice, int h, int w, const struct fm_buffer *mask, int mask_h,
                  int mask_w, const struct fm_loss_scratch *s, const struct fm_buffer *result,
@@ -46,10 +73,5 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
             fm_arg_buffer(&s->distance), fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->ie),
             fm_arg_buffer(&s->ia), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb), size,
             fm_arg_int2(rows, o->overlap), fm_arg_float(o->gamma));
-  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_back", ""), fm_acts_gx(d, apprentice->w),
-            (size_t)apprentice->h, (size_t)apprentice->n, fm_arg_buffer(&expert->buffer),
-            fm_arg_buffer(&apprentice->buffer), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb),
-            fm_arg_buffer(&gradient->buffer), fm_acts_arg(expert), fm_acts_arg(apprentice),
-            fm_acts_arg(gradient), fm_arg_int4(h, w, apprentice->h, apprentice->w),
-            fm_arg_float2(fm_resize_step(apprentice->h, h, true), fm_resize_step(apprentice->w, w, true)));
+  spread_back(d, expert, apprentice, h, w, s, gradient);
 }

@@ -21,6 +21,11 @@ struct fm_loss_scratch {
 enum fm_status fm_loss_scratch_make(struct fm_device *d, int n, int h, int w, struct fm_loss_scratch *s);
 void fm_loss_scratch_free(struct fm_device *d, struct fm_loss_scratch *s);
 
+/* The gradients of both taps from slope = d loss / d distance on the grid, for any loss of the distances. */
+void fm_discrepancy_back(struct fm_device *d, const struct fm_acts *expert, const struct fm_acts *apprentice,
+                         int h, int w, const struct fm_buffer *slope, const struct fm_loss_scratch *scratch,
+                         const struct fm_acts *expert_gradient, const struct fm_acts *apprentice_gradient);
+
 struct fm_loss_options {
   float gamma;
   bool overlap; /* OOM */

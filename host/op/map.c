@@ -12,6 +12,11 @@ void fm_enlarge(struct fm_device *d, const struct fm_buffer *x, int n, int h, in
             fm_arg_float2((float)h / (float)ho, (float)w / (float)wo));
 }
 
+void fm_root(struct fm_device *d, const struct fm_buffer *x, int n, int h, int w, const struct fm_buffer *y) {
+  FM_LAUNCH(d, fm_kernel_get(d, "map.cl", "root", ""), fm_acts_gx(d, w), (size_t)h, (size_t)n,
+            fm_arg_buffer(x), fm_arg_buffer(y), fm_arg_int2(h, w));
+}
+
 enum fm_status fm_gaussian_make(struct fm_device *d, double sigma, struct fm_gaussian *g) {
   *g = (struct fm_gaussian){.radius = (int)(4 * sigma + 0.5)};
   struct fm_context *ctx = fm_device_context(d);

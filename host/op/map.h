@@ -8,6 +8,9 @@
 void fm_enlarge(struct fm_device *d, const struct fm_buffer *x, int n, int h, int w,
                 const struct fm_buffer *y, int ho, int wo);
 
+/* y = sqrt(max(x, 0)), number by number; y may be x. */
+void fm_root(struct fm_device *d, const struct fm_buffer *x, int n, int h, int w, const struct fm_buffer *y);
+
 /* A Gaussian of radius int(4 sigma + 0.5), edges mirrored with the edge pixel repeated (scipy's
  * gaussian_filter). */
 struct fm_gaussian {

@@ -24,8 +24,8 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   m->recipe.size = 64;
   ASSERT_OK(ctx, fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));
   ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, &m->expert));
-  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, 64, &m->apprentice));
-  fm_weights_fill(&m->apprentice, 7, "apprentice.");
+  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, 64, &m->learned));
+  fm_weights_fill(&m->learned, 7, "apprentice.");
   snprintf(m->data.category, sizeof m->data.category, "bottle");
   snprintf(m->data.hash, sizeof m->data.hash, "0123456789abcdef");
   snprintf(m->device, sizeof m->device, "a \"device\" of ours");
@@ -54,7 +54,7 @@ static void round_trip(void **state) {
   ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
   ASSERT_OK(f.ctx, fm_model_load(f.ctx, f.path, NULL, &m));
   assert_same_weights(&m.expert.weights, &f.model.expert.weights);
-  assert_same_weights(&m.apprentice, &f.model.apprentice);
+  assert_same_weights(&m.learned, &f.model.learned);
   assert_string_equal(m.data.category, "bottle");
   assert_string_equal(m.device, f.model.device);
   assert_string_equal(m.expert.hash, f.model.expert.hash);
@@ -80,7 +80,7 @@ static void thin(void **state) {
   folder_path(&f.folder, "other.safetensors", other);
   struct fm_safetensors_out *out;
   ASSERT_OK(f.ctx, fm_safetensors_out_open(f.ctx, &out));
-  ASSERT_OK(f.ctx, fm_weights_save(&f.model.apprentice, out, ""));
+  ASSERT_OK(f.ctx, fm_weights_save(&f.model.learned, out, ""));
   ASSERT_OK(f.ctx, fm_safetensors_out_write(out, other));
   fm_safetensors_out_free(out);
   assert_int_equal(fm_model_load(f.ctx, f.path, other, &m), FM_FORMAT);
@@ -90,7 +90,7 @@ static void thin(void **state) {
   struct fm_model joined;
   ASSERT_OK(f.ctx, fm_model_join(f.ctx, &f.model.recipe, other, other, &joined));
   assert_true(joined.expert.trained && !joined.has_thresholds);
-  assert_same_weights(&joined.apprentice, &f.model.apprentice);
+  assert_same_weights(&joined.learned, &f.model.learned);
   ASSERT_OK(f.ctx, fm_model_save(&joined, f.path, false));
   fm_model_free(&joined);
   ASSERT_OK(f.ctx, fm_model_load(f.ctx, f.path, NULL, &m));
