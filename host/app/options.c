@@ -92,16 +92,18 @@ enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *op
   return set(ctx, o, value, where);
 }
 
-/* Options without a help text of their own, in one line. */
+/* Options without a help text of their own, on as few lines as fit a screen. */
 static void print_rare(const struct fm_option *options, size_t count) {
-  bool any = false;
+  enum { COLUMNS = 96 };
+  size_t column = 0;
   for (size_t i = 0; i < count; i++) {
     const struct fm_option *o = &options[i];
     if (o->help || o->kind == FM_OPT_GROUP) continue;
-    printf("%s--%s", any ? " " : "  also ", o->name);
-    any = true;
+    bool wraps = column + strlen(o->name) + 3 > COLUMNS;
+    if (!column || wraps) column = (size_t)printf("%s  also", wraps ? "\n" : "") - wraps;
+    column += (size_t)printf(" --%s", o->name);
   }
-  if (any) printf("\n");
+  if (column) printf("\n");
 }
 
 static void print_help(const struct fm_command *c, const struct fm_option *options, size_t count) {
