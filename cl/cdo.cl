@@ -2,6 +2,7 @@
  *
  * A tap is resized to tap 1's grid (bilinear, aligned corners) while it is read: no resized tap is ever stored.
  *   u = f / max(|f|, 1e-12),  d = sum over channels (u_E - u_A)^2
+ * The recipe of 2025 takes f / max(|f|, 1e-12) of the tap itself for f (`unit`).
  * Position arrays are [n][h][w] on tap 1's grid. */
 #define TINY 1e-12f
 
@@ -49,6 +50,37 @@ KERNEL void discrepancy(__global const float *restrict fe, __global const float 
     if (use.y) {
       ie[at] = re;
       ia[at] = ra;
+    }
+  }
+}
+
+/* y = x / max(|x|, tiny) over the channels, r = 1 / max(|x|, tiny) where it is kept. Global size: (gx, h, n). */
+KERNEL void unit(__global const float *restrict x, __global float *restrict y, __global float *r, const int4 xd,
+                 const int4 yd, const int4 size /* h, w, keep r, 0 */) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    FV sum = ZERO;
+    for (int b = 0; b < xd.x; b++) {
+      const FV v = LOAD(x + AT(xd, n, b, row, i));
+      sum = FMA(v, v, sum);
+    }
+    const float s = 1.0f / fmax(sqrt(sum_of(sum)), TINY);
+    for (int b = 0; b < xd.x; b++) STORE(s * LOAD(x + AT(xd, n, b, row, i)), y + AT(yd, n, b, row, i));
+    if (size.z) r[((size_t)n * size.x + row) * size.y + i] = s;
+  }
+}
+
+/* dL/dy becomes dL/dx = r (dL/dy - (dL/dy . y) y). Global size: (gx, h, n). */
+KERNEL void unit_back(__global const float *restrict y, __global const float *restrict r, __global float *restrict g,
+                      const int4 yd, const int4 gd, const int2 size /* h, w */) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    FV sum = ZERO;
+    for (int b = 0; b < yd.x; b++) sum = FMA(LOAD(y + AT(yd, n, b, row, i)), LOAD(g + AT(gd, n, b, row, i)), sum);
+    const float along = sum_of(sum), s = r[((size_t)n * size.x + row) * size.y + i];
+    for (int b = 0; b < yd.x; b++) {
+      __global float *at = g + AT(gd, n, b, row, i);
+      STORE(s * (LOAD(at) - along * LOAD(y + AT(yd, n, b, row, i))), at);
     }
   }
 }

@@ -62,3 +62,40 @@ KERNEL void resize_back(__global const float *restrict dy, __global float *dx, c
     STORE(sum, at);
   }
 }
+
+/* A plain plane [n][h][w], aligned corners: y = factor * resize(x), or added to y. Global size: (gx, ho, n). */
+KERNEL void plane(__global const float *restrict x, __global float *y, const int4 size /* h, w, ho, wo */,
+                  const int accumulate, const float factor, const float2 step) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  const float sy = source_of(row, step.x, 1);
+  const int y0 = min((int)sy, size.x - 1), y1 = min(y0 + 1, size.x - 1);
+  const float fy = sy - y0;
+  __global const float *top = x + ((size_t)n * size.x + y0) * size.y, *bottom = x + ((size_t)n * size.x + y1) * size.y;
+  for (int i = get_global_id(0); i < size.w; i += get_global_size(0)) {
+    const float sx = source_of(i, step.y, 1);
+    const int x0 = min((int)sx, size.y - 1), x1 = min(x0 + 1, size.y - 1);
+    const float fx = sx - x0;
+    const float v = (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) +
+                    fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
+    __global float *at = y + ((size_t)n * size.z + row) * size.w + i;
+    *at = (accumulate ? *at : 0.0f) + factor * v;
+  }
+}
+
+/* The adjoint: dx = factor * sum over the outputs that took from it. Global size: (gx, h, n). */
+KERNEL void plane_back(__global const float *restrict dy, __global float *restrict dx,
+                       const int4 size /* h, w, ho, wo */, const float factor, const float2 step) {
+  const int row = get_global_id(1), n = get_global_id(2);
+  const int2 qys = takers(row, size.z, step.x);
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    const int2 qxs = takers(i, size.w, step.y);
+    float sum = 0.0f;
+    for (int qy = qys.x; qy < qys.y; qy++) {
+      const float wy = weight_of(qy, row, size.x, step.x, 1);
+      if (wy == 0.0f) continue;
+      for (int qx = qxs.x; qx < qxs.y; qx++)
+        sum += wy * weight_of(qx, i, size.y, step.y, 1) * dy[((size_t)n * size.z + qy) * size.w + qx];
+    }
+    dx[((size_t)n * size.x + row) * size.y + i] = factor * sum;
+  }
+}

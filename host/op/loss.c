@@ -75,3 +75,46 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
             fm_arg_int2(rows, o->overlap), fm_arg_float(o->gamma));
   spread_back(d, expert, apprentice, h, w, s, gradient);
 }
+
+void fm_unit(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,
+             const struct fm_buffer *r) {
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "unit", ""), fm_acts_gx(d, x->w), (size_t)x->h, (size_t)x->n,
+            fm_arg_buffer(&x->buffer), fm_arg_buffer(&y->buffer), fm_arg_buffer(r ? r : &y->buffer),
+            fm_acts_arg(x), fm_acts_arg(y), fm_arg_int4(x->h, x->w, r != NULL, 0));
+}
+
+void fm_unit_back(struct fm_device *d, const struct fm_acts *y, const struct fm_buffer *r,
+                  const struct fm_acts *gradient) {
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "unit_back", ""), fm_acts_gx(d, y->w), (size_t)y->h, (size_t)y->n,
+            fm_arg_buffer(&y->buffer), fm_arg_buffer(r), fm_arg_buffer(&gradient->buffer), fm_acts_arg(y),
+            fm_acts_arg(gradient), fm_arg_int2(y->h, y->w));
+}
+
+enum fm_status fm_unit_pair_make(struct fm_device *d, const struct fm_acts *tap, struct fm_unit_pair *pair) {
+  *pair = (struct fm_unit_pair){0};
+  enum fm_status status = fm_acts_make(d, tap->n, tap->c, tap->h, tap->w, 0, &pair->expert);
+  if (status == FM_OK) status = fm_acts_make(d, tap->n, tap->c, tap->h, tap->w, 0, &pair->apprentice);
+  size_t positions = (size_t)tap->n * (size_t)tap->h * (size_t)tap->w;
+  if (status == FM_OK) status = fm_buffer_make(d, positions * sizeof(float), &pair->r);
+  if (status != FM_OK) fm_unit_pair_free(d, pair);
+  return status;
+}
+
+void fm_unit_pair_free(struct fm_device *d, struct fm_unit_pair *pair) {
+  fm_acts_free(d, &pair->expert);
+  fm_acts_free(d, &pair->apprentice);
+  fm_buffer_free(d, &pair->r);
+}
+
+void fm_loss_tap_twice(struct fm_device *d, const struct fm_loss_options *o, const struct fm_acts *expert,
+                       const struct fm_acts *apprentice, int h, int w, const struct fm_buffer *mask,
+                       int mask_h, int mask_w, const struct fm_loss_scratch *scratch,
+                       const struct fm_unit_pair *pair, const struct fm_buffer *result,
+                       const struct fm_acts *gradient) {
+  struct fm_acts e = pair->expert, a = pair->apprentice;
+  e.n = a.n = expert->n; /* perhaps fewer than there is room for */
+  fm_unit(d, expert, &e, NULL);
+  fm_unit(d, apprentice, &a, &pair->r);
+  fm_loss_tap(d, o, &e, &a, h, w, mask, mask_h, mask_w, scratch, result, gradient);
+  fm_unit_back(d, &a, &pair->r, gradient);
+}

@@ -38,4 +38,29 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
                  int mask_w, const struct fm_loss_scratch *scratch, const struct fm_buffer *result,
                  const struct fm_acts *gradient);
 
+/* The recipe of 2025 normalises a tap's features at the tap's own size too, before the resize:
+ * y = x / max(|x|, 1e-12) over the channels at every position; r [n][h][w] = 1 / max(|x|, 1e-12), NULL where
+ * no gradient follows. */
+void fm_unit(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,
+             const struct fm_buffer *r);
+
+/* gradient: d loss / d y becomes d loss / d x, in place. */
+void fm_unit_back(struct fm_device *d, const struct fm_acts *y, const struct fm_buffer *r,
+                  const struct fm_acts *gradient);
+
+/* Room for a pair of taps, normalised; as large as `tap`. */
+struct fm_unit_pair {
+  struct fm_acts expert, apprentice;
+  struct fm_buffer r;
+};
+enum fm_status fm_unit_pair_make(struct fm_device *d, const struct fm_acts *tap, struct fm_unit_pair *pair);
+void fm_unit_pair_free(struct fm_device *d, struct fm_unit_pair *pair);
+
+/* fm_loss_tap of the taps normalised before the resize and after it. */
+void fm_loss_tap_twice(struct fm_device *d, const struct fm_loss_options *o, const struct fm_acts *expert,
+                       const struct fm_acts *apprentice, int h, int w, const struct fm_buffer *mask,
+                       int mask_h, int mask_w, const struct fm_loss_scratch *scratch,
+                       const struct fm_unit_pair *pair, const struct fm_buffer *result,
+                       const struct fm_acts *gradient);
+
 #endif

@@ -165,23 +165,49 @@ void ref_resize_backward(int planes, int h, int w, int ho, int wo, bool aligned,
   resize(planes, h, w, ho, wo, aligned, dy, dx, true);
 }
 
-static double *resized(const struct ref_cdo *r, const double *tap) {
-  double *to = malloc((size_t)r->n * (size_t)r->c * (size_t)(r->h * r->w) * sizeof *to);
-  ref_resize(r->n * r->c, r->th, r->tw, r->h, r->w, true, tap, to);
+/* Of the vector at a position of planes of hw positions. */
+static double length(const struct ref_cdo *r, const double *f, int n, int hw, int at) {
+  double sum = 0;
+  for (int c = 0; c < r->c; c++) sum += pow(f[(n * r->c + c) * hw + at], 2);
+  return fmax(sqrt(sum), 1e-12);
+}
+
+static double *unit(const struct ref_cdo *r, const double *tap) {
+  int hw = r->th * r->tw;
+  double *to = malloc((size_t)r->n * (size_t)(r->c * hw) * sizeof *to);
+  for (int i = 0; i < r->n * r->c * hw; i++) to[i] = tap[i] / length(r, tap, i / (r->c * hw), hw, i % hw);
   return to;
 }
 
-static double length(const struct ref_cdo *r, const double *f, int n, int at) {
-  double sum = 0;
-  for (int c = 0; c < r->c; c++) sum += pow(f[(n * r->c + c) * r->h * r->w + at], 2);
-  return fmax(sqrt(sum), 1e-12);
+static double *resized(const struct ref_cdo *r, const double *tap) {
+  double *to = malloc((size_t)r->n * (size_t)r->c * (size_t)(r->h * r->w) * sizeof *to);
+  double *before = r->twice ? unit(r, tap) : NULL;
+  ref_resize(r->n * r->c, r->th, r->tw, r->h, r->w, true, before ? before : tap, to);
+  free(before);
+  return to;
+}
+
+/* d loss / d unit vectors to d loss / d features, in place. */
+static void unit_gradient(const struct ref_cdo *r, const double *tap, double *g) {
+  int hw = r->th * r->tw;
+  double *u = unit(r, tap);
+  for (int p = 0; p < r->n * hw; p++) {
+    int n = p / hw, at = p % hw;
+    double along = 0, le = length(r, tap, n, hw, at);
+    for (int c = 0; c < r->c; c++) along += u[(n * r->c + c) * hw + at] * g[(n * r->c + c) * hw + at];
+    for (int c = 0; c < r->c; c++) {
+      int i = (n * r->c + c) * hw + at;
+      g[i] = (g[i] - along * u[i]) / le;
+    }
+  }
+  free(u);
 }
 
 static void distance(const struct ref_cdo *r, const double *e, const double *a, double *d) {
   int hw = r->h * r->w;
   for (int p = 0; p < r->n * hw; p++) {
     int n = p / hw, at = p % hw;
-    double le = length(r, e, n, at), la = length(r, a, n, at);
+    double le = length(r, e, n, hw, at), la = length(r, a, n, hw, at);
     d[p] = 0;
     for (int c = 0; c < r->c; c++)
       d[p] += pow(e[(n * r->c + c) * hw + at] / le - a[(n * r->c + c) * hw + at] / la, 2);
@@ -237,7 +263,7 @@ void ref_cdo_gradient(const struct ref_cdo *r, const double *expert, const doubl
   ref_cdo_loss(r, expert, apprentice, mask, NULL, w, result);
   for (int p = 0; p < all; p++) {
     int n = p / hw, at = p % hw;
-    double le = length(r, e, n, at), la = length(r, a, n, at), along = 0;
+    double le = length(r, e, n, hw, at), la = length(r, a, n, hw, at), along = 0;
     double factor = result[1] * w[p] * (synthetic(r, mask, p) ? -1 : 1);
     for (int c = 0; c < r->c; c++) {
       int i = (n * r->c + c) * hw + at;
@@ -250,6 +276,7 @@ void ref_cdo_gradient(const struct ref_cdo *r, const double *expert, const doubl
     }
   }
   ref_resize_backward(r->n * r->c, r->th, r->tw, r->h, r->w, true, g, gradient);
+  if (r->twice) unit_gradient(r, apprentice, gradient);
   free(e);
   free(a);
   free(w);

@@ -49,7 +49,7 @@ void ref_resize_backward(int planes, int h, int w, int ho, int wo, bool aligned,
 struct ref_cdo {
   int n, c, th, tw, h, w, mh, mw;
   double gamma;
-  bool overlap;
+  bool overlap, twice; /* twice: features are normalised before the resize too */
 };
 void ref_discrepancy(const struct ref_cdo *r, const double *expert, const double *apprentice, double *d);
 /* result as fm_loss_tap's; fixed: weights of the positions to use instead of d's own (finite differences: the
