@@ -13,8 +13,25 @@ struct fm_cdo_trainer {
   struct fm_buffer rgb, mask, moments[2], norm_parts;
   struct fm_buffer result[FM_TAPS];
   struct fm_loss_scratch loss;
+  struct fm_unit_pair unit[FM_TAPS]; /* empty where once is enough */
   int n;
 };
+
+/* On the grid itself there is no resize between the two normalisations, and the second changes nothing. */
+static bool twice(const struct fm_cdo_trainer *t, int tap) {
+  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0), *a = fm_net_tap(t->apprentice, tap);
+  return t->o.twice && (a->h != grid->h || a->w != grid->w);
+}
+
+static enum fm_status make_loss(struct fm_cdo_trainer *t) {
+  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
+  FM_TRY(fm_loss_scratch_make(t->d, t->o.batch, grid->h, grid->w, &t->loss));
+  for (int i = 0; i < FM_TAPS; i++) {
+    FM_TRY(fm_buffer_make(t->d, 4 * sizeof(float), &t->result[i]));
+    if (twice(t, i)) FM_TRY(fm_unit_pair_make(t->d, fm_net_tap(t->apprentice, i), &t->unit[i]));
+  }
+  return FM_OK;
+}
 
 enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_options *o,
                                    const struct fm_weights *expert, const struct fm_weights *apprentice,
@@ -29,14 +46,9 @@ enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_opti
   enum fm_status status = fm_net_make(d, o->backbone, FM_NET_INFER, o->batch, o->size, expert, &t->expert);
   if (status == FM_OK)
     status = fm_net_make(d, o->backbone, FM_NET_TRAIN, o->batch, o->size, apprentice, &t->apprentice);
-  if (status == FM_OK) {
-    const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
-    status = fm_loss_scratch_make(d, o->batch, grid->h, grid->w, &t->loss);
-  }
+  if (status == FM_OK) status = make_loss(t);
   if (status == FM_OK) status = fm_buffer_make(d, pixels * 3 + 16, &t->rgb);
   if (status == FM_OK) status = fm_buffer_make(d, pixels, &t->mask);
-  for (int i = 0; i < FM_TAPS && status == FM_OK; i++)
-    status = fm_buffer_make(d, 4 * sizeof(float), &t->result[i]);
   size_t count = status == FM_OK ? fm_net_vectors(t->apprentice)->count : 0;
   for (int i = 0; i < 2 && status == FM_OK; i++) {
     status = fm_buffer_make(d, count * sizeof(float), &t->moments[i]);
@@ -57,6 +69,7 @@ void fm_cdo_trainer_free(struct fm_cdo_trainer *t) {
   fm_net_free(t->expert);
   fm_net_free(t->apprentice);
   fm_loss_scratch_free(d, &t->loss);
+  for (int i = 0; i < FM_TAPS; i++) fm_unit_pair_free(d, &t->unit[i]);
   struct fm_buffer *const own[] = {&t->rgb,        &t->mask,      &t->moments[0], &t->moments[1],
                                    &t->norm_parts, &t->result[0], &t->result[1],  &t->result[2]};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
@@ -80,16 +93,25 @@ enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsign
   return fm_device_status(t->d);
 }
 
+static void tap_loss(struct fm_cdo_trainer *t, int i) {
+  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0), *expert = fm_net_tap(t->expert, i),
+                       *apprentice = fm_net_tap(t->apprentice, i),
+                       *gradient = fm_net_tap_gradient(t->apprentice, i);
+  struct fm_loss_options o = {t->o.gamma, t->o.overlap};
+  int size = t->o.size;
+  if (twice(t, i))
+    fm_loss_tap_twice(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, size, size, &t->loss,
+                      &t->unit[i], &t->result[i], gradient);
+  else
+    fm_loss_tap(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, size, size, &t->loss, &t->result[i],
+                gradient);
+}
+
 enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_loss *loss, double *norm) {
   struct fm_device *d = t->d;
-  struct fm_loss_options options = {t->o.gamma, t->o.overlap};
   fm_net_forward(t->expert);
   fm_net_forward(t->apprentice);
-  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
-  for (int i = 0; i < FM_TAPS; i++)
-    fm_loss_tap(d, &options, fm_net_tap(t->expert, i), fm_net_tap(t->apprentice, i), grid->h, grid->w,
-                &t->mask, t->o.size, t->o.size, &t->loss, &t->result[i],
-                fm_net_tap_gradient(t->apprentice, i));
+  for (int i = 0; i < FM_TAPS; i++) tap_loss(t, i);
   fm_net_backward(t->apprentice);
   loss->total = 0;
   for (int i = 0; i < FM_TAPS; i++) {

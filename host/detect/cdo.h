@@ -18,6 +18,7 @@ struct fm_cdo_options {
   int batch, size;
   float gamma;
   bool overlap; /* OOM */
+  bool twice;   /* features are normalised before the resize to tap 1 too: the recipe of 2025 */
   struct fm_adam adam;
 };
 

@@ -307,6 +307,10 @@ struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *r, const char *c
   return s;
 }
 
+bool fm_recipe_2025(const struct fm_recipe *r) {
+  return strcmp(r->variant, "2025") == 0;
+}
+
 struct fm_adam fm_recipe_adam(const struct fm_recipe *r) {
   return (struct fm_adam){
       .lr = r->lr, .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->epsilon, .decay = r->weight_decay};

@@ -22,7 +22,7 @@ struct fm_recipe {
   /* Training by gradient */
   long epochs;
   double lr, lr_decay, weight_decay, beta1, beta2, epsilon, clip;
-  long lr_drop; /* the epoch from which on the rate is a tenth; 0: never */
+  long lr_drop; /* after so many epochs the rate is a tenth; 0: never */
   /* CDO */
   char variant[16];       /* "2023" or "2025": normalisation, map and score */
   double gamma, momentum; /* momentum: of the running statistics */
@@ -93,6 +93,7 @@ enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensor
 enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,
                                     struct fm_preprocess *out);
 struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *recipe, const char *category);
+bool fm_recipe_2025(const struct fm_recipe *recipe); /* CDO's variant */
 struct fm_adam fm_recipe_adam(const struct fm_recipe *recipe);
 
 #endif

@@ -79,10 +79,13 @@ void fm_scorer_cells(struct fm_scorer *s) {
 }
 
 void fm_scorer_map(struct fm_scorer *s) {
-  if (s->method->map) {
+  if (s->method->map)
     s->method->map(s);
-    return;
-  }
+  else
+    fm_scorer_enlarge(s);
+}
+
+void fm_scorer_enlarge(struct fm_scorer *s) {
   const struct fm_buffer *from = &s->cells;
   if (s->method->root) {
     from = &s->scratch; /* the cells stay as they are */

@@ -40,6 +40,9 @@ void fm_scorer_cells(struct fm_scorer *s);               /* the inputs through t
 void fm_scorer_map(struct fm_scorer *s);                 /* s->cells to s->map */
 enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *scores);
 
+/* The map where a method has none of its own: the cells (their roots) enlarged and smoothed. */
+void fm_scorer_enlarge(struct fm_scorer *s);
+
 /* After fm_scorer_cells, with s->slope = d loss / d e: d loss / d input of every network, in
  * fm_net_input_gradient(s->net[i]), on the scale of normalised pictures. */
 void fm_scorer_back(struct fm_scorer *s);

@@ -109,10 +109,14 @@ static enum fm_status plan_memory(struct run *r, const struct fm_cdo_options *o)
 
 static enum fm_status begin_trainer(struct run *r) {
   const struct fm_recipe *recipe = &r->t->recipe;
-  struct fm_cdo_options o = {.batch = (int)recipe->batch,
-                             .size = (int)recipe->size,
+  size_t batch = (size_t)recipe->batch;
+  struct fm_preprocess preprocess;
+  FM_TRY(fm_recipe_preprocess(r->ctx, recipe, &preprocess));
+  struct fm_cdo_options o = {.batch = (int)(batch < r->t->count ? batch : r->t->count),
+                             .size = fm_preprocess_side(&preprocess),
                              .gamma = (float)recipe->gamma,
                              .overlap = recipe->oom,
+                             .twice = fm_recipe_2025(recipe),
                              .adam = fm_recipe_adam(recipe)};
   FM_TRY(fm_backbone_find(r->ctx, recipe->backbone, &o.backbone));
   FM_TRY(plan_memory(r, &o));
@@ -140,7 +144,12 @@ static enum fm_status loader_options(const struct run *r, struct fm_loader_optio
 static double learning_rate(const struct fm_recipe *recipe, long epoch) {
   double lr = recipe->lr;
   for (long i = 0; i < epoch; i++) lr *= recipe->lr_decay;
-  return lr;
+  return recipe->lr_drop && epoch >= recipe->lr_drop ? lr / 10 : lr;
+}
+
+/* What the gradient is multiplied by, so that its norm is clip at most (as PyTorch does it). */
+static float clipped(const struct fm_recipe *recipe, double norm) {
+  return recipe->clip > 0 && norm > recipe->clip ? (float)(recipe->clip / (norm + 1e-6)) : 1;
 }
 
 /* Unit vectors are at most 2 apart, so a tap's term is at most 4 times the batch. (What is not finite was
@@ -161,7 +170,7 @@ static enum fm_status step(struct run *r, const struct fm_batch *batch) {
   FM_TRY(fm_cdo_trainer_load(r->trainer, (int)batch->count, batch->rgb, batch->mask));
   FM_TRY(fm_cdo_trainer_gradient(r->trainer, &loss, &norm));
   FM_TRY(check_loss(r, &loss));
-  fm_cdo_trainer_update(r->trainer, ++s->step, r->lr, 1);
+  fm_cdo_trainer_update(r->trainer, ++s->step, r->lr, clipped(&r->t->recipe, norm));
   s->batch++;
   s->sums[0] += (double)loss.total;
   for (int i = 0; i < FM_TAPS; i++) s->sums[i + 1] += (double)loss.part[i][0];
