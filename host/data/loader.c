@@ -68,21 +68,34 @@ static bool wants_background(const struct fm_loader *l, const struct fm_sample *
   return !s->flawed && l->options.synthetic.kind != FM_SYNTHETIC_NONE && l->options.synthetic.skip_background;
 }
 
+/* What a picture is kept as: fit for the network, or stretched to the canvas. */
+static struct fm_preprocess kept_as(const struct fm_loader *l, const struct fm_sample *s) {
+  const struct fm_synthetic *o = &l->options.synthetic;
+  if (s->flawed || o->kind == FM_SYNTHETIC_NONE || !o->canvas) return l->options.preprocess;
+  return (struct fm_preprocess){.size = o->canvas, .resize = l->options.preprocess.resize};
+}
+
+static size_t kept_pixels(const struct fm_loader *l, const struct fm_sample *s) {
+  struct fm_preprocess p = kept_as(l, s);
+  size_t side = (size_t)fm_preprocess_side(&p);
+  return side * side;
+}
+
 /* Bytes of a picture with what it needs besides. */
 static size_t kept_size(const struct fm_loader *l, const struct fm_sample *s) {
   bool extra = wants_background(l, s) || (s->flawed && l->options.masks);
-  return l->pixels * (extra ? 4 : 3);
+  return kept_pixels(l, s) * (extra ? 4 : 3);
 }
 
 static enum fm_status decode(struct fm_loader *l, const struct fm_sample *s, struct kept *out) {
   struct fm_context *ctx = l->ctx;
-  FM_TRY(fm_picture_load(ctx, s->path, &l->options.preprocess, out->rgb, &out->width, &out->height));
-  unsigned char *extra = out->rgb + 3 * l->pixels;
-  if (wants_background(l, s))
-    return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&l->options.preprocess), extra);
+  struct fm_preprocess p = kept_as(l, s);
+  FM_TRY(fm_picture_load(ctx, s->path, &p, out->rgb, &out->width, &out->height));
+  unsigned char *extra = out->rgb + 3 * kept_pixels(l, s);
+  if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&p), extra);
   if (!s->flawed || !l->options.masks) return FM_OK;
   if (!s->mask) return fm_error(ctx, FM_FORMAT, "the flawed picture '%s' has no mask to train with", s->path);
-  return fm_mask_load(ctx, s->mask, &l->options.preprocess, extra);
+  return (l->options.synthetic.canvas ? fm_mask_load_reduced : fm_mask_load)(ctx, s->mask, &p, extra);
 }
 
 /* The decoded picture: from the cache, or new. *mine: the caller frees out->rgb. */
@@ -107,6 +120,23 @@ static enum fm_status obtain(struct fm_loader *l, uint32_t picture, struct kept 
   return FM_OK;
 }
 
+/* The canvas is kept and shared, so anomalies are drawn on a copy. */
+static enum fm_status draw_on_canvas(struct fm_loader *l, const unsigned char *canvas,
+                                     const unsigned char *background, int epoch, uint32_t picture,
+                                     unsigned char *rgb, unsigned char *mask) {
+  const struct fm_loader_options *o = &l->options;
+  int side = o->synthetic.canvas;
+  size_t n = (size_t)side * (size_t)side;
+  unsigned char *copy = fm_alloc(l->ctx, n, 4), *large = copy + 3 * n;
+  if (!copy) return FM_MEMORY;
+  memcpy(copy, canvas, 3 * n);
+  fm_synthetic_apply(&o->synthetic, o->seed, epoch, picture, copy, large, side, background);
+  enum fm_status status = fm_picture_reduce(l->ctx, &o->preprocess, copy, side, side, rgb);
+  if (status == FM_OK) status = fm_mask_reduce(l->ctx, &o->preprocess, large, side, side, mask);
+  fm_free(l->ctx, copy);
+  return status;
+}
+
 static enum fm_status make_picture(struct fm_loader *l, struct slot *slot, size_t i) {
   const struct fm_loader_options *o = &l->options;
   uint32_t picture = slot->pictures[i];
@@ -116,17 +146,22 @@ static enum fm_status make_picture(struct fm_loader *l, struct slot *slot, size_
   bool mine = false;
   enum fm_status status = obtain(l, picture, &source, &mine);
   if (status == FM_OK) {
-    const unsigned char *extra = source.rgb + 3 * l->pixels;
+    const unsigned char *extra = source.rgb + 3 * kept_pixels(l, s);
+    const unsigned char *background = wants_background(l, s) ? extra : NULL;
+    bool draw = !s->flawed && o->synthetic.kind != FM_SYNTHETIC_NONE;
     slot->width[i] = source.width;
     slot->height[i] = source.height;
-    memcpy(rgb, source.rgb, 3 * l->pixels);
-    if (!s->flawed)
-      fm_synthetic_apply(&o->synthetic, o->seed, slot->batch.epoch, picture, rgb, mask,
-                         fm_preprocess_side(&o->preprocess), wants_background(l, s) ? extra : NULL);
-    else if (o->masks)
-      memcpy(mask, extra, l->pixels);
-    else
+    if (draw && o->synthetic.canvas) {
+      status = draw_on_canvas(l, source.rgb, background, slot->batch.epoch, picture, rgb, mask);
+    } else {
+      memcpy(rgb, source.rgb, 3 * l->pixels);
       memset(mask, 0, l->pixels);
+      if (draw)
+        fm_synthetic_apply(&o->synthetic, o->seed, slot->batch.epoch, picture, rgb, mask,
+                           fm_preprocess_side(&o->preprocess), background);
+      else if (s->flawed && o->masks)
+        memcpy(mask, extra, l->pixels);
+    }
   }
   if (mine) fm_free(l->ctx, source.rgb);
   return status;
@@ -242,9 +277,9 @@ static enum fm_status check(struct fm_context *ctx, const struct fm_loader_optio
   if (o->first_epoch < 0 || o->epochs < 0 || o->first_batch > (o->count - 1) / (size_t)o->batch + 1)
     return fm_error(ctx, FM_USAGE, "epoch %d, batch %zu is no place to start from", o->first_epoch,
                     o->first_batch);
-  if (o->synthetic.kind != FM_SYNTHETIC_NONE && o->synthetic.kind != FM_SYNTHETIC_CDO)
-    return fm_error(ctx, FM_USAGE,
-                    "synthetic anomalies of the 2025 recipe are not built yet; use those of 2023");
+  if (o->synthetic.canvas < 0 || o->synthetic.canvas > 4096)
+    return fm_error(ctx, FM_USAGE, "a canvas of %d is not possible; it should be 0 to 4096",
+                    o->synthetic.canvas);
   return FM_OK;
 }
 

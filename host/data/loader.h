@@ -1,7 +1,8 @@
 /* Batches of pictures, made by worker threads ahead of whoever trains or scores.
  *
  * Workers decode, resize and keep the 8-bit result in a cache; then they copy it into a batch and draw the
- * synthetic anomalies there. What a batch holds depends on the options, epoch and batch only: never on
+ * synthetic anomalies there. With a canvas they keep the stretched picture (3 MB at 1024), draw on a copy and
+ * reduce that into the batch. What a batch holds depends on the options, epoch and batch only: never on
  * threads, timing, cache, or where a run was resumed. */
 #ifndef FM_DATA_LOADER_H
 #define FM_DATA_LOADER_H
@@ -18,7 +19,8 @@ struct fm_loader_options {
   int batch;                     /* pictures a batch; the last one of an epoch has what is left */
   bool shuffle;                  /* a permutation of (seed, epoch); else in the order of samples */
   struct fm_synthetic synthetic; /* kind NONE: no synthetic anomalies */
-  bool masks;                    /* flawed samples bring their own masks (and get no synthetic anomalies) */
+  bool masks; /* flawed samples bring their own masks, reduced as the synthetic ones (flawed samples never get
+               * synthetic anomalies) */
   uint64_t seed;
   int first_epoch, epochs; /* epochs first_epoch to epochs - 1; 0 epochs: 1 */
   size_t first_batch;      /* of the first epoch; at most the number of batches in it */

@@ -18,17 +18,33 @@ enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_prepr
   return FM_OK;
 }
 
-enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
-                                 const unsigned char *pixels, int width, int height, unsigned char *rgb) {
+static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess *p,
+                             const unsigned char *pixels, int width, int height, int channels,
+                             unsigned char *out) {
   int side = fm_preprocess_side(p);
-  if (side == p->size) return fm_resize_picture(ctx, p->resize, pixels, width, height, 3, rgb, side, side);
-  unsigned char *whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, 3);
+  if (side == p->size)
+    return fm_resize_picture(ctx, p->resize, pixels, width, height, channels, out, side, side);
+  unsigned char *whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, (size_t)channels);
   if (!whole) return FM_MEMORY;
   enum fm_status status =
-      fm_resize_picture(ctx, p->resize, pixels, width, height, 3, whole, p->size, p->size);
-  if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, 3, rgb, side, side);
+      fm_resize_picture(ctx, p->resize, pixels, width, height, channels, whole, p->size, p->size);
+  if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, channels, out, side, side);
   fm_free(ctx, whole);
   return status;
+}
+
+enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
+                                 const unsigned char *pixels, int width, int height, unsigned char *rgb) {
+  return reduce(ctx, p, pixels, width, height, 3, rgb);
+}
+
+enum fm_status fm_mask_reduce(struct fm_context *ctx, const struct fm_preprocess *p, unsigned char *pixels,
+                              int width, int height, unsigned char *mask) {
+  size_t side = (size_t)fm_preprocess_side(p), n = (size_t)width * (size_t)height;
+  for (size_t i = 0; i < n; i++) pixels[i] = pixels[i] ? 255 : 0;
+  FM_TRY(reduce(ctx, p, pixels, width, height, 1, mask));
+  for (size_t i = 0; i < side * side; i++) mask[i] = mask[i] != 0;
+  return FM_OK;
 }
 
 enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
@@ -69,6 +85,17 @@ enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const stru
   if (status == FM_OK) fm_resize_nearest(image.pixels, image.width, image.height, whole, p->size, p->size);
   if (status == FM_OK && whole != mask) fm_crop_centre(whole, p->size, p->size, 1, mask, side, side);
   if (whole != mask) fm_free(ctx, whole);
+  fm_image_free(ctx, &image);
+  return status;
+}
+
+enum fm_status fm_mask_load_reduced(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                                    unsigned char *mask) {
+  struct fm_image image;
+  FM_TRY(fm_preprocess_check(ctx, p));
+  FM_TRY(fm_image_read(ctx, path, &image));
+  make_binary(&image);
+  enum fm_status status = fm_mask_reduce(ctx, p, image.pixels, image.width, image.height, mask);
   fm_image_free(ctx, &image);
   return status;
 }

@@ -11,11 +11,7 @@
 
 #include <stdint.h>
 
-enum fm_synthetic_kind {
-  FM_SYNTHETIC_NONE,
-  FM_SYNTHETIC_CDO,    /* the 2023 recipe: drawn on the resized picture */
-  FM_SYNTHETIC_CDO2025 /* drawn on the picture stretched to 1024, then reduced: not built yet */
-};
+enum fm_synthetic_kind { FM_SYNTHETIC_NONE, FM_SYNTHETIC_CDO };
 
 /* Half sizes are size / smallest to size / largest (excluded). */
 struct fm_synthetic {
@@ -24,6 +20,8 @@ struct fm_synthetic {
   int smallest, largest; /* divisors of the side; the recipe's 40 and 10 */
   bool skip_background;  /* the background rule: a centre on background is drawn again */
   int redraws;           /* of a centre, then the patch is dropped; the recipe's 200 */
+  int canvas; /* 0: drawn on the resized picture; else on the picture stretched to canvas x canvas, and both
+               * are reduced then, so that patches have soft edges (the recipe of 2025: 1024) */
 };
 
 /* The recipe's constants; the background rule is on for the categories the recipe names. */

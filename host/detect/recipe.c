@@ -27,6 +27,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)"},
     {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures kept for thresholds"},
     {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged"},
+    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "keep what 'predict --refine' needs (--no-refine: not)"},
     {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures"},
     {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate"},
     {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "its factor after each epoch"},
@@ -303,6 +304,7 @@ struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *r, const char *c
   s.smallest = (int)r->patch_smallest;
   s.largest = (int)r->patch_largest;
   s.redraws = (int)r->redraws;
+  s.canvas = (int)r->patch_canvas;
   if (r->skip_background != FM_AUTO) s.skip_background = r->skip_background == FM_YES;
   return s;
 }

@@ -148,6 +148,46 @@ static void the_same_whatever_the_machine(void **state) {
   folder_remove(&set.folder);
 }
 
+/* Drawn on the picture stretched to 160 and reduced to 48, both as Pillow does it: the numbers of
+ * tests/reference/cdo2025.py. From the cache or anew, and with any number of threads. */
+static void anomalies_on_a_canvas(void **state) {
+  struct fm_context *ctx = *state;
+  static const struct {
+    int area;
+    uint64_t rgb, mask;
+  } expected[4] = {
+      {89, 0x7a1f4772b3bf356cu, 0x5394cac483e9324eu},
+      {218, 0x8fb2bba2f5206547u, 0x1f7a8efc7bc5a123u},
+      {106, 0x52fc425a645944b2u, 0x5b56488cce2cf2efu},
+      {115, 0xdd7ef9105d27af8au, 0x26ef855c3a7724d2u},
+  };
+  struct set set;
+  set_make(ctx, &set);
+  struct fm_loader_options o = options_for(&set);
+  o.shuffle = false, o.epochs = 2, o.preprocess.resize = FM_RESIZE_PIL;
+  o.synthetic = fm_synthetic_cdo("carpet");
+  o.synthetic.canvas = 160;
+  for (int run = 0; run < 3; run++) {
+    struct fm_loader *loader;
+    struct fm_batch b;
+    o.workers = run + 1, o.cache_limit = run == 1 ? 1 : 0;
+    o.first_epoch = run == 2; /* begun there */
+    ASSERT_OK(ctx, fm_loader_open(ctx, &o, &loader));
+    for (int i = run == 2 ? BATCHES : 0; i <= BATCHES; i++) ASSERT_OK(ctx, fm_loader_next(loader, &b));
+    assert_int_equal(b.epoch, 1);
+    for (size_t k = 0; k < BATCH; k++) {
+      const unsigned char *mask = b.mask + k * SIDE * SIDE;
+      int area = 0;
+      for (int i = 0; i < SIDE * SIDE; i++) area += mask[i];
+      assert_int_equal(area, expected[k].area);
+      assert_true(hash(0xCBF29CE484222325u, mask, SIDE * SIDE) == expected[k].mask);
+      assert_true(hash(0xCBF29CE484222325u, b.rgb + k * SIDE * SIDE * 3, SIDE * SIDE * 3) == expected[k].rgb);
+    }
+    fm_loader_close(loader);
+  }
+  folder_remove(&set.folder);
+}
+
 static void every_picture_once_an_epoch(void **state) {
   struct fm_context *ctx = *state;
   struct set set;
@@ -192,6 +232,18 @@ static void flawed_pictures_bring_their_masks(void **state) {
     if (i % BATCHES) continue; /* also from the cache, in the second epoch */
     for (int k = 0; k < SIDE * SIDE; k++) assert_int_equal(b.mask[2 * SIDE * SIDE + k], k % SIDE >= SIDE / 2);
   }
+  fm_loader_close(loader);
+  /* With a canvas: reduced as Pillow does it, and flawed where a part is; the picture itself as without one.
+   */
+  struct fm_loader_options canvas = o;
+  canvas.synthetic.canvas = 160, canvas.preprocess.resize = FM_RESIZE_PIL;
+  unsigned char rgb[SIDE * SIDE * 3];
+  ASSERT_OK(ctx, fm_picture_load(ctx, set.path[2], &canvas.preprocess, rgb, NULL, NULL));
+  ASSERT_OK(ctx, fm_loader_open(ctx, &canvas, &loader));
+  ASSERT_OK(ctx, fm_loader_next(loader, &b));
+  for (int k = 0; k < SIDE * SIDE; k++)
+    assert_int_equal(b.mask[2 * SIDE * SIDE + k], k % SIDE >= SIDE / 2 - 1);
+  assert_memory_equal(b.rgb + 2 * sizeof rgb, rgb, sizeof rgb);
   fm_loader_close(loader);
   set.sample[2].mask = NULL;
   ASSERT_OK(ctx, fm_loader_open(ctx, &o, &loader));
@@ -251,7 +303,7 @@ static void wrong_options(void **state) {
   o[2].preprocess.size = 0;
   o[3].preprocess.crop = SIDE + 1;
   o[4].first_batch = BATCHES + 1;
-  o[5].synthetic.kind = FM_SYNTHETIC_CDO2025;
+  o[5].synthetic.canvas = 5000;
   o[6].first_epoch = -1;
   for (int i = 0; i < 7; i++) {
     assert_int_equal(fm_loader_open(ctx, &o[i], &loader), FM_USAGE);
@@ -268,6 +320,7 @@ static void failures_are_reported(void **state) {
   struct fm_loader_options o = options_for(&set);
   o.epochs = 2;
   for (int mode = 0; mode < 4; mode++) {
+    o.synthetic.canvas = mode < 2 ? 0 : 64;
     struct fm_fault *fault = &ctx->fault[mode % 2 ? FM_FAULT_FILE : FM_FAULT_ALLOC];
     enum fm_status status = FM_MEMORY;
     for (long n = 1; status != FM_OK; n++) {
@@ -314,6 +367,7 @@ static void crops_and_whole_masks(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(plain_order_is_the_pictures),
                                      TEST(the_same_whatever_the_machine),
+                                     TEST(anomalies_on_a_canvas),
                                      TEST(every_picture_once_an_epoch),
                                      TEST(flawed_pictures_bring_their_masks),
                                      TEST(a_damaged_picture_is_an_error),
