@@ -1,18 +1,50 @@
-/* Matrix product C = A B, row-major: A [m][k], B [k][n], C [m][n]; any sizes from 1.
+/* Matrix products of row-major matrices. Kernel: cl/gemm.cl.
  *
- * Two implementations behind this one function: our own kernel (cl/gemm.cl), and CLBlast where it is
- * installed, which knows many GPUs and is chosen on those. On PoCL CLBlast reaches a tenth of our kernel and
- * needs seconds for its first call, so never on a CPU. FLAWMAP_GEMM=own or clblast overrides the choice
- * (clblast without the library is an error). */
+ * fm_gemm is the plain one, with two implementations behind one function: our own kernel, and CLBlast where
+ * it is installed, which knows many GPUs and is chosen on those. On PoCL CLBlast reaches a tenth of our
+ * kernel and needs seconds for its first call, so never on a CPU. FLAWMAP_GEMM=own or clblast overrides the
+ * choice (clblast without the library is an error).
+ *
+ * fm_product is ours only: parts of buffers, a transposed A, batches, and what becomes of the sums on their
+ * way out. A row of C depends on its row of A (column, where A is transposed) and on B only, to the bit. */
 #ifndef FM_OP_GEMM_H
 #define FM_OP_GEMM_H
 
 #include "device/queue.h"
 
+/* C = A B: A [m][k], B [k][n], C [m][n]; any sizes from 1. */
 enum fm_status fm_gemm(struct fm_device *d, int m, int n, int k, const struct fm_buffer *a,
                        const struct fm_buffer *b, const struct fm_buffer *c);
 
 /* "own" or "clblast": what fm_gemm would use on this device. */
 const char *fm_gemm_choice(const struct fm_device *d);
+
+/* A matrix in a buffer: where it starts, numbers from row to row, and from one of a batch to the next (0: all
+ * read the same one). */
+struct fm_matrix {
+  const struct fm_buffer *buffer;
+  int start, row, step;
+};
+
+enum fm_finish {
+  FM_FINISH_PLAIN,
+  FM_FINISH_ADD,    /* to what is in C */
+  FM_FINISH_HIDDEN, /* ReLU(v + a row of the table by the place's x + one by its y), 1 in column `lane` */
+  FM_FINISH_GATED   /* 0 where extra, of C's shape, is not above 0, and from column `lane` on */
+};
+
+/* C = A B, or A' B where turned (A [k][m]). */
+struct fm_product {
+  int m, n, k, batch; /* batch 0: 1 */
+  bool turned;
+  enum fm_finish finish;
+  struct fm_matrix a, b, c, extra; /* extra: the gate, or the table [2][side][n]: x, then y */
+  /* FM_FINISH_HIDDEN: row r belongs to cell place[first + r] = (picture * height + y) * width + x. */
+  const struct fm_buffer *place;
+  int first, side, width, height;
+  int lane;
+};
+
+void fm_product_run(struct fm_device *d, const struct fm_product *p);
 
 #endif
