@@ -265,7 +265,7 @@ static enum fm_status score_all(struct run *r) {
 
 static enum fm_status predict(struct run *r, struct fm_device *d) {
   r->batch = r->count < MOST_BATCH ? (int)r->count : MOST_BATCH;
-  fm_model_thresholds(&r->model, &r->image, &r->pixel);
+  fm_model_thresholds(&r->model, false, &r->image, &r->pixel);
   bool known = r->model.has_thresholds;
   r->heat = fm_heat_make(known ? 0 : NAN, known ? r->pixel.value : NAN, known ? 2 * r->pixel.value : NAN);
   FM_TRY(fm_recipe_preprocess(r->ctx, &r->model.recipe, &r->preprocess));

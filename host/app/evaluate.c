@@ -12,12 +12,15 @@
 
 struct run {
   struct fm_context *ctx;
+  const struct fm_model *model;
   const struct fm_category *category;
   struct fm_preprocess preprocess;
   struct fm_scored *own, *small; /* [count] the same pictures at two sizes; this owns maps and masks */
+  struct fm_scored *base; /* [count] the detector's own maps, where they were sharpened; masks are small's */
+  unsigned char **repaired; /* [count] the repaired pictures, as large as small */
   float *score;
   size_t count;
-  bool masks;
+  bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
 };
 
 static float *copy_map(struct fm_context *ctx, const float *map, int width, int height) {
@@ -35,7 +38,15 @@ static enum fm_status keep(void *user, const struct fm_score_one *one) {
   r->score[one->index] = one->score;
   own->map = copy_map(r->ctx, one->map, one->width, one->height);
   small->map = copy_map(r->ctx, one->small, one->side, one->side);
-  return own->map && small->map ? FM_OK : FM_MEMORY;
+  if (!own->map || !small->map) return FM_MEMORY;
+  if (!r->refine) return FM_OK;
+  size_t pixels = (size_t)one->side * (size_t)one->side;
+  r->base[one->index] = *small;
+  r->base[one->index].map = copy_map(r->ctx, one->base, one->side, one->side);
+  r->repaired[one->index] = fm_alloc(r->ctx, pixels, 3);
+  if (!r->base[one->index].map || !r->repaired[one->index]) return FM_MEMORY;
+  memcpy(r->repaired[one->index], one->repaired, pixels * 3);
+  return FM_OK;
 }
 
 /* Masks at both sizes. Without any masks a flawed picture counts as flawed everywhere, which is right for the
@@ -72,14 +83,36 @@ static void forget_pixels(struct fm_metrics *m) {
   m->aupro_30 = m->aupro_05 = m->aupro_cdo1 = NAN;
 }
 
+static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored *maps, double threshold) {
+  double both = 0, either = 0, flagged = 0, good = 0;
+  for (size_t i = 0; i < r->count; i++) {
+    size_t n = (size_t)maps[i].width * (size_t)maps[i].height;
+    bool flawed = r->category->test[i].flawed;
+    good += flawed ? 0 : (double)n;
+    for (size_t k = 0; k < n; k++) {
+      bool found = (double)maps[i].map[k] > threshold, truth = maps[i].mask && maps[i].mask[k];
+      both += found && truth;
+      either += found || truth;
+      flagged += found && !flawed;
+    }
+  }
+  return (struct fm_fixed){either > 0 ? both / either : NAN, good > 0 ? flagged / good : NAN};
+}
+
 static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
   FM_TRY(fm_parallel(r->ctx, r->count, load_mask, r));
-  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->own, NULL, &out->official));
-  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->small, NULL, &out->cdo1));
+  const float *score = r->own_score ? r->score : NULL;
+  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->own, score, &out->official));
+  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->small, score, &out->cdo1));
   if (!r->masks) {
     forget_pixels(&out->official);
     forget_pixels(&out->cdo1);
   }
+  if (!r->refine || !r->masks) return FM_OK;
+  for (size_t i = 0; i < r->count; i++) r->base[i].mask = r->small[i].mask;
+  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->base, r->score, &out->base));
+  out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold);
+  out->base_fixed = measure_fixed(r, r->base, r->model->refinement.base_threshold);
   return FM_OK;
 }
 
@@ -106,8 +139,10 @@ static struct fm_heat find_heat(const struct run *r, double threshold) {
   double low = INFINITY, high = -INFINITY;
   for (size_t i = 0; i < r->count; i++) {
     size_t n = (size_t)r->small[i].width * (size_t)r->small[i].height;
-    for (size_t k = 0; k < n; k++) low = fmin(low, (double)r->small[i].map[k]);
-    high = fmax(high, (double)r->score[i]);
+    for (size_t k = 0; k < n; k++) {
+      low = fmin(low, (double)r->small[i].map[k]);
+      high = fmax(high, (double)r->small[i].map[k]);
+    }
   }
   return fm_heat_make(low, threshold, high);
 }
@@ -124,7 +159,7 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
                                  .fact_count = facts.count,
                                  .size_official = "the pictures' own size",
                                  .size_cdo1 = size};
-  fm_model_thresholds(model, &c.image, &c.pixel);
+  fm_model_thresholds(model, r->refine, &c.image, &c.pixel);
   c.heat = find_heat(r, c.pixel.value);
   FM_TRY(fm_report_category_begin(report, &c));
   struct fm_progress progress;
@@ -143,11 +178,16 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
   return FM_OK;
 }
 
-enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
+enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
                            const struct fm_category *category, struct fm_report *report,
                            struct fm_evaluation *out) {
-  struct run r = {.ctx = fm_device_context(d), .category = category, .count = category->test_count};
-  *out = (struct fm_evaluation){.pictures = r.count};
+  struct run r = {.ctx = fm_device_context(d),
+                  .model = model,
+                  .category = category,
+                  .count = category->test_count,
+                  .refine = refine,
+                  .own_score = refine || fm_method_of(&model->recipe)->picture};
+  *out = (struct fm_evaluation){.pictures = r.count, .refined = refine};
   if (!r.count)
     return fm_error(r.ctx, FM_USAGE,
                     "the category '%s' has no test pictures to evaluate with; 'flawmap predict' scores "
@@ -159,9 +199,14 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
   r.small = fm_alloc(r.ctx, r.count, sizeof *r.small);
   r.score = fm_alloc(r.ctx, r.count, sizeof *r.score);
   enum fm_status status = r.own && r.small && r.score ? FM_OK : FM_MEMORY;
+  if (status == FM_OK && refine) {
+    r.base = fm_alloc(r.ctx, r.count, sizeof *r.base);
+    r.repaired = fm_alloc(r.ctx, r.count, sizeof *r.repaired);
+    if (!r.base || !r.repaired) status = FM_MEMORY;
+  }
   char text[160];
   snprintf(text, sizeof text, "scoring %.128s", category->name);
-  if (status == FM_OK) status = fm_score_set(d, model, category->test, r.count, text, keep, &r);
+  if (status == FM_OK) status = fm_score_set(d, model, refine, category->test, r.count, text, keep, &r);
   if (status == FM_OK) status = measure(&r, out);
   if (status == FM_OK) status = report_all(&r, model, report, out);
   for (size_t i = 0; i < r.count && r.own && r.small; i++) {
@@ -171,13 +216,17 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
       fm_free(r.ctx, (void *)both[k]->mask);
     }
   }
+  for (size_t i = 0; i < r.count && r.base; i++) fm_free(r.ctx, (void *)r.base[i].map);
+  for (size_t i = 0; i < r.count && r.repaired; i++) fm_free(r.ctx, r.repaired[i]);
+  fm_free(r.ctx, r.base);
+  fm_free(r.ctx, r.repaired);
   fm_free(r.ctx, r.own);
   fm_free(r.ctx, r.small);
   fm_free(r.ctx, r.score);
   return status;
 }
 
-void fm_model_thresholds(const struct fm_model *model, struct fm_threshold *image,
+void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_threshold *image,
                          struct fm_threshold *pixel) {
   static const struct fm_threshold none = {.value = INFINITY,
                                            .alpha = NAN,
@@ -187,6 +236,11 @@ void fm_model_thresholds(const struct fm_model *model, struct fm_threshold *imag
                                            .origin = "the model has no threshold"};
   *image = model->has_thresholds ? model->image : none;
   *pixel = model->has_thresholds ? model->pixel : none;
+  if (!refine) return;
+  *pixel = none;
+  pixel->value = model->refinement.threshold;
+  snprintf(pixel->origin, sizeof pixel->origin, "%zu held-out good pictures, 0.1 %% of their pixels over it",
+           model->refinement.held);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -219,4 +273,10 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   else
     add(f, "expert", "UNTRAINED (random weights): expect poor results");
   add(f, "trained on", "%s", m->device);
+}
+
+enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, bool *refine) {
+  *refine = text != NULL;
+  if (!text || strcmp(text, "f2pad") == 0) return FM_OK;
+  return fm_error(ctx, FM_USAGE, "--refine knows f2pad, not '%.40s'", text);
 }

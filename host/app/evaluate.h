@@ -6,15 +6,25 @@
 #include "detect/score_set.h"
 #include "report/report.h"
 
+/* At the threshold that 0.1 % of the held-out good pictures' pixels are over: overlap of what is flagged with
+ * what is flawed, over all pictures; the share of the good pictures' pixels that is flagged. */
+struct fm_fixed {
+  double iou, flagged_good;
+};
+
 struct fm_evaluation {
   struct fm_metrics official, cdo1; /* at the pictures' own size; at the training size */
+  bool refined;                     /* the maps were sharpened; the rest is at the training size */
+  struct fm_metrics base;           /* of the detector's own maps */
+  struct fm_fixed fixed, base_fixed;
   struct fm_report_tally tally;
   size_t pictures;
 };
 
 /* Adds the category to the report. Memory: 5 bytes a pixel of every test picture, for the exact metrics.
- * Flawed pictures must all have masks, or none of them: then there are metrics of pictures only. */
-enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model,
+ * refine: with sharpened maps, which the model must have learned. Flawed pictures must all have masks, or
+ * none of them: then there are metrics of pictures only. */
+enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
                            const struct fm_category *category, struct fm_report *report,
                            struct fm_evaluation *out);
 
@@ -28,8 +38,11 @@ struct fm_model_facts {
 };
 void fm_model_facts(const struct fm_model *model, struct fm_model_facts *facts);
 
+/* --refine's value: NULL no, "f2pad" yes, else FM_USAGE. */
+enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, bool *refine);
+
 /* The thresholds of a model; where it has none, values that nothing is over. */
-void fm_model_thresholds(const struct fm_model *model, struct fm_threshold *image,
+void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_threshold *image,
                          struct fm_threshold *pixel);
 
 #endif

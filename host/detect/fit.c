@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "detect/f2pad.h"
 #include "detect/score_set.h"
 
 #include <stdio.h>
@@ -147,6 +148,18 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
   return fm_model_calibrate(r->d, m, samples, count, what, samples == r->split.learn);
 }
 
+static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_train *t) {
+  const struct fm_fit *fit = r->fit;
+  const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
+  size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
+  if (!r->recipe.refine) return FM_OK;
+  if (count) return fm_refinement_fit(r->d, m, t, samples, count);
+  fm_note(r->ctx,
+          "note: there are no held-out good pictures, so this model cannot sharpen its maps (--refine); "
+          "--hold-out 20%% or --calibrate DIR give some");
+  return FM_OK;
+}
+
 static enum fm_status learn(struct run *r, struct fm_model *m) {
   const struct fm_fit *fit = r->fit;
   struct fm_train t = {.recipe = r->recipe,
@@ -169,6 +182,7 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
   }
   FM_TRY(method->fit(r->d, &t, &m->learned));
   FM_TRY(calibrate(r, m));
+  FM_TRY(refine(r, m, &t));
   FM_TRY(fm_model_save(m, fit->path, fit->thin));
   return fm_file_exists(r->checkpoint) ? fm_file_remove(r->ctx, r->checkpoint) : FM_OK;
 }

@@ -126,7 +126,8 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
     FM_TRY(put_threshold(out, "pixel", &m->pixel));
   }
   if (!thin) FM_TRY(fm_weights_save(&m->expert.weights, out, "expert."));
-  return fm_weights_save(&m->learned, out, fm_method_of(&m->recipe)->prefix);
+  FM_TRY(fm_weights_save(&m->learned, out, fm_method_of(&m->recipe)->prefix));
+  return fm_refinement_save(&m->refinement, out);
 }
 
 enum fm_status fm_model_save(const struct fm_model *model, const char *path, bool thin) {
@@ -212,7 +213,10 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   FM_TRY(get_head(m->ctx, file, m));
   FM_TRY(get_flag(m->ctx, file, "expert.inside", &inside));
   m->thin = !inside;
+  struct fm_preprocess preprocess;
   FM_TRY(get_learned(m, file, path));
+  FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
+  FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_side(&preprocess), &m->refinement));
   if (inside) return get_network(m, file, "expert.", &m->expert.weights);
   return get_expert_elsewhere(m, path, weights);
 }
@@ -231,6 +235,7 @@ enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const cha
 void fm_model_free(struct fm_model *model) {
   fm_expert_free(&model->expert);
   fm_weights_free(&model->learned);
+  if (model->ctx) fm_refinement_free(model->ctx, &model->refinement);
 }
 
 enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,

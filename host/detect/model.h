@@ -11,6 +11,7 @@
 #define FM_DETECT_MODEL_H
 
 #include "detect/recipe.h"
+#include "detect/refinement.h"
 #include "net/weights.h"
 #include "score/threshold.h"
 
@@ -59,6 +60,7 @@ struct fm_model {
   bool thin; /* the file it came from leaves the expert out */
   bool has_thresholds;
   struct fm_threshold image, pixel;
+  struct fm_refinement refinement; /* for sharpening maps; may not be there */
 };
 
 /* weights: for thin models the expert's file (else looked for as fm_expert_load does); NULL otherwise. */

@@ -19,6 +19,7 @@ struct fm_recipe {
   char method[16], backbone[32], resize[8];
   long size, crop, batch, seed, shots;
   double hold_out, false_alarms;
+  bool refine; /* learn to sharpen maps, too */
   /* Training by gradient */
   long epochs;
   double lr, lr_decay, weight_decay, beta1, beta2, epsilon, clip;
@@ -54,7 +55,7 @@ struct fm_field {
   const char *argument, *help; /* help NULL: a constant that is rarely changed */
 };
 
-enum { FM_FIELDS = 53, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 54, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics

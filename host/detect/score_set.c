@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "detect/f2pad.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,14 +44,26 @@ struct run {
   struct fm_context *ctx;
   const struct fm_sample *samples;
   struct fm_scorer *scorer;
+  struct fm_refiner *refiner; /* instead of the scorer */
   struct fm_loader *loader;
   struct fm_preprocess preprocess;
   int side;
-  float *maps, *scores; /* of a batch */
+  float *maps, *base, *scores; /* of a batch */
+  unsigned char *repaired;
   struct fm_progress progress;
   enum fm_status (*take)(void *user, const struct fm_score_one *one);
   void *user;
 };
+
+/* A picture's score stays the detector's own where the map is sharpened. */
+static enum fm_status base_peak(struct run *r, struct fm_score_one *one) {
+  float *map = fm_alloc(r->ctx, (size_t)one->width * (size_t)one->height, sizeof *map);
+  if (!map) return FM_MEMORY;
+  enum fm_status status =
+      fm_score_enlarge(r->ctx, one->base, &r->preprocess, map, one->width, one->height, &one->score);
+  fm_free(r->ctx, map);
+  return status;
+}
 
 static enum fm_status give(struct run *r, const struct fm_batch *batch, size_t i) {
   struct fm_score_one one = {.index = batch->pictures[i],
@@ -59,12 +72,16 @@ static enum fm_status give(struct run *r, const struct fm_batch *batch, size_t i
                              .height = batch->height[i],
                              .side = r->side,
                              .small = r->maps + i * (size_t)r->side * (size_t)r->side};
+  size_t at = i * (size_t)r->side * (size_t)r->side;
+  one.base = r->refiner ? r->base + at : NULL;
+  one.repaired = r->refiner ? r->repaired + 3 * at : NULL;
   float *map = fm_alloc(r->ctx, (size_t)one.width * (size_t)one.height, sizeof *map);
   if (!map) return FM_MEMORY;
   one.map = map;
   enum fm_status status =
       fm_score_enlarge(r->ctx, one.small, &r->preprocess, map, one.width, one.height, &one.peak);
   one.score = isnan(r->scores[i]) ? one.peak : r->scores[i];
+  if (status == FM_OK && r->refiner && isnan(r->scores[i])) status = base_peak(r, &one);
   if (status == FM_OK) status = r->take(r->user, &one);
   fm_free(r->ctx, map);
   return status;
@@ -75,19 +92,27 @@ static enum fm_status go_through(struct run *r) {
     struct fm_batch batch;
     FM_TRY(fm_loader_next(r->loader, &batch));
     if (!batch.count) return FM_OK;
-    FM_TRY(fm_scorer_run(r->scorer, (int)batch.count, batch.rgb, r->maps, r->scores));
+    if (r->refiner)
+      FM_TRY(
+          fm_refiner_run(r->refiner, (int)batch.count, batch.rgb, r->maps, r->scores, r->base, r->repaired));
+    else
+      FM_TRY(fm_scorer_run(r->scorer, (int)batch.count, batch.rgb, r->maps, r->scores));
     for (size_t i = 0; i < batch.count; i++) FM_TRY(give(r, &batch, i));
     fm_progress_step(&r->progress, (long)batch.count);
     if (r->ctx->stop) return fm_error(r->ctx, FM_STOPPED, "stopped while scoring pictures");
   }
 }
 
-enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const struct fm_sample *samples,
-                            size_t count, const char *text,
+enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, bool refine,
+                            const struct fm_sample *samples, size_t count, const char *text,
                             enum fm_status (*take)(void *user, const struct fm_score_one *one), void *user) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_loader_options o = {.samples = samples, .count = count, .batch = (int)m->recipe.batch};
   if (count == 0) return FM_OK;
+  if (refine && !m->refinement.there)
+    return fm_error(
+        ctx, FM_USAGE,
+        "this model did not learn to sharpen its maps; train it with --refine and held-out pictures");
   if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
   if ((size_t)o.batch > count) o.batch = (int)count;
   FM_TRY(fm_recipe_preprocess(ctx, &m->recipe, &o.preprocess));
@@ -99,15 +124,24 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
                   .side = fm_preprocess_side(&o.preprocess)};
   r.maps = fm_alloc(ctx, (size_t)o.batch * (size_t)r.side * (size_t)r.side, sizeof *r.maps);
   r.scores = fm_alloc(ctx, (size_t)o.batch, sizeof *r.scores);
-  enum fm_status status = r.maps && r.scores ? FM_OK : FM_MEMORY;
+  if (refine) {
+    r.base = fm_alloc(ctx, (size_t)o.batch * (size_t)r.side * (size_t)r.side, sizeof *r.base);
+    r.repaired = fm_alloc(ctx, (size_t)o.batch * (size_t)r.side * (size_t)r.side, 3);
+  }
+  enum fm_status status = r.maps && r.scores && (!refine || (r.base && r.repaired)) ? FM_OK : FM_MEMORY;
   if (status == FM_OK) status = fm_loader_open(ctx, &o, &r.loader);
-  if (status == FM_OK) status = fm_scorer_make(d, m, o.batch, false, &r.scorer);
+  if (status == FM_OK)
+    status =
+        refine ? fm_refiner_make(d, m, o.batch, &r.refiner) : fm_scorer_make(d, m, o.batch, false, &r.scorer);
   if (status == FM_OK) {
     fm_progress_begin(&r.progress, ctx, text, 0, (long)count);
     status = go_through(&r);
     fm_progress_end(&r.progress);
   }
   fm_scorer_free(r.scorer);
+  fm_refiner_free(r.refiner);
+  fm_free(ctx, r.base);
+  fm_free(ctx, r.repaired);
   fm_loader_close(r.loader);
   fm_free(ctx, r.maps);
   fm_free(ctx, r.scores);
@@ -131,7 +165,7 @@ enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *m
                                    const struct fm_sample *samples, size_t count, const char *text,
                                    float *scores, float *peaks) {
   struct scores s = {scores, peaks};
-  return fm_score_set(d, model, samples, count, text, keep_score, &s);
+  return fm_score_set(d, model, false, samples, count, text, keep_score, &s);
 }
 
 static enum fm_status choose(struct fm_model *model, size_t count, const float *scores, const char *what,

@@ -15,11 +15,15 @@ struct fm_score_one {
   const float *map;        /* [height][width] */
   const float *small;      /* [side][side] */
   float score, peak;       /* of the picture; the largest value of its map */
+  /* Where maps are sharpened: [side][side] the detector's own map, [side][side][3] the repaired picture; else
+   * NULL. */
+  const float *base;
+  const unsigned char *repaired;
 };
 
 /* Calls take for every picture in order; what it is given is valid during the call. text names the work for
- * the progress. */
-enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model,
+ * the progress. refine: sharpen the maps (F2PAD); FM_USAGE where the model did not learn to. */
+enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model, bool refine,
                             const struct fm_sample *samples, size_t count, const char *text,
                             enum fm_status (*take)(void *user, const struct fm_score_one *one), void *user);
 

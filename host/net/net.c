@@ -80,6 +80,9 @@ double fm_net_macs(const struct fm_net *net) {
 int fm_net_batch(const struct fm_net *net) {
   return net->made_for;
 }
+struct fm_device *fm_net_device(const struct fm_net *net) {
+  return net->d;
+}
 const struct fm_net_vectors *fm_net_vectors(const struct fm_net *net) {
   return &net->v;
 }

@@ -20,6 +20,7 @@ void fm_net_free(struct fm_net *net);
 size_t fm_net_bytes(const struct fm_net *net);
 double fm_net_macs(const struct fm_net *net); /* one picture, forward */
 int fm_net_batch(const struct fm_net *net);
+struct fm_device *fm_net_device(const struct fm_net *net);
 
 /* Fewer pictures than made for (the last batch of an epoch), 1..batch. */
 void fm_net_set_batch(struct fm_net *net, int batch);

@@ -1,0 +1,158 @@
+/* What a part should have looked like: a picture put together from pictures of good parts, and the mixture of the two that F2PAD
+ * optimises. docs/math/f2pad.md.
+ *
+ *   Pictures are uchar4 (red, green, blue, 0) [pictures][s][s]; references float4 in 0..1 [n][s][s].
+ *   Tensors of features are blocked as everywhere (common.clh). */
+
+/* Squared distance of the features at every cell of one picture to those at the same cell of good picture k.
+ * d: [good][h][w]. Global size: (gx, h, good). */
+KERNEL void appearance(__global const float *restrict x, __global const float *restrict good, __global float *restrict d,
+                       const int4 xd, const int4 gd, const int4 size /* h, w, picture n, 0 */) {
+  const int row = get_global_id(1), k = get_global_id(2);
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    FV sum = ZERO;
+    for (int b = 0; b < xd.x; b++) {
+      const FV v = LOAD(x + AT(xd, size.z, b, row, i)) - LOAD(good + AT(gd, k, b, row, i));
+      sum = FMA(v, v, sum);
+    }
+    d[((size_t)k * size.x + row) * size.y + i] = sum_of(sum);
+  }
+}
+
+/* Mean over the cells at most `reach` away, in each plane. Global size: (gx, h, planes). */
+KERNEL void box(__global const float *restrict x, __global float *restrict y, const int4 size /* h, w, reach, 0 */) {
+  const int row = get_global_id(1), h = size.x, w = size.y, r = size.z;
+  __global const float *p = x + (size_t)get_global_id(2) * h * w;
+  for (int i = get_global_id(0); i < w; i += get_global_size(0)) {
+    const int y0 = max(row - r, 0), y1 = min(row + r, h - 1), x0 = max(i - r, 0), x1 = min(i + r, w - 1);
+    float sum = 0.0f;
+    for (int v = y0; v <= y1; v++)
+      for (int u = x0; u <= x1; u++) sum += p[(size_t)v * w + u];
+    y[((size_t)get_global_id(2) * h + row) * w + i] = sum / ((y1 - y0 + 1) * (x1 - x0 + 1));
+  }
+}
+
+/* In place, at every cell: weights over the good pictures, softmax of -sharpness d_k / mean(d). Global size: (gx, h, 1). */
+KERNEL void weigh(__global float *d, const int4 size /* h, w, good, 0 */, const float sharpness) {
+  const size_t plane = (size_t)size.x * size.y;
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
+    __global float *p = d + (size_t)get_global_id(1) * size.y + i;
+    float mean = 0.0f, least = p[0], sum = 0.0f;
+    for (int k = 0; k < size.z; k++) {
+      mean += p[k * plane];
+      least = fmin(least, p[k * plane]);
+    }
+    const float scale = sharpness / fmax(mean / size.z, 1e-30f);
+    for (int k = 0; k < size.z; k++) {
+      const float v = exp((least - p[k * plane]) * scale);
+      p[k * plane] = v;
+      sum += v;
+    }
+    for (int k = 0; k < size.z; k++) p[k * plane] /= sum;
+  }
+}
+
+/* Reference of one picture: the good pictures, each with its weights enlarged bilinearly (half-pixel corners). On a CPU a
+ * work-item makes a row and goes through the good pictures one after the other. Global size: (gx, s, 1). */
+KERNEL void blend(__global const float *restrict weight, __global const uchar *restrict good, __global float *restrict ref,
+                  const int4 size /* h, w, good, s */, const int n) {
+  const int row = get_global_id(1), h = size.x, w = size.y, s = size.w;
+  const float sy = clamp((row + 0.5f) * h / s - 0.5f, 0.0f, (float)(h - 1));
+  const int y0 = (int)sy, y1 = min(y0 + 1, h - 1);
+  const float fy = sy - y0;
+  __global float *out = ref + ((size_t)n * s + row) * s * 4;
+  for (int i = get_global_id(0); i < s; i += get_global_size(0)) vstore4((float4)(0.0f), i, out);
+  for (int k = 0; k < size.z; k++) {
+    __global const float *top = weight + ((size_t)k * h + y0) * w, *bottom = weight + ((size_t)k * h + y1) * w;
+    __global const uchar *p = good + ((size_t)k * s + row) * s * 4;
+    for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
+      const float sx = clamp((i + 0.5f) * w / s - 0.5f, 0.0f, (float)(w - 1));
+      const int x0 = (int)sx, x1 = min(x0 + 1, w - 1);
+      const float fx = sx - x0;
+      const float v = (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) +
+                      fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
+      vstore4(vload4(i, out) + v * convert_float4(vload4(i, p)) / 255.0f, i, out);
+    }
+  }
+}
+
+/* Reference of one picture: at every cell of the grid the patch of 3 x 3 cells around the good cell that is most alike,
+ * overlap-added with a squared sine, whose nine weights at a pixel add up to the same number everywhere but at the edges.
+ * found: [h][w] rows of origin; origin: (good picture, cell). Global size: (gx, s, 1). */
+KERNEL void quilt(__global const int *restrict found, __global const int *restrict origin,
+                  __global const uchar *restrict good, __global float *restrict ref, const int4 size /* h, w, n, s */) {
+  const int row = get_global_id(1), h = size.x, w = size.y, s = size.w, step = s / h;
+  for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
+    float4 sum = (float4)(0.0f);
+    float total = 0.0f;
+    for (int cy = max(row / step - 1, 0); cy <= min(row / step + 1, h - 1); cy++)
+      for (int cx = max(i / step - 1, 0); cx <= min(i / step + 1, w - 1); cx++) {
+        const int at = found[cy * w + cx], k = origin[2 * at], cell = origin[2 * at + 1];
+        const int dy = row - cy * step, dx = i - cx * step; /* -step .. 2 step - 1 */
+        const float wy = sin(M_PI_F * (dy + step + 0.5f) / (3 * step)), wx = sin(M_PI_F * (dx + step + 0.5f) / (3 * step));
+        const float v = wy * wy * wx * wx;
+        const int y = clamp(cell / w * step + dy, 0, s - 1), x = clamp(cell % w * step + dx, 0, s - 1);
+        sum += v * convert_float4(vload4(((size_t)k * s + y) * s + x, good));
+        total += v;
+      }
+    vstore4(sum / (255.0f * total), ((size_t)size.z * s + row) * s + i, ref);
+  }
+}
+
+/* r = |picture - reference|_2 over the colours. Global size: (gx, s, n). */
+KERNEL void residual(__global const uchar *restrict rgb, __global const float *restrict ref, __global float *restrict r,
+                     const int s) {
+  const size_t at = ((size_t)get_global_id(2) * s + get_global_id(1)) * s;
+  for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
+    const float4 v = (float4)(convert_float3(vload3(at + i, rgb)) / 255.0f, 0.0f) - vload4(at + i, ref);
+    r[at + i] = sqrt(v.x * v.x + v.y * v.y + v.z * v.z);
+  }
+}
+
+/* up(a) at a pixel: a lives on half the pixels, half-pixel corners. */
+inline float enlarged(__global const float *a, const int half_side, const int y, const int x) {
+  const float sy = clamp(0.5f * y - 0.25f, 0.0f, half_side - 1.0f), sx = clamp(0.5f * x - 0.25f, 0.0f, half_side - 1.0f);
+  const int y0 = (int)sy, x0 = (int)sx, y1 = min(y0 + 1, half_side - 1), x1 = min(x0 + 1, half_side - 1);
+  const float fy = sy - y0, fx = sx - x0;
+  return (1.0f - fy) * ((1.0f - fx) * a[y0 * half_side + x0] + fx * a[y0 * half_side + x1]) +
+         fy * ((1.0f - fx) * a[y1 * half_side + x0] + fx * a[y1 * half_side + x1]);
+}
+
+/* N = Y + up(a) (R - Y) as a network's input: (v - mean) / std. a: [n][s/2][s/2]. Global size: (gx, s, n). */
+KERNEL void mixture(__global const uchar *restrict rgb, __global const float *restrict ref, __global const float *restrict a,
+                __global float *restrict x, const int4 xd, const int2 size /* s, lanes */) {
+  const int row = get_global_id(1), n = get_global_id(2), s = size.x, half_side = s / 2;
+  const size_t at = ((size_t)n * s + row) * s;
+  __global float *xp = x + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * size.y;
+  __global const float *mask = a + (size_t)n * half_side * half_side;
+  for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
+    const float4 y = (float4)(convert_float3(vload3(at + i, rgb)) / 255.0f, 0.0f);
+    const float4 v = y + enlarged(mask, half_side, row, i) * (vload4(at + i, ref) - y);
+    const float3 z = (v.xyz - (float3)(0.485f, 0.456f, 0.406f)) / (float3)(0.229f, 0.224f, 0.225f);
+    vstore4((float4)(z, 0.0f), 0, xp + (size_t)i * size.y);
+    for (int lane = 4; lane < size.y; lane += 4) vstore4((float4)(0.0f), 0, xp + (size_t)i * size.y + lane);
+  }
+}
+
+/* d loss / d a before the adjoint of the enlargement: g (+)= sum over colours of G (R - Y), from the gradient at a network's
+ * input. g: [n][s][s]. Global size: (gx, s, n). */
+KERNEL void pull(__global const uchar *restrict rgb, __global const float *restrict ref, __global const float *restrict gx,
+                 __global float *restrict g, const int4 xd, const int4 size /* s, lanes, accumulate, 0 */) {
+  const int row = get_global_id(1), n = get_global_id(2), s = size.x;
+  const size_t at = ((size_t)n * s + row) * s;
+  __global const float *p = gx + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * size.y;
+  for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
+    const float3 y = convert_float3(vload3(at + i, rgb)) / 255.0f;
+    const float3 v = vload4(0, p + (size_t)i * size.y).xyz / (float3)(0.229f, 0.224f, 0.225f) * (vload4(at + i, ref).xyz - y);
+    g[at + i] = (size.z ? g[at + i] : 0.0f) + (v.x + v.y + v.z);
+  }
+}
+
+/* slope = factor where e is over its cell's limit, else 0. limit: [h][w]. Global size: (gx, h, n). */
+KERNEL void hinge(__global const float *restrict e, __global const float *restrict limit, __global float *restrict slope,
+                  const int2 size /* h, w */, const float factor) {
+  const int row = get_global_id(1);
+  const size_t at = ((size_t)get_global_id(2) * size.x + row) * size.y;
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0))
+    slope[at + i] = e[at + i] > limit[row * size.y + i] ? factor : 0.0f;
+}

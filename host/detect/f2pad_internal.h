@@ -1,0 +1,31 @@
+/* What learning and using a refinement share: a look at pictures that gives scores, maps and the distance to
+ * the normal reference. Nobody else includes this. */
+#ifndef FM_DETECT_F2PAD_INTERNAL_H
+#define FM_DETECT_F2PAD_INTERNAL_H
+
+#include "detect/f2pad.h"
+#include "detect/mask.h"
+
+struct fm_look {
+  struct fm_device *d;
+  struct fm_scorer *scorer;
+  struct fm_referrer referrer;
+  struct fm_gaussian gaussian; /* sigma 2 of 256 pixels */
+  int batch, step;             /* step: of the optimisation at hand */
+  /* Of the pictures looked at last, on the host: e [n][cells]; planes [n][side][side]: |Y - R|, the same
+   * smoothed, up(sqrt e) smoothed. */
+  float *cells, *residual, *blur, *soft;
+};
+
+enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
+                            const struct fm_reference *reference, int batch, bool gradient,
+                            struct fm_look *look);
+void fm_look_free(struct fm_look *look);
+
+/* n <= batch pictures; maps and scores as fm_scorer_run gives them. */
+enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores);
+
+/* Smooths planes [n][side][side] in place. */
+enum fm_status fm_look_blur(struct fm_look *look, int n, float *planes);
+
+#endif

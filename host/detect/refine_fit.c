@@ -1,0 +1,168 @@
+/* Learning a refinement: which reference a product needs, and what is normal, from held-out good pictures. */
+#define _POSIX_C_SOURCE 200809L
+#include "base/log.h"
+#include "base/memory.h"
+#include "detect/detector.h"
+#include "detect/f2pad_internal.h"
+#include "score/radix.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BATCH = 8, MOST_HELD = 100 };
+
+struct seen { /* of all held-out pictures */
+  size_t count;
+  float *cells, *soft, *blur, *map; /* [count] cells or planes */
+  double residual;                  /* mean of |Y - R| */
+};
+
+struct run {
+  struct fm_context *ctx;
+  struct fm_device *d;
+  const struct fm_model *model;
+  const struct fm_sample *held;
+  size_t count, pixels, cells;
+  int height, width; /* of the grid */
+};
+
+static void free_seen(struct fm_context *ctx, struct seen *s) {
+  float *const all[] = {s->cells, s->soft, s->blur, s->map};
+  for (size_t i = 0; i < 4; i++) fm_free(ctx, all[i]);
+  *s = (struct seen){0};
+}
+
+static enum fm_status make_seen(struct run *r, struct seen *s) {
+  *s = (struct seen){.count = r->count};
+  s->cells = fm_alloc(r->ctx, r->count * r->cells, sizeof(float));
+  s->soft = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
+  s->blur = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
+  s->map = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
+  return s->cells && s->soft && s->blur && s->map ? FM_OK : FM_MEMORY;
+}
+
+static enum fm_status go_through(struct run *r, struct fm_look *look, struct fm_loader *loader,
+                                 struct seen *s) {
+  double sum = 0;
+  for (size_t at = 0;;) {
+    struct fm_batch batch;
+    FM_TRY(fm_loader_next(loader, &batch));
+    if (!batch.count) break;
+    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, s->map + at * r->pixels, NULL));
+    memcpy(s->cells + at * r->cells, look->cells, batch.count * r->cells * sizeof(float));
+    memcpy(s->soft + at * r->pixels, look->soft, batch.count * r->pixels * sizeof(float));
+    memcpy(s->blur + at * r->pixels, look->blur, batch.count * r->pixels * sizeof(float));
+    for (size_t i = 0; i < batch.count * r->pixels; i++) sum += (double)look->residual[i];
+    at += batch.count;
+    if (r->ctx->stop) return fm_error(r->ctx, FM_STOPPED, "stopped while learning to sharpen maps");
+  }
+  s->residual = sum / (double)(r->count * r->pixels);
+  return FM_OK;
+}
+
+static enum fm_status look_at_held(struct run *r, const struct fm_reference *reference, struct seen *s) {
+  struct fm_loader_options o = {.samples = r->held, .count = r->count, .batch = BATCH};
+  struct fm_loader *loader = NULL;
+  struct fm_look look = {0};
+  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model->recipe, &o.preprocess));
+  FM_TRY(fm_look_make(r->d, r->model, reference, BATCH, false, &look));
+  r->pixels = (size_t)look.scorer->side * (size_t)look.scorer->side;
+  r->height = look.scorer->height;
+  r->width = look.scorer->width;
+  r->cells = (size_t)r->height * (size_t)r->width;
+  enum fm_status status = make_seen(r, s);
+  if (status == FM_OK) status = fm_loader_open(r->ctx, &o, &loader);
+  if (status == FM_OK) status = go_through(r, &look, loader, s);
+  fm_loader_close(loader);
+  fm_look_free(&look);
+  return status;
+}
+
+/* The smallest value that at most a share 1 - q of them is over, for several q at once. */
+static enum fm_status quantiles(struct fm_context *ctx, const float *values, size_t count, int n,
+                                const double *q, double *const *out) {
+  uint32_t *key = fm_alloc(ctx, count, sizeof *key);
+  if (!key) return FM_MEMORY;
+  for (size_t i = 0; i < count; i++) key[i] = fm_score_key(values[i]);
+  enum fm_status status = fm_sort_u32(ctx, key, count);
+  for (int i = 0; i < n && status == FM_OK; i++) {
+    size_t at = (size_t)ceil(q[i] * (double)count);
+    *out[i] = (double)fm_score_of_key(key[at ? at - 1 : 0]);
+  }
+  fm_free(ctx, key);
+  return status;
+}
+
+/* tau: 98 % quantile of the cell over the pictures, not below the 90 % quantile of all cells. */
+static enum fm_status limits(struct run *r, const struct seen *s, double q90, struct fm_refinement *out) {
+  static const double share[] = {0.98};
+  out->limit = fm_alloc(r->ctx, r->cells, sizeof *out->limit);
+  float *one = fm_alloc(r->ctx, r->count, sizeof *one);
+  enum fm_status status = out->limit && one ? FM_OK : FM_MEMORY;
+  for (size_t c = 0; c < r->cells && status == FM_OK; c++) {
+    double tau;
+    double *const to[] = {&tau};
+    for (size_t i = 0; i < r->count; i++) one[i] = s->cells[i * r->cells + c];
+    status = quantiles(r->ctx, one, r->count, 1, share, to);
+    out->limit[c] = (float)fmax(tau, q90);
+  }
+  fm_free(r->ctx, one);
+  return status;
+}
+
+static enum fm_status measure(struct run *r, struct seen *s, struct fm_refinement *out) {
+  static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99}, of_maps[] = {0.999};
+  size_t all = r->count * r->pixels;
+  double q90;
+  double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho},
+                *const sharp[] = {&out->threshold}, *const base[] = {&out->base_threshold};
+  FM_TRY(quantiles(r->ctx, s->cells, r->count * r->cells, 4, of_cells, cells));
+  FM_TRY(quantiles(r->ctx, s->blur, all, 1, of_residual, residual));
+  if (!(out->q995 > 0 && out->rho > 0))
+    return fm_error(r->ctx, FM_NUMERIC,
+                    "the held-out pictures all look exactly like those learned: no refinement");
+  FM_TRY(limits(r, s, q90, out));
+  /* The sharpened map of a good picture, whose mask would be empty, is bounded by the one with |Y - N| = |Y -
+   * R|. */
+  float scale = (float)(1 / sqrt(out->q995)), share = (float)(1 / out->rho);
+  for (size_t i = 0; i < all; i++) s->soft[i] *= scale * (1 + share * s->blur[i]);
+  FM_TRY(quantiles(r->ctx, s->soft, all, 1, of_maps, sharp));
+  return quantiles(r->ctx, s->map, all, 1, of_maps, base);
+}
+
+enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
+                                 const struct fm_sample *held, size_t held_count) {
+  struct run r = {.ctx = fm_device_context(d), .d = d, .model = model, .held = held};
+  struct fm_refinement *out = &model->refinement;
+  struct seen best = {0};
+  enum fm_status status = FM_OK;
+  r.count = held_count < MOST_HELD ? held_count : MOST_HELD;
+  fm_refinement_free(r.ctx, out);
+  for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++) {
+    struct fm_reference reference;
+    struct seen seen = {0};
+    status = fm_reference_fit(d, t, (enum fm_reference_kind)kind, &reference);
+    if (status == FM_OK) status = look_at_held(&r, &reference, &seen);
+    if (status == FM_OK && kind)
+      fm_note(r.ctx, "reference: %s %.4f, %s %.4f mean distance of held-out pictures", fm_reference_names[0],
+              best.residual, fm_reference_names[kind], seen.residual);
+    if (status == FM_OK && (!best.count || seen.residual < best.residual)) {
+      fm_reference_free(r.ctx, &out->reference);
+      free_seen(r.ctx, &best);
+      out->reference = reference;
+      best = seen;
+    } else {
+      fm_reference_free(r.ctx, &reference);
+      free_seen(r.ctx, &seen);
+    }
+  }
+  if (status == FM_OK) status = measure(&r, &best, out);
+  free_seen(r.ctx, &best);
+  out->held = r.count;
+  out->height = r.height;
+  out->width = r.width;
+  out->there = status == FM_OK;
+  if (status != FM_OK) fm_refinement_free(r.ctx, out);
+  return status;
+}
