@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "detect/f2pad.h"
+#include "detect/real.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -18,6 +20,7 @@ struct run {
   struct fm_scored *own, *small; /* [count] the same pictures at two sizes; this owns maps and masks */
   struct fm_scored *base; /* [count] the detector's own maps, where they were sharpened; masks are small's */
   unsigned char **repaired; /* [count] the repaired pictures, as large as small */
+  struct fm_heat base_heat;
   float *score;
   size_t count;
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
@@ -36,6 +39,7 @@ static enum fm_status keep(void *user, const struct fm_score_one *one) {
   *own = (struct fm_scored){.width = one->width, .height = one->height};
   *small = (struct fm_scored){.width = one->side, .height = one->side};
   r->score[one->index] = one->score;
+  if (one->score != one->peak) r->own_score = true;
   own->map = copy_map(r->ctx, one->map, one->width, one->height);
   small->map = copy_map(r->ctx, one->small, one->side, one->side);
   if (!own->map || !small->map) return FM_MEMORY;
@@ -43,9 +47,10 @@ static enum fm_status keep(void *user, const struct fm_score_one *one) {
   size_t pixels = (size_t)one->side * (size_t)one->side;
   r->base[one->index] = *small;
   r->base[one->index].map = copy_map(r->ctx, one->base, one->side, one->side);
-  r->repaired[one->index] = fm_alloc(r->ctx, pixels, 3);
+  r->repaired[one->index] = fm_alloc(r->ctx, pixels, 6);
   if (!r->base[one->index].map || !r->repaired[one->index]) return FM_MEMORY;
   memcpy(r->repaired[one->index], one->repaired, pixels * 3);
+  memcpy(r->repaired[one->index] + pixels * 3, one->rgb, pixels * 3);
   return FM_OK;
 }
 
@@ -116,6 +121,14 @@ static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
   return FM_OK;
 }
 
+static enum fm_status repair(struct run *r, size_t i, const struct fm_image *image, struct fm_image *out) {
+  size_t pixels = (size_t)r->small[i].width * (size_t)r->small[i].height;
+  out->pixels = fm_alloc(r->ctx, (size_t)image->width * (size_t)image->height, 3);
+  if (!out->pixels) return FM_MEMORY;
+  return fm_repaired_enlarge(r->ctx, &r->preprocess, r->repaired[i] + pixels * 3, r->repaired[i],
+                             image->pixels, image->width, image->height, out->pixels);
+}
+
 static enum fm_status add_picture(struct run *r, struct fm_report *report, size_t i) {
   const struct fm_sample *s = &r->category->test[i];
   struct fm_image image;
@@ -130,18 +143,27 @@ static enum fm_status add_picture(struct run *r, struct fm_report *report, size_
                                 .truth = r->masks ? r->own[i].mask : NULL,
                                 .flawed = s->flawed,
                                 .score = (double)r->score[i]};
+  struct fm_image repaired = {.width = image.width, .height = image.height, .channels = 3};
+  if (status == FM_OK && r->refine) status = repair(r, i, &image, &repaired);
+  if (r->refine) {
+    p.base = r->base[i].map;
+    p.base_side = r->base[i].width;
+    p.base_heat = &r->base_heat;
+    p.repaired = &repaired;
+  }
   if (status == FM_OK) status = fm_report_add(report, &p);
   fm_image_free(r->ctx, &image);
+  fm_free(r->ctx, repaired.pixels);
   return status;
 }
 
-static struct fm_heat find_heat(const struct run *r, double threshold) {
+static struct fm_heat find_heat(const struct run *r, const struct fm_scored *maps, double threshold) {
   double low = INFINITY, high = -INFINITY;
   for (size_t i = 0; i < r->count; i++) {
-    size_t n = (size_t)r->small[i].width * (size_t)r->small[i].height;
+    size_t n = (size_t)maps[i].width * (size_t)maps[i].height;
     for (size_t k = 0; k < n; k++) {
-      low = fmin(low, (double)r->small[i].map[k]);
-      high = fmax(high, (double)r->small[i].map[k]);
+      low = fmin(low, (double)maps[i].map[k]);
+      high = fmax(high, (double)maps[i].map[k]);
     }
   }
   return fm_heat_make(low, threshold, high);
@@ -160,7 +182,8 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
                                  .size_official = "the pictures' own size",
                                  .size_cdo1 = size};
   fm_model_thresholds(model, r->refine, &c.image, &c.pixel);
-  c.heat = find_heat(r, c.pixel.value);
+  c.heat = find_heat(r, r->small, c.pixel.value);
+  if (r->refine) r->base_heat = find_heat(r, r->base, model->refinement.base_threshold);
   FM_TRY(fm_report_category_begin(report, &c));
   struct fm_progress progress;
   fm_progress_begin(&progress, r->ctx, "report", 0, (long)r->count);
@@ -186,7 +209,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
                   .category = category,
                   .count = category->test_count,
                   .refine = refine,
-                  .own_score = refine || fm_method_of(&model->recipe)->picture};
+                  .own_score = refine};
   *out = (struct fm_evaluation){.pictures = r.count, .refined = refine};
   if (!r.count)
     return fm_error(r.ctx, FM_USAGE,
@@ -262,6 +285,8 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   add(f, "size", "%ld x %ld, %s", r->size, r->size, r->resize);
   add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
       m->data.learned, m->data.hash, m->data.held, r->seed);
+  if (m->data.real)
+    add(f, "and from", "%zu flawed test pictures, which are no test of it", fm_real_count(m->data.real));
   for (int i = 0; i < FM_FIELDS; i++) {
     char value[FM_FIELD_VALUE];
     if ((fm_fields[i].methods & FM_EVERY) == FM_EVERY || !fm_recipe_has(r, i) || !fm_fields[i].help) continue;

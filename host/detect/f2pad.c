@@ -205,3 +205,22 @@ enum fm_status fm_refiner_run(struct fm_refiner *r, int n, const unsigned char *
   }
   return FM_OK;
 }
+
+enum fm_status fm_repaired_enlarge(struct fm_context *ctx, const struct fm_preprocess *p,
+                                   const unsigned char *seen, const unsigned char *repaired,
+                                   const unsigned char *rgb, int width, int height, unsigned char *out) {
+  size_t side = (size_t)fm_preprocess_side(p), edge = ((size_t)p->size - side) / 2, all = (size_t)p->size,
+         pixels = (size_t)width * (size_t)height;
+  float *small = fm_alloc(ctx, all * all, sizeof *small), *large = fm_alloc(ctx, pixels, sizeof *large);
+  enum fm_status status = small && large ? FM_OK : FM_MEMORY;
+  for (size_t c = 0; c < 3 && status == FM_OK; c++) {
+    for (size_t i = 0; i < side * side; i++) /* pixels that a crop cuts off are not changed */
+      small[(i / side + edge) * all + i % side + edge] = (float)repaired[3 * i + c] - (float)seen[3 * i + c];
+    status = fm_resize_map(ctx, small, p->size, p->size, large, width, height);
+    for (size_t i = 0; i < pixels && status == FM_OK; i++)
+      out[3 * i + c] = (unsigned char)fminf(fmaxf((float)rgb[3 * i + c] + large[i] + 0.5f, 0), 255);
+  }
+  fm_free(ctx, small);
+  fm_free(ctx, large);
+  return status;
+}

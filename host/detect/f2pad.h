@@ -24,6 +24,12 @@ void fm_refiner_free(struct fm_refiner *r);
 enum fm_status fm_refiner_run(struct fm_refiner *r, int n, const unsigned char *rgb, float *maps,
                               float *scores, float *base, unsigned char *repaired);
 
+/* The repaired picture at the picture's own size: what was changed is enlarged, everything else keeps its
+ * detail. seen: what the network saw; rgb, out: [height][width][3]. */
+enum fm_status fm_repaired_enlarge(struct fm_context *ctx, const struct fm_preprocess *p,
+                                   const unsigned char *seen, const unsigned char *repaired,
+                                   const unsigned char *rgb, int width, int height, unsigned char *out);
+
 /* Learns a refinement for a model that is otherwise finished: references from t's pictures, limits from
  * held-out good ones. */
 enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,

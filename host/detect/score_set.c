@@ -74,6 +74,7 @@ static enum fm_status give(struct run *r, const struct fm_batch *batch, size_t i
                              .small = r->maps + i * (size_t)r->side * (size_t)r->side};
   size_t at = i * (size_t)r->side * (size_t)r->side;
   one.base = r->refiner ? r->base + at : NULL;
+  one.rgb = batch->rgb + 3 * at;
   one.repaired = r->refiner ? r->repaired + 3 * at : NULL;
   float *map = fm_alloc(r->ctx, (size_t)one.width * (size_t)one.height, sizeof *map);
   if (!map) return FM_MEMORY;

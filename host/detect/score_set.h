@@ -19,6 +19,7 @@ struct fm_score_one {
    * NULL. */
   const float *base;
   const unsigned char *repaired;
+  const unsigned char *rgb; /* [side][side][3]: what the network saw */
 };
 
 /* Calls take for every picture in order; what it is given is valid during the call. text names the work for

@@ -82,7 +82,7 @@ static void put_legend(struct fm_text *page, const struct fm_section *s) {
 }
 
 static void put_tile(struct fm_text *page, const struct fm_record *r, enum fm_tile tile) {
-  static const char *const caption[] = {"picture", "map", "found", "truth"};
+  static const char *const caption[FM_TILES] = {"picture", "map", "found", "truth", "own map", "repaired"};
   fm_text_append(page, "<figure>");
   if (r->jpeg[tile]) {
     fm_text_printf(
@@ -109,8 +109,13 @@ static void put_card(struct fm_text *page, const struct fm_section *s, const str
     fm_text_printf(page, "<span class=\"soft num\">%.2f &times; threshold</span>", r->score / s->image.value);
   if (r->share > 0)
     fm_text_printf(page, "<span class=\"soft num\">%.2g %% of it flagged</span>", 100 * r->share);
-  fm_text_append(page, "</p><div class=\"tiles\">");
-  for (int t = 0; t < FM_CONTACT_TILES; t++) put_tile(page, r, (enum fm_tile)t);
+  static const enum fm_tile plain[] = {FM_TILE_PICTURE, FM_TILE_MAP, FM_TILE_FOUND, FM_TILE_TRUTH},
+                            refined[] = {FM_TILE_PICTURE, FM_TILE_BASE,     FM_TILE_MAP,
+                                         FM_TILE_FOUND,   FM_TILE_REPAIRED, FM_TILE_TRUTH};
+  bool wide = r->jpeg[FM_TILE_BASE] != NULL;
+  const enum fm_tile *tile = wide ? refined : plain;
+  fm_text_printf(page, "</p><div class=\"tiles%s\">", wide ? " wide" : "");
+  for (int t = 0; t < (wide ? 6 : 4); t++) put_tile(page, r, tile[t]);
   fm_text_append(page, "</div></div>\n");
 }
 

@@ -6,13 +6,23 @@
 #include "report/plot.h"
 #include "report/report.h"
 
-enum fm_tile { FM_TILE_PICTURE, FM_TILE_MAP, FM_TILE_FOUND, FM_TILE_TRUTH };
+/* The first FM_CONTACT_TILES are on the contact sheet, too; the others are there where maps were sharpened.
+ */
+enum fm_tile {
+  FM_TILE_PICTURE,
+  FM_TILE_MAP,
+  FM_TILE_FOUND,
+  FM_TILE_TRUTH,
+  FM_TILE_BASE,
+  FM_TILE_REPAIRED,
+  FM_TILES
+};
 
 struct fm_record { /* a picture */
   char *kind, *name;
   double score, share;          /* share: of its pixels over the pixel threshold */
   bool flawed, flagged, masked; /* masked: the truth has a flawed pixel */
-  char *jpeg[FM_CONTACT_TILES]; /* base64; NULL: no such tile */
+  char *jpeg[FM_TILES];         /* base64; NULL: no such tile */
   int width, height;            /* of the tiles */
 };
 

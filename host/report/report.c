@@ -133,14 +133,21 @@ static enum fm_status write_overlay(const struct full_size *f, const char *path)
   return status;
 }
 
+static enum fm_status write_repaired(const struct full_size *f, const char *path) {
+  return fm_png_write(f->report->ctx, path, f->picture->repaired);
+}
+
 static enum fm_status write_file(void *user, size_t index) {
   struct full_size *f = user;
   static const struct {
     const char *folder, *extension;
     enum fm_status (*write)(const struct full_size *, const char *);
-  } file[] = {{"overlays", "png", write_overlay}, {"maps", "tiff", write_map}, {"masks", "png", write_mask}};
+  } file[] = {{"overlays", "png", write_overlay},
+              {"maps", "tiff", write_map},
+              {"masks", "png", write_mask},
+              {"repaired", "png", write_repaired}};
   const struct fm_report_head *head = &f->report->head;
-  const bool left_out[] = {head->no_overlays, head->no_maps, head->no_masks};
+  const bool left_out[] = {head->no_overlays, head->no_maps, head->no_masks, !f->picture->repaired};
   if (left_out[index]) return FM_OK;
   char *path;
   enum fm_status status = picture_path(f, file[index].folder, file[index].extension, &path);
@@ -149,10 +156,21 @@ static enum fm_status write_file(void *user, size_t index) {
   return status;
 }
 
-/* The four small pictures of the page. */
+/* What sharpening adds to the small pictures of the page. */
+static enum fm_status draw_refined(struct fm_report *r, const struct fm_report_picture *p, int u, int v,
+                                   struct fm_image tile[FM_TILES]) {
+  float *map = NULL;
+  enum fm_status status = fm_canvas_shrink(r->ctx, p->repaired, u, v, &tile[FM_TILE_REPAIRED]);
+  if (status == FM_OK) status = fm_canvas_shrink_map(r->ctx, p->base, p->base_side, p->base_side, u, v, &map);
+  if (status == FM_OK) status = fm_overlay_heat(r->ctx, map, u, v, p->base_heat, &tile[FM_TILE_BASE]);
+  fm_free(r->ctx, map);
+  return status;
+}
+
+/* The small pictures of the page. */
 static enum fm_status draw_tiles(struct fm_report *r, const struct fm_report_picture *p,
                                  const struct fm_heat *heat, const unsigned char *mask, bool masked,
-                                 struct fm_image tile[FM_CONTACT_TILES]) {
+                                 struct fm_image tile[FM_TILES]) {
   struct fm_context *ctx = r->ctx;
   int w = p->image->width, h = p->image->height, u, v;
   fm_canvas_fit(w, h, r->head.side, &u, &v);
@@ -167,17 +185,18 @@ static enum fm_status draw_tiles(struct fm_report *r, const struct fm_report_pic
     status = fm_overlay_draw(ctx, &tile[FM_TILE_PICTURE], map, found, truth, heat, &tile[FM_TILE_FOUND]);
   if (status == FM_OK && masked)
     status = fm_overlay_truth(ctx, &tile[FM_TILE_PICTURE], truth, &tile[FM_TILE_TRUTH]);
+  if (status == FM_OK && p->base) status = draw_refined(r, p, u, v, tile);
   fm_free(ctx, map);
   fm_free(ctx, found);
   fm_free(ctx, truth);
   return status;
 }
 
-static enum fm_status keep_tiles(struct fm_report *r, const struct fm_image tile[FM_CONTACT_TILES],
+static enum fm_status keep_tiles(struct fm_report *r, const struct fm_image tile[FM_TILES],
                                  struct fm_record *record) {
   record->width = tile[FM_TILE_PICTURE].width;
   record->height = tile[FM_TILE_PICTURE].height;
-  for (int t = 0; t < FM_CONTACT_TILES; t++) {
+  for (int t = 0; t < FM_TILES; t++) {
     if (!tile[t].pixels) continue;
     unsigned char *jpeg;
     size_t size;
@@ -194,7 +213,7 @@ static enum fm_status keep_tiles(struct fm_report *r, const struct fm_image tile
 static enum fm_status show_picture(struct fm_report *r, const struct fm_report_picture *p,
                                    const struct fm_heat *heat, const unsigned char *mask,
                                    struct fm_record *record) {
-  struct fm_image tile[FM_CONTACT_TILES] = {{0}};
+  struct fm_image tile[FM_TILES] = {{0}};
   char *label = fm_format(r->ctx, "%s/%s %.4g%s", p->kind, p->name, p->score,
                           record->flawed == record->flagged ? ""
                           : record->flawed                  ? " missed"
@@ -202,7 +221,7 @@ static enum fm_status show_picture(struct fm_report *r, const struct fm_report_p
   enum fm_status status = label ? draw_tiles(r, p, heat, mask, record->masked, tile) : FM_MEMORY;
   if (status == FM_OK) status = keep_tiles(r, tile, record);
   if (status == FM_OK) status = fm_contact_add(&r->contact, tile, label, record->flawed != record->flagged);
-  for (int t = 0; t < FM_CONTACT_TILES; t++) fm_image_free(r->ctx, &tile[t]);
+  for (int t = 0; t < FM_TILES; t++) fm_image_free(r->ctx, &tile[t]);
   fm_free(r->ctx, label);
   return status;
 }
@@ -230,7 +249,7 @@ enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture
   record->share = (double)over / (double)pixels;
   count_verdict(&s->tally, record);
   fm_histogram_add(&r->pixels, pixels, p->map, p->truth);
-  enum fm_status status = fm_parallel(r->ctx, 3, write_file, &full);
+  enum fm_status status = fm_parallel(r->ctx, 4, write_file, &full);
   if (status == FM_OK) status = show_picture(r, p, &s->heat, full.mask, record);
   fm_free(r->ctx, full.mask);
   return status;
@@ -250,7 +269,7 @@ static enum fm_status write_contact(struct fm_report *r, const struct fm_section
 
 static void free_tiles(struct fm_section *s) {
   for (size_t i = 0; i < s->count; i++)
-    for (int t = 0; t < FM_CONTACT_TILES; t++) {
+    for (int t = 0; t < FM_TILES; t++) {
       fm_free(s->ctx, s->record[i].jpeg[t]);
       s->record[i].jpeg[t] = NULL;
     }

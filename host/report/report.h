@@ -61,6 +61,12 @@ struct fm_report_picture {
   const unsigned char *truth; /* the same size, non-zero: flawed; NULL: not known, or a good picture */
   bool flawed;                /* what the picture is */
   double score;
+  /* Where the map was sharpened, else NULL: the detector's own map [base_side][base_side] with its colours,
+   * and the picture as it should have looked, at the image's size. */
+  const float *base;
+  int base_side;
+  const struct fm_heat *base_heat;
+  const struct fm_image *repaired;
 };
 
 /* How the verdicts of a category came out. */
