@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "detect/f2pad.h"
 #include "file/json.h"
 #include "file/tiff.h"
 #include "report/overlay.h"
@@ -16,12 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_BATCH = 8, MOST_DEPTH = 16, FILES = 3 };
+enum { MOST_BATCH = 8, MOST_DEPTH = 16, FILES = 4 };
 
 struct args {
-  const char *model, *out, *weights, *device;
-  bool force;
-  bool json, exit_flawed, files[FILES]; /* files: maps, masks, overlays */
+  const char *model, *out, *weights, *device, *refine_text;
+  bool force, refine;
+  bool json, exit_flawed, files[FILES]; /* files: maps, masks, overlays, repaired pictures */
 };
 
 struct item {        /* a picture to score */
@@ -32,6 +33,7 @@ struct loaded { /* a picture being scored */
   const struct item *item;
   struct fm_image image;
   float *map, score;
+  const unsigned char *seen, *repaired; /* as large as the network sees it */
 };
 
 struct run {
@@ -42,9 +44,10 @@ struct run {
   struct fm_preprocess preprocess;
   struct fm_heat heat;
   struct fm_scorer *scorer;
+  struct fm_refiner *refiner; /* instead of the scorer */
   int batch;
-  unsigned char *rgb;
-  float *maps, *scores;
+  unsigned char *rgb, *repaired;
+  float *maps, *base, *scores;
   struct item *item;
   size_t count, capacity;
   struct loaded loaded[MOST_BATCH];
@@ -53,7 +56,7 @@ struct run {
 
 static const struct {
   const char *folder, *extension;
-} file_kinds[FILES] = {{"maps", "tiff"}, {"masks", "png"}, {"overlays", "png"}};
+} file_kinds[FILES] = {{"maps", "tiff"}, {"masks", "png"}, {"overlays", "png"}, {"repaired", "png"}};
 
 /* ---- the list of pictures ---- */
 
@@ -155,6 +158,17 @@ static enum fm_status write_overlay(struct run *r, const struct loaded *l, const
   return status;
 }
 
+static enum fm_status write_repaired(struct run *r, const struct loaded *l, const char *path) {
+  struct fm_image out = {.width = l->image.width, .height = l->image.height, .channels = 3};
+  out.pixels = fm_alloc(r->ctx, (size_t)out.width * (size_t)out.height, 3);
+  if (!out.pixels) return FM_MEMORY;
+  enum fm_status status = fm_repaired_enlarge(r->ctx, &r->preprocess, l->seen, l->repaired, l->image.pixels,
+                                              out.width, out.height, out.pixels);
+  if (status == FM_OK) status = fm_png_write(r->ctx, path, &out);
+  fm_image_free(r->ctx, &out);
+  return status;
+}
+
 static char *result_path(const struct run *r, const struct loaded *l, size_t kind) {
   return fm_format(r->ctx, "%s/%s/%s.%s", r->a->out, file_kinds[kind].folder, l->item->name,
                    file_kinds[kind].extension);
@@ -162,8 +176,8 @@ static char *result_path(const struct run *r, const struct loaded *l, size_t kin
 
 /* One of the files of one picture; overlays, which take longest, come first. */
 static enum fm_status write_file(void *user, size_t index) {
-  static enum fm_status (*const write[FILES])(struct run *, const struct loaded *,
-                                              const char *) = {write_map, write_mask, write_overlay};
+  static enum fm_status (*const write[FILES])(struct run *, const struct loaded *, const char *) = {
+      write_map, write_mask, write_overlay, write_repaired};
   struct run *r = user;
   size_t kind = FILES - 1 - index / r->in_work;
   const struct loaded *l = &r->loaded[index % r->in_work];
@@ -192,7 +206,8 @@ static enum fm_status print_json(const struct run *r, const struct loaded *l, co
   fm_json_number(&j, "threshold", r->image.value);
   for (size_t k = 0; k < FILES; k++) {
     char *path = r->a->files[k] ? result_path(r, l, k) : NULL;
-    if (r->a->files[k]) fm_json_string(&j, (const char *const[]){"map", "mask", "overlay"}[k], path);
+    if (r->a->files[k])
+      fm_json_string(&j, (const char *const[]){"map", "mask", "overlay", "repaired"}[k], path);
     fm_free(r->ctx, path);
   }
   fm_json_end(&j);
@@ -214,15 +229,29 @@ static enum fm_status print_verdict(struct run *r, const struct loaded *l) {
   return FM_OK;
 }
 
+static enum fm_status enlarge(struct run *r, struct loaded *l, const float *small, float *peak) {
+  return fm_score_enlarge(r->ctx, small, &r->preprocess, l->map, l->image.width, l->image.height, peak);
+}
+
 static enum fm_status score_batch(struct run *r) {
   int side = fm_preprocess_side(&r->preprocess);
-  FM_TRY(fm_scorer_run(r->scorer, (int)r->in_work, r->rgb, r->maps, r->scores));
+  size_t pixels = (size_t)side * (size_t)side;
+  if (r->refiner)
+    FM_TRY(fm_refiner_run(r->refiner, (int)r->in_work, r->rgb, r->maps, r->scores, r->base, r->repaired));
+  else
+    FM_TRY(fm_scorer_run(r->scorer, (int)r->in_work, r->rgb, r->maps, r->scores));
   for (size_t i = 0; i < r->in_work; i++) {
     struct loaded *l = &r->loaded[i];
     l->map = fm_alloc(r->ctx, (size_t)l->image.width * (size_t)l->image.height, sizeof *l->map);
     if (!l->map) return FM_MEMORY;
-    FM_TRY(fm_score_enlarge(r->ctx, r->maps + i * (size_t)side * (size_t)side, &r->preprocess, l->map,
-                            l->image.width, l->image.height, &l->score));
+    if (r->refiner) { /* the score stays the detector's own; its map comes first and is then replaced */
+      l->seen = r->rgb + i * pixels * 3;
+      l->repaired = r->repaired + i * pixels * 3;
+      FM_TRY(enlarge(r, l, r->base + i * pixels, &l->score));
+    }
+    float peak;
+    FM_TRY(enlarge(r, l, r->maps + i * pixels, &peak));
+    if (!r->refiner) l->score = peak;
     if (!isnan(r->scores[i])) l->score = r->scores[i];
   }
   FM_TRY(fm_parallel(r->ctx, FILES * r->in_work, write_file, r));
@@ -265,7 +294,7 @@ static enum fm_status score_all(struct run *r) {
 
 static enum fm_status predict(struct run *r, struct fm_device *d) {
   r->batch = r->count < MOST_BATCH ? (int)r->count : MOST_BATCH;
-  fm_model_thresholds(&r->model, false, &r->image, &r->pixel);
+  fm_model_thresholds(&r->model, r->a->refine, &r->image, &r->pixel);
   bool known = r->model.has_thresholds;
   r->heat = fm_heat_make(known ? 0 : NAN, known ? r->pixel.value : NAN, known ? 2 * r->pixel.value : NAN);
   FM_TRY(fm_recipe_preprocess(r->ctx, &r->model.recipe, &r->preprocess));
@@ -275,7 +304,14 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
   r->maps = fm_alloc(r->ctx, (size_t)r->batch * side * side, sizeof *r->maps);
   r->scores = fm_alloc(r->ctx, (size_t)r->batch, sizeof *r->scores);
   if (!r->rgb || !r->maps || !r->scores) return FM_MEMORY;
-  FM_TRY(fm_scorer_make(d, &r->model, r->batch, false, &r->scorer));
+  if (r->a->refine) {
+    r->base = fm_alloc(r->ctx, (size_t)r->batch * side * side, sizeof *r->base);
+    r->repaired = fm_alloc(r->ctx, (size_t)r->batch * side * side, 3);
+    if (!r->base || !r->repaired) return FM_MEMORY;
+    FM_TRY(fm_refiner_make(d, &r->model, r->batch, &r->refiner));
+  } else {
+    FM_TRY(fm_scorer_make(d, &r->model, r->batch, false, &r->scorer));
+  }
   return score_all(r);
 }
 
@@ -289,6 +325,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
   fm_scorer_free(r.scorer);
+  fm_refiner_free(r.refiner);
   fm_model_free(&r.model);
   for (size_t i = 0; i < r.count; i++) {
     fm_free(ctx, r.item[i].path);
@@ -297,13 +334,15 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   fm_free(ctx, r.item);
   fm_free(ctx, r.rgb);
   fm_free(ctx, r.maps);
+  fm_free(ctx, r.base);
+  fm_free(ctx, r.repaired);
   fm_free(ctx, r.scores);
   enum fm_status closed = fm_device_close(d);
   return status != FM_OK ? status : closed;
 }
 
 enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
-  struct args a = {.files = {true, true, true}};
+  struct args a = {.files = {true, true, true, true}};
   struct fm_option options[] = {
       {"o", FM_OPT_TEXT, &a.out, "DIR", "the folder for the results", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &a.json, NULL, "one line of JSON a picture", 0, 0, NULL},
@@ -314,6 +353,10 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        0, 0, NULL},
       {"overlays", FM_OPT_FLAG, &a.files[2], NULL,
        "write pictures with map and outlines (--no-overlays: not)", 0, 0, NULL},
+      {"refine", FM_OPT_TEXT, &a.refine_text, "f2pad", "sharpen the maps, and repair the pictures", 0, 0,
+       NULL},
+      {"repaired", FM_OPT_FLAG, &a.files[3], NULL,
+       "with --refine: write the repaired pictures (--no-repaired: not)", 0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a.force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -334,6 +377,8 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
       status = fm_error(ctx, FM_USAGE, "say where the results go: flawmap predict %s %s -o DIR", given[0],
                         given[1]);
   }
+  if (status == FM_OK && !help) status = fm_refine_parse(ctx, a.refine_text, &a.refine);
+  a.files[3] &= a.refine;
   if (status == FM_OK && !help) {
     a.model = given[0];
     status = run(ctx, &a, given + 1, count - 1, exit_status);

@@ -29,6 +29,12 @@ enum fm_status fm_refiner_make(struct fm_device *d, const struct fm_model *model
   struct fm_refiner *r = fm_alloc(ctx, 1, sizeof *r);
   *out = NULL;
   if (!r) return FM_MEMORY;
+  if (!model->refinement.there) {
+    fm_free(ctx, r);
+    return fm_error(
+        ctx, FM_USAGE,
+        "this model did not learn to sharpen its maps; train it with --refine and held-out pictures");
+  }
   r->refinement = &model->refinement;
   enum fm_status status = fm_look_make(d, model, &model->refinement.reference, batch, true, &r->look);
   if (status == FM_OK) {
