@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "detect/real.h"
 #include "report/table.h"
 
 #include <math.h>
@@ -14,7 +15,8 @@
 #include <string.h>
 
 struct args {
-  const char *model, *data, *out, *category, *layout, *refine_text, *bad, *good, *masks, *weights, *device;
+  const char *model, *data, *out, *category, *layout, *refine_text, *leave_out, *bad, *good, *masks, *weights,
+      *device;
   bool force;
   bool refine, json, no_maps, no_masks, no_overlays;
 };
@@ -41,6 +43,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"good", FM_OPT_TEXT, &a->good, "DIR", "layout folder: the good test pictures", 0, 0, NULL},
       {"mask-folder", FM_OPT_TEXT, &a->masks, "DIR", "layout folder: the masks of the flawed ones", 0, 0,
        NULL},
+      {"leave-out", FM_OPT_TEXT, &a->leave_out, "FILE|MODEL",
+       "test pictures to leave out: lines KIND/NAME, or what a model learned", 0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -105,6 +109,44 @@ static void print_category(const char *name, const struct fm_model *m, const str
   fm_text_free(&text);
 }
 
+/* The names of a list, or of a model's metadata, which begin as JSON behind eight bytes of length. */
+static enum fm_status read_names(struct fm_context *ctx, const struct fm_category *c, const char *path,
+                                 char **names) {
+  unsigned char *bytes;
+  size_t size;
+  struct fm_safetensors *file;
+  FM_TRY(fm_file_read(ctx, path, FM_SAFETENSORS_MAX, &bytes, &size));
+  static const unsigned char zero[4];
+  if (size < 9 || memcmp(bytes + 4, zero, 4) != 0 || bytes[8] != '{') {
+    fm_free(ctx, bytes);
+    return fm_real_read(ctx, c, path, names);
+  }
+  FM_TRY(fm_safetensors_parse(ctx, path, bytes, size, &file));
+  const char *real = fm_safetensors_meta(file, "data.real");
+  enum fm_status status = FM_OK;
+  if (!real || !fm_real_valid(real))
+    status = fm_error(ctx, FM_USAGE, "the model '%s' learned from no flawed pictures that could be left out",
+                      path);
+  else if (!(*names = fm_strdup(ctx, real)))
+    status = FM_MEMORY;
+  fm_safetensors_free(ctx, file);
+  return status;
+}
+
+/* What a model has learned from is no test of it. */
+static enum fm_status leave_out(struct run *r, const struct fm_model *model, struct fm_category *c) {
+  char *names = NULL;
+  size_t most = c->test_count, learned, asked = 0;
+  if (r->a->leave_out) FM_TRY(read_names(r->ctx, c, r->a->leave_out, &names));
+  learned = fm_real_leave_out(r->ctx, c, model->data.real);
+  asked = fm_real_leave_out(r->ctx, c, names);
+  fm_free(r->ctx, names);
+  if (learned)
+    fm_note(r->ctx, "%zu of %zu test pictures are left out: the model learned from them", learned, most);
+  if (asked) fm_note(r->ctx, "%zu of %zu test pictures are left out: --leave-out", asked, most);
+  return FM_OK;
+}
+
 static enum fm_status eval_model(struct run *r, const char *path, const char *name) {
   struct fm_model model;
   struct fm_category category;
@@ -114,7 +156,8 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
   const char *wanted = name ? name : r->set.single ? NULL : model.data.category;
   enum fm_status status = fm_category_open(r->ctx, &r->set, wanted, &category);
   if (status == FM_OK) {
-    status = fm_evaluate(r->d, &model, r->a->refine, &category, r->report, &evaluation);
+    status = leave_out(r, &model, &category);
+    if (status == FM_OK) status = fm_evaluate(r->d, &model, r->a->refine, &category, r->report, &evaluation);
     if (status == FM_OK && !r->a->json) print_category(category.name, &model, &evaluation);
     fm_category_close(r->ctx, &category);
   }

@@ -27,6 +27,8 @@ static void print_model(const struct fm_model *m) {
   for (size_t i = 0; i < facts.count; i++) printf("%-14s %s\n", facts.fact[i].name, facts.fact[i].value);
   printf("%-14s %zu numbers in the expert, %zu learned in %zu tensors\n", "tensors", m->expert.weights.total,
          m->learned.total, m->learned.count);
+  for (const char *line = m->data.real; line && *line; line += strcspn(line, "\n") + 1)
+    printf("%-14s %.*s\n", line == m->data.real ? "flawed ones" : "", (int)strcspn(line, "\n"), line);
   if (m->has_thresholds) {
     fm_threshold_sentence(&m->image, sentence);
     printf("%-14s %s\n", "threshold", sentence);
@@ -43,6 +45,21 @@ static void put_threshold(struct fm_json *j, const char *key, const struct fm_th
   fm_json_number(j, "false_alarms_promised", t->promised);
   fm_json_string(j, "origin", t->origin);
   fm_json_end(j);
+}
+
+/* The flawed pictures it learned from, as an array. */
+static enum fm_status put_flawed(struct fm_json *j, const struct fm_model *m) {
+  char *copy = fm_strdup(m->ctx, m->data.real);
+  if (!copy) return FM_MEMORY;
+  fm_json_array(j, "learned_flawed");
+  for (char *line = copy, *end; *line; line = end + 1) {
+    end = line + strcspn(line, "\n");
+    *end = 0;
+    fm_json_string(j, NULL, line);
+  }
+  fm_json_end(j);
+  fm_free(m->ctx, copy);
+  return FM_OK;
 }
 
 static enum fm_status print_json(const struct fm_model *m) {
@@ -65,6 +82,10 @@ static enum fm_status print_json(const struct fm_model *m) {
   fm_json_string(&j, "hash", m->data.hash);
   fm_json_integer(&j, "learned", (int64_t)m->data.learned);
   fm_json_integer(&j, "held_out", (int64_t)m->data.held);
+  if (m->data.real && put_flawed(&j, m) != FM_OK) {
+    fm_text_free(&text);
+    return FM_MEMORY;
+  }
   fm_json_end(&j);
   fm_json_object(&j, "expert");
   fm_json_bool(&j, "trained", m->expert.trained);

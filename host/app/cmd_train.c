@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "detect/fit.h"
+#include "detect/real.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@ enum { OWN_OPTIONS = 16, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
 
 /* What the command line says. */
 struct args {
-  const char *data, *out, *category, *layout, *recipe_name, *weights, *calibrate, *device;
+  const char *data, *out, *category, *layout, *recipe_name, *weights, *calibrate, *real_list, *device;
   bool force;
   bool resume, thin;
   struct fm_recipe recipe;
@@ -63,6 +64,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"weights", FM_OPT_TEXT, &a->weights, "FILE",
        "the expert's pretrained weights (else those that were fetched)", 0, 0, NULL},
       {"calibrate", FM_OPT_TEXT, &a->calibrate, "DIR", "more good pictures, for thresholds only", 0, 0, NULL},
+      {"real-list", FM_OPT_TEXT, &a->real_list, "FILE",
+       "learn from these flawed test pictures, too: a line KIND/NAME each", 0, 0, NULL},
       {"resume", FM_OPT_FLAG, &a->resume, NULL, "go on where a stopped training left off", 0, 0, NULL},
       {"thin", FM_OPT_FLAG, &a->thin, NULL, "leave the expert out of the model's file", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
@@ -82,6 +85,12 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
                     "flawmap train takes one data set; you gave %d: flawmap train DATA -o MODEL", n);
   if (!a->out)
     return fm_error(ctx, FM_USAGE, "say where the model goes: flawmap train %s -o MODEL", positional[0]);
+  if (a->real_list && a->given[fm_field_find("real-anomalies")])
+    return fm_error(ctx, FM_USAGE, "give --real-list or --real-anomalies, not both");
+  if (a->real_list && a->category && strcmp(a->category, "all") == 0)
+    return fm_error(ctx, FM_USAGE,
+                    "--real-list names pictures of one category; with all of them use "
+                    "--real-anomalies");
   a->data = positional[0];
   return FM_OK;
 }
@@ -121,8 +130,11 @@ static void print_model(const char *path, const struct fm_model *m, double secon
   char sentence[400], time[32];
   fm_threshold_sentence(&m->image, sentence);
   fm_duration(seconds, time);
-  printf("%s: %s, %zu good pictures learned, %zu held out, %s\n  threshold %s\n", path, m->data.category,
-         m->data.learned, m->data.held, time, sentence);
+  char flawed[40] = "";
+  size_t real = fm_real_count(m->data.real);
+  if (real) snprintf(flawed, sizeof flawed, " and %zu flawed ones", real);
+  printf("%s: %s, %zu good pictures%s learned, %zu held out, %s\n  threshold %s\n", path, m->data.category,
+         m->data.learned, flawed, m->data.held, time, sentence);
   fflush(stdout);
 }
 
@@ -163,6 +175,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
   struct fm_context *ctx = fm_device_context(d);
   struct fm_fit fit = {.recipe = a->recipe,
                        .given = a->given,
+                       .real_list = a->real_list,
                        .weights = a->weights,
                        .path = a->out,
                        .resume = a->resume,

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "detect/detector.h"
+#include "detect/real.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ void fm_checkpoint_free(struct fm_context *ctx, struct fm_checkpoint *c) {
   fm_weights_free(&c->weights);
   for (int i = 0; i < 2; i++) fm_weights_free(&c->moment[i]);
   fm_free(ctx, c->log);
-  c->log = NULL;
+  fm_free(ctx, c->real);
+  c->log = c->real = NULL;
 }
 
 static enum fm_status put_number(struct fm_safetensors_out *out, const char *key, double v) {
@@ -90,6 +92,7 @@ static enum fm_status put_all(const struct fm_checkpoint *c, struct fm_safetenso
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", c->data_hash));
   FM_TRY(fm_safetensors_out_meta(out, "expert.hash", c->expert_hash));
   FM_TRY(fm_safetensors_out_meta(out, "log", c->log));
+  if (c->real) FM_TRY(fm_safetensors_out_meta(out, "data.real", c->real));
   for (int i = 0; i < ENTRIES; i++)
     FM_TRY(put_number(out, entry[i].key, entry[i].whole ? (double)*entry[i].whole : *entry[i].number));
   FM_TRY(fm_weights_save(&c->weights, out, fm_method_of(&c->recipe)->prefix));
@@ -150,6 +153,9 @@ static enum fm_status get_all(struct fm_context *ctx, const struct fm_safetensor
   if (!copy) return FM_MEMORY;
   fm_free(ctx, c->log);
   c->log = copy;
+  const char *real = fm_safetensors_meta(file, "data.real");
+  if (real && !fm_real_valid(real)) return damaged(ctx, file, "data.real");
+  if (real && !(c->real = fm_strdup(ctx, real))) return FM_MEMORY;
   const char *prefix = fm_method_of(&c->recipe)->prefix;
   FM_TRY(fm_weights_load(&c->weights, file, prefix));
   FM_TRY(fm_weights_check(&c->weights, fm_safetensors_path(file), prefix));

@@ -15,6 +15,7 @@ struct fm_checkpoint {
   double sums[FM_LOSS_SUMS]; /* over the epoch's batches so far */
   double seconds;            /* of this epoch so far */
   char *log;                 /* the CSV log so far; fm_free */
+  char *real;                /* names of the flawed pictures it learns from (real.h), or NULL; fm_free */
   struct fm_weights weights, moment[2];
 };
 

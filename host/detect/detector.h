@@ -16,6 +16,7 @@ struct fm_train {
   const char *category;
   const struct fm_sample *samples; /* to learn from; those that are flawed have masks (semi-supervised) */
   size_t count;
+  const char *real;      /* names of the flawed ones (real.h); NULL: none */
   const char *data_hash; /* 16 digits */
   const struct fm_expert *expert;
   const char *checkpoint, *log;       /* paths; NULL: none is written */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "detect/f2pad.h"
+#include "detect/real.h"
 #include "detect/score_set.h"
 
 #include <stdio.h>
@@ -19,9 +20,46 @@ struct run {
   char *checkpoint, *log;
   char hash[17];
   struct fm_holdout split;
+  char *real;                /* names of the flawed pictures to learn from; NULL: none */
+  struct fm_sample *samples; /* the good and the flawed ones to learn from */
+  size_t count;
   struct fm_checkpoint from;
   bool resumed, finished;
 };
+
+static bool same_list(const char *a, const char *b) {
+  return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* The flawed pictures that the command asks for; those of a training to resume are its own. */
+static enum fm_status ask_real(struct run *r) {
+  const struct fm_fit *fit = r->fit;
+  if (fit->real_list) {
+    if (!fm_recipe_has(&r->recipe, fm_field_find("real-anomalies")))
+      return fm_error(r->ctx, FM_USAGE, "--real-list means nothing to the method %s", r->recipe.method);
+    FM_TRY(fm_real_read(r->ctx, fit->category, fit->real_list, &r->real));
+    r->recipe.real_anomalies = (long)fm_real_count(r->real);
+    if (r->recipe.real_anomalies) return FM_OK;
+    return fm_error(r->ctx, FM_USAGE, "'%s' names no picture", fit->real_list);
+  }
+  if (!r->recipe.real_anomalies) return FM_OK;
+  return fm_real_draw(r->ctx, fit->category, (uint64_t)r->recipe.seed, (size_t)r->recipe.real_anomalies,
+                      &r->real);
+}
+
+/* A list that was asked for must be the one that the training at hand began with; without one that is used.
+ */
+static enum fm_status agree_real(struct run *r, const char *path, const char *began) {
+  if (r->fit->real_list && !same_list(r->real, began))
+    return fm_error(
+        r->ctx, FM_USAGE,
+        "'%s' began with other flawed pictures than '%s' names; leave --real-list out, or start anew "
+        "without --resume",
+        path, r->fit->real_list);
+  fm_free(r->ctx, r->real);
+  r->real = began ? fm_strdup(r->ctx, began) : NULL;
+  return began && !r->real ? FM_MEMORY : FM_OK;
+}
 
 /* The given fields must agree with what the run at hand was started with. */
 static enum fm_status resume_from(struct run *r) {
@@ -34,6 +72,7 @@ static enum fm_status resume_from(struct run *r) {
                     "the training to resume ('%s') began with other pictures than '%s' has now; start anew "
                     "without --resume",
                     r->checkpoint, fit->category->name);
+  FM_TRY(agree_real(r, r->checkpoint, r->from.real));
   r->recipe = r->from.recipe;
   fm_note(r->ctx, "going on after %ld steps, in epoch %ld of %ld", r->from.step,
           r->from.epoch < r->recipe.epochs ? r->from.epoch + 1 : r->recipe.epochs, r->recipe.epochs);
@@ -51,6 +90,7 @@ static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
                       "there is nothing to resume: '%s' was trained with other pictures; start anew without "
                       "--resume",
                       fit->path);
+  if (status == FM_OK) status = agree_real(r, fit->path, model->data.real);
   if (status != FM_OK) {
     fm_model_free(model);
     return status;
@@ -109,8 +149,21 @@ static enum fm_status few(struct run *r) {
 }
 
 static enum fm_status split(struct run *r) {
-  if (r->recipe.shots) return few(r);
-  return fm_dataset_holdout(r->ctx, r->fit->category, r->recipe.hold_out, &r->split);
+  if (r->recipe.shots)
+    FM_TRY(few(r));
+  else
+    FM_TRY(fm_dataset_holdout(r->ctx, r->fit->category, r->recipe.hold_out, &r->split));
+  struct fm_sample *flawed;
+  size_t good = r->split.learn_count, count;
+  FM_TRY(fm_real_samples(r->ctx, r->fit->category, r->real, &flawed, &count));
+  r->count = good + count;
+  r->samples = fm_alloc(r->ctx, r->count, sizeof *r->samples);
+  if (r->samples) {
+    memcpy(r->samples, r->split.learn, good * sizeof *r->samples);
+    if (count) memcpy(r->samples + good, flawed, count * sizeof *r->samples);
+  }
+  fm_free(r->ctx, flawed);
+  return r->samples ? FM_OK : FM_MEMORY;
 }
 
 static enum fm_status describe(struct run *r, struct fm_model *m) {
@@ -120,6 +173,7 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   snprintf(m->data.hash, sizeof m->data.hash, "%s", r->hash);
   m->data.learned = r->split.learn_count;
   m->data.held = r->split.held_count;
+  if (r->real && !(m->data.real = fm_strdup(r->ctx, r->real))) return FM_MEMORY;
   snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
   FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
   FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, &m->expert));
@@ -148,12 +202,15 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
   return fm_model_calibrate(r->d, m, samples, count, what, samples == r->split.learn);
 }
 
-static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_train *t) {
+static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_train *learned) {
   const struct fm_fit *fit = r->fit;
+  struct fm_train t = *learned; /* its references are good pictures */
+  t.samples = r->split.learn;
+  t.count = r->split.learn_count;
   const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
   size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
   if (!r->recipe.refine) return FM_OK;
-  if (count) return fm_refinement_fit(r->d, m, t, samples, count);
+  if (count) return fm_refinement_fit(r->d, m, &t, samples, count);
   fm_note(r->ctx,
           "note: there are no held-out good pictures, so this model cannot sharpen its maps (--refine); "
           "--hold-out 20%% or --calibrate DIR give some");
@@ -164,8 +221,9 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
   const struct fm_fit *fit = r->fit;
   struct fm_train t = {.recipe = r->recipe,
                        .category = fit->category->name,
-                       .samples = r->split.learn,
-                       .count = r->split.learn_count,
+                       .samples = r->samples,
+                       .count = r->count,
+                       .real = r->real,
                        .data_hash = r->hash,
                        .expert = &m->expert,
                        .checkpoint = r->checkpoint,
@@ -195,6 +253,7 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
   enum fm_status status = r.checkpoint && r.log ? FM_OK : FM_MEMORY;
   fm_category_hash(fit->category, r.hash);
   if (status == FM_OK) status = check_place(&r);
+  if (status == FM_OK) status = ask_real(&r);
   if (status == FM_OK) status = look_around(&r, model);
   if (status == FM_OK && !r.finished) {
     status = split(&r);
@@ -202,6 +261,8 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
     fm_holdout_free(r.ctx, &r.split);
   }
   if (r.resumed) fm_checkpoint_free(r.ctx, &r.from);
+  fm_free(r.ctx, r.real);
+  fm_free(r.ctx, r.samples);
   fm_free(r.ctx, r.checkpoint);
   fm_free(r.ctx, r.log);
   if (status != FM_OK) fm_model_free(model);

@@ -10,6 +10,8 @@ struct fm_fit {
   const struct fm_category *category;
   const struct fm_sample *calibrate; /* good pictures for the thresholds; NULL: the hold-out */
   size_t calibrate_count;
+  const char
+      *real_list; /* a file that names flawed test pictures to learn from (real.h); NULL: see the recipe */
   const char *weights; /* the expert's file; NULL: see fm_expert_load */
   const char *path;    /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
   bool resume, thin;

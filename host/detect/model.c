@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "detect/detector.h"
+#include "detect/real.h"
 #include "file/pth.h"
 
 #include <math.h>
@@ -115,6 +116,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", m->data.hash));
   FM_TRY(put_number(out, "data.learned", (double)m->data.learned));
   FM_TRY(put_number(out, "data.held", (double)m->data.held));
+  if (m->data.real) FM_TRY(fm_safetensors_out_meta(out, "data.real", m->data.real));
   FM_TRY(fm_safetensors_out_meta(out, "device", m->device));
   FM_TRY(put_flag(out, "expert.trained", m->expert.trained));
   FM_TRY(fm_safetensors_out_meta(out, "expert.hash", m->expert.hash));
@@ -158,6 +160,9 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
   FM_TRY(get_text(ctx, file, "data.hash", sizeof m->data.hash, m->data.hash));
   FM_TRY(get_count(ctx, file, "data.learned", &m->data.learned));
   FM_TRY(get_count(ctx, file, "data.held", &m->data.held));
+  const char *real = fm_safetensors_meta(file, "data.real");
+  if (real && !fm_real_valid(real)) return refuse(ctx, file, "data.real", real);
+  if (real && !(m->data.real = fm_strdup(ctx, real))) return FM_MEMORY;
   FM_TRY(get_text(ctx, file, "device", sizeof m->device, m->device));
   FM_TRY(get_flag(ctx, file, "expert.trained", &m->expert.trained));
   FM_TRY(get_text(ctx, file, "expert.hash", sizeof m->expert.hash, m->expert.hash));
@@ -235,7 +240,10 @@ enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const cha
 void fm_model_free(struct fm_model *model) {
   fm_expert_free(&model->expert);
   fm_weights_free(&model->learned);
-  if (model->ctx) fm_refinement_free(model->ctx, &model->refinement);
+  if (!model->ctx) return;
+  fm_refinement_free(model->ctx, &model->refinement);
+  fm_free(model->ctx, model->data.real);
+  model->data.real = NULL;
 }
 
 enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,

@@ -46,7 +46,8 @@ enum fm_status fm_weights_check(const struct fm_weights *weights, const char *pa
 /* What is known about the pictures it learned from. */
 struct fm_model_data {
   char category[128], hash[17];
-  size_t learned, held; /* pictures */
+  size_t learned, held; /* good pictures */
+  char *real;           /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */
 };
 
 struct fm_model {

@@ -87,6 +87,7 @@ static enum fm_status begin_state(struct run *r) {
   }
   fm_free(r->ctx, s->log);
   s->log = fm_strdup(r->ctx, log);
+  if (t->real && !(s->real = fm_strdup(r->ctx, t->real))) return FM_MEMORY;
   return s->log ? FM_OK : FM_MEMORY;
 }
 
@@ -131,6 +132,7 @@ static enum fm_status loader_options(const struct run *r, struct fm_loader_optio
                                   .count = t->count,
                                   .batch = (int)t->recipe.batch,
                                   .shuffle = true,
+                                  .masks = true,
                                   .synthetic = fm_recipe_synthetic(&t->recipe, t->category),
                                   .seed = (uint64_t)t->recipe.seed,
                                   .first_epoch = (int)r->state.epoch,

@@ -92,7 +92,27 @@ train -o all --category all --epochs 1 --thin >out 2>err || fail "train --catego
 "$flawmap" eval all data -o every --no-maps --no-masks --no-overlays >out 2>err || fail "eval of a folder failed: $(cat err)"
 [ "$(wc -l <every/metrics.csv)" = 4 ] || fail "metrics.csv has not two categories and a mean"
 
+# Semi-supervised: the model names the flawed pictures that it learned, and nobody is tested with them.
+"$flawmap" train data --category gear --size 64 --batch 4 --epochs 1 --real-anomalies 2 -o real.flawmap >out 2>err || fail "train --real-anomalies failed: $(cat err)"
+grep -q "8 good pictures and 2 flawed ones learned" out || fail "train does not say what it learned: $(cat out)"
+[ "$("$flawmap" info real.flawmap | grep -A1 '^flawed ones' | grep -c '/00')" = 2 ] || fail "info does not name the flawed pictures"
+"$flawmap" info real.flawmap | sed -n '/^flawed ones/,/^threshold/s/.* //p' | grep /00 >list
+"$flawmap" eval real.flawmap data -o real --no-maps --no-masks --no-overlays >out 2>err || fail "eval failed: $(cat err)"
+grep -q "2 of .* left out: the model learned" err || fail "eval does not say what it left out: $(cat err)"
+rows=$(wc -l <real/images.csv)
+[ "$rows" = $(($(wc -l <results/images.csv) - 2)) ] || fail "eval left out $rows rows"
+for names in list real.flawmap; do
+  "$flawmap" eval whole.flawmap data -o same --leave-out $names --no-maps --no-masks --no-overlays >out 2>err || fail "eval --leave-out failed: $(cat err)"
+  [ "$(cut -d, -f1-3 same/images.csv)" = "$(cut -d, -f1-3 real/images.csv)" ] || fail "--leave-out $names left out others"
+done
+train -o list.flawmap --epochs 1 --real-list list >out 2>err || fail "train --real-list failed: $(cat err)"
+cmp -s list.flawmap real.flawmap || fail "the list and the drawing differ"
+
 # What is wrong is said in one sentence.
+refuses 2 "not both" train data -o x --category gear --real-list list --real-anomalies 2
+refuses 2 "is too much" train data -o x --category gear --real-anomalies 1000
+refuses 2 "flawed test pictures with masks" train data/gear/train/good -o x --size 64 --real-anomalies 1
+refuses 2 "learned from no flawed pictures" eval whole.flawmap data -o y --leave-out whole.flawmap
 refuses 2 "epochs" train data -o x --category gear --epochs 0
 refuses 2 "did you mean --epochs" train data -o x --epoch 3
 refuses 2 "say where" train data --category gear
