@@ -61,7 +61,7 @@ fi
 
 for folder in tests/*/; do
   name=$(basename "$folder")
-  case " $layers layers tools " in *" $name "*) ;; *) wrong "tests/$name mirrors no layer" ;; esac
+  case " $layers layers tools reference " in *" $name "*) ;; *) wrong "tests/$name mirrors no layer" ;; esac
 done
 [ $failed = 0 ] && echo "layers: $(ls host/*/*.[ch] | wc -l) files are as they should be"
 exit $failed
