@@ -1,0 +1,175 @@
+/* Greedy choice of points that cover the others (k-centre): again and again the point that is farthest from all chosen
+ * ones. docs/math/patchcore.md says how whole rounds of picks are made exactly from a pool of the farthest points.
+ *
+ * Points lie side by side as cl/lanes.cl makes them, K numbers each. Distances are squared, and everywhere the same sum in
+ * the same order: NEARER for k = 0..K-1. So a distance has the same bits wherever it is computed.
+ *   OB, PX  groups of points and centres of a tile of `cover`
+ *   CHAINS  groups of the pool that `pick` takes at a time */
+#define LANES (CB * WG)
+#ifndef OB
+#define OB 1
+#define PX 1
+#endif
+#define CHAINS 8
+#define NEARER(acc, x, m) do { const FV d_ = (x) - (m); acc = FMA(d_, d_, acc); } while (0)
+
+/* dist = (mean over the centres of the root of the squared distance)^2; centres [count][K].
+ * Global size: (groups * WG, 1, 1). */
+KERNEL void spread(__global const float *restrict point, __global const float *restrict centre,
+                   __global float *restrict dist, const int4 size /* K, groups, count, 0 */) {
+  const int g = get_group_id(0), lane = get_local_id(0), K = size.x;
+  if (g >= size.y) return;
+  __global const float *x = point + (size_t)g * K * LANES + lane * CB;
+  FV sum = ZERO;
+  for (int c = 0; c < size.z; c++) {
+    FV acc = ZERO;
+    for (int k = 0; k < K; k++) NEARER(acc, LOAD(x + (size_t)k * LANES), (FV)(centre[c * K + k]));
+    sum += sqrt(acc);
+  }
+  sum /= (FV)((float)size.z);
+  STORE(sum * sum, dist + (size_t)g * LANES + lane * CB);
+}
+
+/* Rows of `point` as they were: row [count][K] of the points in `which`. Global size: (gx over K, count, 1). */
+KERNEL void rows_of(__global const float *restrict point, __global const int *restrict which, __global float *restrict row,
+                    const int K) {
+  const int r = get_global_id(1), at = which[r];
+  __global const float *x = point + (size_t)(at / LANES) * K * LANES + at % LANES;
+  for (int k = get_global_id(0); k < K; k += get_global_size(0)) row[(size_t)r * K + k] = x[(size_t)k * LANES];
+}
+
+/* The pool: points of `which` (ascending; -1: none), side by side again, and their distances (-1: none).
+ * Global size: (slots, 1, 1). */
+KERNEL void gather(__global const float *restrict point, __global const float *restrict dist,
+                   __global const int *restrict which, __global float *restrict pool, __global float *restrict near,
+                   const int2 size /* K, slots */) {
+  const int s = get_global_id(0), K = size.x;
+  if (s >= size.y) return;
+  const int from = which[s], at = max(from, 0);
+  __global const float *x = point + (size_t)(at / LANES) * K * LANES + at % LANES;
+  __global float *y = pool + (size_t)(s / LANES) * K * LANES + s % LANES;
+  for (int k = 0; k < K; k++) y[(size_t)k * LANES] = x[(size_t)k * LANES];
+  near[s] = from < 0 ? -1.0f : dist[from];
+}
+
+/* One pick within the pool, and the distances to it. Every work-group finds the winner by itself among what the launch
+ * before left behind (value, slot of each group: the farthest of its part of the pool, the lowest where several are),
+ * updates its part and leaves its own farthest behind. The first group writes the winner's slot down, or -1 where a point
+ * outside of the pool might be farther: it is at most `limit` away, and where it is, has a slot from `low` on.
+ * Nor is a point picked that a member coincides with. at < 0: no pick yet. Global size: (groups * WG, 1, 1), `each` groups of lanes a group. */
+KERNEL void pick(__global const float *restrict pool, __global float *restrict near,
+                 __global const float *restrict before, __global const int *restrict before_slot,
+                 __global float *restrict after, __global int *restrict after_slot, __global int *restrict picks,
+                 const int4 size /* K, groups of lanes, each, work-groups */, const int2 pick /* at, low */,
+                 const float limit) {
+  const int group = get_group_id(0), lane = get_local_id(0), K = size.x;
+  const int first = group * size.z, last = min(first + size.z, size.y);
+  int winner = -1;
+  if (pick.x >= 0) {
+    float most = -1.0f;
+    for (int i = 0; i < size.w; i++) {
+      const float v = before[i];
+      if (v > most) {
+        most = v;
+        winner = before_slot[i];
+      }
+    }
+    if (!(most > 0.0f && (most > limit || (most == limit && winner < pick.y)))) winner = -1;
+    if (group == 0 && lane == 0) picks[pick.x] = winner;
+  }
+  __global const float *m = pool + (size_t)(max(winner, 0) / LANES) * K * LANES + max(winner, 0) % LANES;
+  FV best = (FV)(-2.0f);
+  IV slot = (IV)(0);
+  for (int g = first; g < last; g += CHAINS) {
+    FV acc[CHAINS];
+    size_t at[CHAINS]; /* the last group again where there are no more: the same value is written twice */
+    UNROLL for (int c = 0; c < CHAINS; c++) {
+      acc[c] = ZERO;
+      at[c] = (size_t)min(g + c, last - 1);
+    }
+    if (winner >= 0)
+      for (int k = 0; k < K; k++) {
+        const FV v = (FV)(m[(size_t)k * LANES]);
+        UNROLL for (int c = 0; c < CHAINS; c++) NEARER(acc[c], LOAD(pool + (at[c] * K + k) * LANES + lane * CB), v);
+      }
+    UNROLL for (int c = 0; c < CHAINS; c++) {
+      __global float *n = near + at[c] * LANES + lane * CB;
+      FV v = LOAD(n);
+      if (winner >= 0) {
+        v = CLAMP_HIGH(v, acc[c]);
+        STORE(v, n);
+      }
+      const IV farther = v > best;
+      best = select(best, v, farther);
+      slot = select(slot, (IV)((int)at[c] * LANES), farther);
+    }
+  }
+  float v[CB];
+  int s[CB];
+  STORE(best, v);
+  STORE(slot, s);
+  float most = v[0];
+  int where = s[0] + lane * CB;
+  for (int i = 1; i < CB; i++) {
+    const int here = s[i] + lane * CB + i;
+    if (v[i] > most || (v[i] == most && here < where)) {
+      most = v[i];
+      where = here;
+    }
+  }
+#if WG > 1
+  __local float mosts[WG];
+  __local int wheres[WG];
+  mosts[lane] = most;
+  wheres[lane] = where;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int i = 0; i < WG && lane == 0; i++)
+    if (mosts[i] > most || (mosts[i] == most && wheres[i] < where)) {
+      most = mosts[i];
+      where = wheres[i];
+    }
+  if (lane > 0) return;
+#endif
+  after[group] = most;
+  after_slot[group] = where;
+}
+
+/* The picked rows for `cover`: [group][K][PX]; the first one again where there was no pick.
+ * Global size: (picks in whole groups of PX, 1, 1). */
+KERNEL void centres(__global const float *restrict pool, __global const int *restrict picks,
+                    __global float *restrict centre, const int4 size /* K, launches, room, PX */) {
+  const int i = get_global_id(0), K = size.x, px = size.w;
+  if (i >= size.z) return;
+  int s = i < size.y ? picks[i] : -1;
+  if (s < 0) s = picks[0];
+  __global const float *x = pool + (size_t)(s / LANES) * K * LANES + s % LANES;
+  __global float *y = centre + (size_t)(i / px) * K * px + i % px;
+  for (int k = 0; k < K; k++) y[(size_t)k * px] = x[(size_t)k * LANES];
+}
+
+/* dist = min(dist, squared distance to each centre), for all points. Global size: (tiles of OB groups * WG, 1, 1). */
+KERNEL void cover(__global const float *restrict point, __global const float *restrict centre,
+                  __global const int *restrict picks, __global float *restrict dist,
+                  const int4 size /* K, groups, groups of centres, 0 */) {
+  const int g0 = get_group_id(0) * OB, lane = get_local_id(0), K = size.x;
+  if (g0 >= size.y) return;
+  __global const float *x = point + (size_t)g0 * K * LANES + lane * CB;
+  __global float *near = dist + (size_t)g0 * LANES + lane * CB;
+  FV least[OB];
+  UNROLL for (int o = 0; o < OB; o++) least[o] = LOAD(near + o * LANES);
+  for (int c = 0; c < size.z && picks[c * PX] >= 0; c++) {
+    __global const float *m = centre + (size_t)c * K * PX;
+    FV acc[OB][PX];
+    UNROLL for (int o = 0; o < OB; o++)
+      UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+    for (int k = 0; k < K; k++, m += PX) {
+      FV v[OB];
+      UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD(x + ((size_t)o * K + k) * LANES);
+      UNROLL for (int p = 0; p < PX; p++)
+        UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p]));
+    }
+    UNROLL for (int o = 0; o < OB; o++)
+      UNROLL for (int p = 0; p < PX; p++) least[o] = CLAMP_HIGH(least[o], acc[o][p]);
+  }
+  UNROLL for (int o = 0; o < OB; o++) STORE(least[o], near + o * LANES);
+}

@@ -1,0 +1,178 @@
+/* Nearest rows of a bank: |x - m|^2 = |x|^2 + |m|^2 - 2 x.m. The products are a matrix product with the choice of the
+ * smallest in its epilogue; |x|^2 is the same for all and left out. Then the winner's distance is taken once more as
+ * sum (x - m)^2, which does not cancel.
+ *
+ * x is row-major [queries][width], width a multiple of CB; the bank lies side by side as cl/lanes.cl makes it.
+ *   OB, PX  groups of bank rows and queries of a tile: OB * PX accumulators, a bank's vector serves PX queries
+ *   ALL     1: `nearest` writes all values instead of the smallest
+ * On a CPU queries are the fast index and chunks of the bank the slow one, so that a chunk stays in the cache. */
+#define LANES (CB * WG)
+#ifndef OB
+#define OB 1
+#define PX 1
+#endif
+#ifndef ALL
+#define ALL 0
+#endif
+
+/* The smallest |m|^2 - 2 x.m and its row, for each query, chunk and item: value, where [chunk * WG + item][queries]; the
+ * lowest row where several are as small. Or all of them: value [queries][tiles * OB * LANES].
+ * Tiles are OB groups; a launch takes `tiles` of them from first.y on, `each` a chunk, for queries from first.x on.
+ * Global size: (query tiles, chunks, 1), with work-groups (chunks * WG, query tiles, 1). */
+KERNEL void nearest(__global const float *restrict x, __global const float *restrict bank,
+                    __global const float *restrict square, __global float *restrict value, __global int *restrict where,
+                    const int4 size /* queries, width, tiles, each */, const int2 first /* query, tile */) {
+#if WG == 1
+  const int q0 = get_global_id(0) * PX, chunk = get_global_id(1), lane = 0;
+#else
+  const int q0 = get_global_id(1) * PX, chunk = get_group_id(0), lane = get_local_id(0);
+#endif
+  const int n = size.x, width = size.y, last = min((chunk + 1) * size.w, size.z);
+  if (q0 >= n) return;
+  size_t at[PX];
+  FV best[PX];
+  IV row[PX];
+  UNROLL for (int p = 0; p < PX; p++) {
+    at[p] = (size_t)(first.x + min(q0 + p, n - 1)) * width;
+    best[p] = (FV)(INFINITY);
+    row[p] = (IV)(0);
+  }
+  for (int tile = chunk * size.w; tile < last; tile++) {
+    __global const float *bp = bank + (size_t)(first.y + tile) * OB * width * LANES + lane * CB;
+    FV acc[OB][PX];
+    UNROLL for (int o = 0; o < OB; o++)
+      UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+    for (int k = 0; k < width; k++, bp += LANES) {
+      FV b[OB];
+      UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD(bp + (size_t)o * width * LANES);
+      UNROLL for (int p = 0; p < PX; p++) {
+        const FV v = (FV)(x[at[p] + k]);
+        UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);
+      }
+    }
+    UNROLL for (int o = 0; o < OB; o++) {
+      const int base = (tile * OB + o) * LANES + lane * CB;
+      const FV s = LOAD(square + (size_t)first.y * OB * LANES + base);
+      UNROLL for (int p = 0; p < PX; p++) {
+        const FV v = s - 2.0f * acc[o][p];
+#if ALL
+        if (q0 + p < n) STORE(v, value + (size_t)(q0 + p) * size.z * OB * LANES + base);
+#else
+        const IV closer = v < best[p];
+        best[p] = select(best[p], v, closer);
+        row[p] = select(row[p], (IV)(base), closer);
+#endif
+      }
+    }
+  }
+#if !ALL
+  UNROLL for (int p = 0; p < PX; p++)
+    if (q0 + p < n) {
+      float v[CB];
+      int r[CB];
+      STORE(best[p], v);
+      STORE(row[p], r);
+      for (int i = 0; i < CB; i++) r[i] += i;
+      int least = 0;
+      for (int i = 1; i < CB; i++)
+        if (v[i] < v[least] || (v[i] == v[least] && r[i] < r[least])) least = i;
+      const size_t to = (size_t)(chunk * WG + lane) * n + q0 + p;
+      value[to] = v[least];
+      where[to] = first.y * OB * LANES + r[least];
+    }
+#endif
+}
+
+/* The best of `parts` parts. Global size: (queries, 1, 1). */
+KERNEL void settle(__global const float *restrict value, __global const int *restrict where, __global int *restrict index,
+                   const int2 size /* queries, parts */) {
+  const int q = get_global_id(0), n = size.x;
+  if (q >= n) return;
+  float least = value[q];
+  int row = where[q];
+  for (int i = 1; i < size.y; i++) {
+    const float v = value[(size_t)i * n + q];
+    const int r = where[(size_t)i * n + q];
+    if (v < least || (v == least && r < row)) {
+      least = v;
+      row = r;
+    }
+  }
+  index[q] = row;
+}
+
+/* Keeps the k smallest of what came before and of `rows` further values (of rows first, first + 1, ... of the bank), in
+ * order; begin: nothing came before. Rows come in order, so equal values keep the lower one.
+ * Global size: (queries, 1, 1). */
+KERNEL void keep(__global const float *restrict value, __global float *restrict kept, __global int *restrict index,
+                 const int4 size /* queries, rows, k, first row */, const int2 first /* query, begin */) {
+  const int q = get_global_id(0), k = size.z;
+  if (q >= size.x) return;
+  __global const float *v = value + (size_t)q * size.y;
+  __global float *list = kept + (size_t)q * k;
+  __global int *row = index + (size_t)(first.x + q) * k;
+  if (first.y)
+    for (int i = 0; i < k; i++) {
+      list[i] = INFINITY;
+      row[i] = 0;
+    }
+  float worst = list[k - 1];
+  for (int r = 0; r < size.y; r++) {
+    if (!(v[r] < worst)) continue;
+    int i = k - 1;
+    for (; i > 0 && v[r] < list[i - 1]; i--) {
+      list[i] = list[i - 1];
+      row[i] = row[i - 1];
+    }
+    list[i] = v[r];
+    row[i] = size.w + r;
+    worst = list[k - 1];
+  }
+}
+
+/* distance [queries][k] = |x - m|^2 for the rows in index [queries][k], put in order (index too); mean [queries] = factor
+ * times their mean. Global size: (queries, 1, 1). */
+KERNEL void distances(__global const float *restrict x, __global const float *restrict bank, __global int *restrict index,
+                      __global float *restrict distance, __global float *restrict mean,
+                      const int4 size /* queries, width, k, 0 */, const float factor) {
+  const int q = get_global_id(0), width = size.y, k = size.z;
+  if (q >= size.x) return;
+  __global const float *xp = x + (size_t)q * width;
+  float sum = 0.0f;
+  for (int i = 0; i < k; i++) {
+    const int row = index[(size_t)q * k + i];
+    __global const float *m = bank + (size_t)row * width;
+    FV acc = ZERO;
+    for (int c = 0; c < width; c += CB) {
+      const FV d = LOAD(xp + c) - LOAD(m + c);
+      acc = FMA(d, d, acc);
+    }
+    const float v = sum_of(acc);
+    sum += v;
+    int to = i;
+    for (; to > 0; to--) {
+      const size_t b = (size_t)q * k + to - 1;
+      if (!(v < distance[b] || (v == distance[b] && row < index[b]))) break;
+      distance[b + 1] = distance[b];
+      index[b + 1] = index[b];
+    }
+    distance[(size_t)q * k + to] = v;
+    index[(size_t)q * k + to] = row;
+  }
+  mean[q] = factor * (sum / (float)k);
+}
+
+/* d loss / d x = 2 factor slope / k * sum over the k rows of (x - m), slope = d loss / d mean.
+ * Global size: (gx over blocks of CB numbers, queries, 1). */
+KERNEL void distances_back(__global const float *restrict x, __global const float *restrict bank,
+                           __global const int *restrict index, __global const float *restrict slope,
+                           __global float *restrict dx, const int4 size /* queries, width, k, 0 */, const float factor) {
+  const int q = get_global_id(1), width = size.y, k = size.z;
+  const float f = 2.0f * factor * slope[q] / (float)k;
+  for (int c = get_global_id(0) * CB; c < width; c += get_global_size(0) * CB) {
+    const FV v = LOAD(x + (size_t)q * width + c);
+    FV sum = ZERO;
+    for (int i = 0; i < k; i++) sum += v - LOAD(bank + (size_t)index[(size_t)q * k + i] * width + c);
+    STORE(f * sum, dx + (size_t)q * width + c);
+  }
+}

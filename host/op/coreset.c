@@ -1,0 +1,276 @@
+#include "op/coreset.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "op/acts.h"
+#include "op/lanes.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Tile of `cover`: 16 accumulators where there are 32 registers, 8 elsewhere. */
+static int tile_of(const struct fm_facts *f) {
+  return f->group == 1 && f->block == 16 ? 2 : 1;
+}
+enum { PX = 8, POOL = 4096, MOST_PICKS = 1024, FEWEST_PICKS = 16 };
+
+enum fm_status fm_coreset_make(struct fm_device *d, size_t count, int width, struct fm_coreset *c) {
+  *c = (struct fm_coreset){.width = width};
+  FM_TRY(fm_lanes_make(d, count, width, tile_of(fm_device_facts(d)), &c->points, &c->groups));
+  c->count = (int)count;
+  enum fm_status status =
+      fm_buffer_make(d, (size_t)c->groups * (size_t)fm_lanes(d) * sizeof(float), &c->distance);
+  if (status != FM_OK) fm_coreset_free(d, c);
+  return status;
+}
+
+void fm_coreset_free(struct fm_device *d, struct fm_coreset *c) {
+  fm_buffer_free(d, &c->points);
+  fm_buffer_free(d, &c->distance);
+}
+
+void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struct fm_buffer *rows, int count,
+                    int first) {
+  fm_lanes_pack(d, rows, count, c->width, first, &c->points);
+}
+
+/* ---- one choice ---- */
+
+struct choice {
+  struct fm_device *d;
+  struct fm_context *ctx;
+  const struct fm_coreset *c;
+  const struct fm_coreset_options *o;
+  int slots, groups, each,
+      parts; /* of the pool: points, groups of lanes, those of a work-group, work-groups */
+  struct fm_buffer pool, near, which, value[2], slot[2], picks, centre;
+  float *distance; /* [count] of all points, on the host */
+  int *index;      /* [slots] of the pool */
+  uint32_t *histogram;
+  /* Outside of the pool: the largest distance, and how many slots have an index below the first that has it.
+   */
+  float limit;
+  int low;
+};
+
+static int slots_of(const struct fm_device *d, const struct fm_coreset *c,
+                    const struct fm_coreset_options *o) {
+  int lanes = fm_lanes(d), wanted = o->pool > 0 ? o->pool : POOL;
+  if (wanted > c->count) wanted = c->count;
+  return (wanted + lanes - 1) / lanes * lanes;
+}
+
+size_t fm_coreset_bytes(const struct fm_device *d, const struct fm_coreset *c,
+                        const struct fm_coreset_options *o) {
+  size_t slots = (size_t)slots_of(d, c, o), width = (size_t)c->width * sizeof(float);
+  return slots * (width + 32) + (MOST_PICKS + PX) * (width + sizeof(int)) + (size_t)c->count * sizeof(float) +
+         65536 * sizeof(uint32_t);
+}
+
+static enum fm_status begin(struct choice *r) {
+  struct fm_device *d = r->d;
+  size_t width = (size_t)r->c->width * sizeof(float);
+  int lanes = fm_lanes(d);
+  r->slots = slots_of(d, r->c, r->o);
+  r->groups = r->slots / lanes;
+  /* 16 groups of lanes are enough for a core to be busy, 1 for a work-group of a GPU. */
+  r->each = fm_device_facts(d)->group == 1 ? 256 / lanes : 1;
+  r->parts = (r->groups + r->each - 1) / r->each;
+  r->distance = fm_alloc(r->ctx, (size_t)r->c->count, sizeof *r->distance);
+  r->index = fm_alloc(r->ctx, (size_t)r->slots, sizeof *r->index);
+  r->histogram = fm_alloc(r->ctx, 65536, sizeof *r->histogram);
+  if (!r->distance || !r->index || !r->histogram) return FM_MEMORY;
+  FM_TRY(fm_buffer_make(d, (size_t)r->slots * width, &r->pool));
+  FM_TRY(fm_buffer_make(d, (size_t)r->slots * sizeof(float), &r->near));
+  FM_TRY(fm_buffer_make(d, (size_t)r->slots * sizeof(int), &r->which));
+  for (int i = 0; i < 2; i++) {
+    FM_TRY(fm_buffer_make(d, (size_t)r->parts * sizeof(float), &r->value[i]));
+    FM_TRY(fm_buffer_make(d, (size_t)r->parts * sizeof(int), &r->slot[i]));
+  }
+  FM_TRY(fm_buffer_make(d, (MOST_PICKS + PX) * sizeof(int), &r->picks));
+  return fm_buffer_make(d, (MOST_PICKS + PX) * width, &r->centre);
+}
+
+static void end(struct choice *r) {
+  struct fm_buffer *const own[] = {&r->pool,    &r->near,    &r->which, &r->value[0], &r->value[1],
+                                   &r->slot[0], &r->slot[1], &r->picks, &r->centre};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(r->d, own[i]);
+  fm_free(r->ctx, r->distance);
+  fm_free(r->ctx, r->index);
+  fm_free(r->ctx, r->histogram);
+}
+
+static enum fm_status start(struct choice *r) {
+  struct fm_device *d = r->d;
+  int which[FM_CORESET_STARTS], width = r->c->width;
+  for (int i = 0; i < r->o->starts; i++) which[i] = (int)r->o->start[i];
+  FM_TRY(fm_buffer_write(d, &r->picks, 0, which, (size_t)r->o->starts * sizeof *which));
+  FM_LAUNCH(d, fm_kernel_get(d, "coreset.cl", "rows_of", ""), fm_acts_gx(d, width), (size_t)r->o->starts, 1,
+            fm_arg_buffer(&r->c->points), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre),
+            fm_arg_int(width));
+  FM_LAUNCH(d, fm_kernel_get(d, "coreset.cl", "spread", ""),
+            (size_t)r->c->groups * (size_t)fm_device_facts(d)->group, 1, 1, fm_arg_buffer(&r->c->points),
+            fm_arg_buffer(&r->centre), fm_arg_buffer(&r->c->distance),
+            fm_arg_int4(width, r->c->groups, r->o->starts, 0));
+  return fm_device_status(d);
+}
+
+/* ---- the pool: the farthest points ---- */
+
+/* The bits of floats >= 0 are in the order of their values. */
+static uint32_t key_of(float v) {
+  uint32_t key;
+  memcpy(&key, &v, sizeof key);
+  return key;
+}
+
+/* How many keys have which 16 bits at the top (shift 16, of all keys) or below (of those with that top). */
+static void count_keys(struct choice *r, bool below, uint32_t top) {
+  memset(r->histogram, 0, 65536 * sizeof *r->histogram);
+  for (int i = 0; i < r->c->count; i++) {
+    uint32_t key = key_of(r->distance[i]);
+    if (!below)
+      r->histogram[key >> 16]++;
+    else if (key >> 16 == top)
+      r->histogram[key & 65535]++;
+  }
+}
+
+/* The bin in which the `want`-th largest lies; *want becomes its number within the bin. */
+static uint32_t find_bin(const struct choice *r, int *want) {
+  uint32_t bin = 65535;
+  while (bin > 0 && (int64_t)r->histogram[bin] < *want) *want -= (int)r->histogram[bin--];
+  return bin;
+}
+
+/* The farthest points become the pool, in the order of their indices; at its edge the lowest of those that
+ * are as far. What is known about the others: limit and low. */
+static enum fm_status choose_pool(struct choice *r) {
+  int want = r->slots < r->c->count ? r->slots : r->c->count, used = 0;
+  count_keys(r, false, 0);
+  uint32_t top = find_bin(r, &want);
+  count_keys(r, true, top);
+  uint32_t edge = top << 16 | find_bin(r, &want),
+           most = 0; /* `want` points of the edge's distance belong to it */
+  bool outside = false;
+  r->low = 0;
+  for (int i = 0; i < r->c->count; i++) {
+    uint32_t key = key_of(r->distance[i]);
+    if (key >= 0x7f800000)
+      return fm_error(r->ctx, FM_NUMERIC,
+                      "feature %d is not finite, so no coreset can be chosen; 'flawmap verify' tells "
+                      "whether the device computes right",
+                      i);
+    if (key > edge || (key == edge && want-- > 0)) {
+      r->index[used++] = i;
+    } else if (!outside || key > most) {
+      outside = true;
+      most = key;
+      r->low = used;
+    }
+  }
+  memcpy(&r->limit, &most, sizeof most);
+  if (!outside) r->limit = -1;
+  for (int i = used; i < r->slots; i++) r->index[i] = -1;
+  return FM_OK;
+}
+
+/* ---- a round ---- */
+
+static void load_pool(struct choice *r) {
+  fm_buffer_write(r->d, &r->which, 0, r->index, (size_t)r->slots * sizeof *r->index);
+  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "gather", ""), (size_t)r->slots, 1, 1,
+            fm_arg_buffer(&r->c->points), fm_arg_buffer(&r->c->distance), fm_arg_buffer(&r->which),
+            fm_arg_buffer(&r->pool), fm_arg_buffer(&r->near), fm_arg_int2(r->c->width, r->slots));
+}
+
+static void launch_pick(struct choice *r, int at) {
+  const int from = (at + 1) & 1, to = at & 1;
+  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "pick", ""),
+            (size_t)r->parts * (size_t)fm_device_facts(r->d)->group, 1, 1, fm_arg_buffer(&r->pool),
+            fm_arg_buffer(&r->near), fm_arg_buffer(&r->value[from]), fm_arg_buffer(&r->slot[from]),
+            fm_arg_buffer(&r->value[to]), fm_arg_buffer(&r->slot[to]), fm_arg_buffer(&r->picks),
+            fm_arg_int4(r->c->width, r->groups, r->each, r->parts), fm_arg_int2(at, r->low),
+            fm_arg_float(r->limit));
+}
+
+/* The distances of all points to the picks of `launches` launches. */
+static void cover(struct choice *r, int launches) {
+  const struct fm_facts *f = fm_device_facts(r->d);
+  char options[48];
+  int tile = tile_of(f), room = (launches + PX - 1) / PX * PX;
+  snprintf(options, sizeof options, "-D OB=%d -D PX=%d", tile, PX);
+  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "centres", ""), (size_t)room, 1, 1,
+            fm_arg_buffer(&r->pool), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre),
+            fm_arg_int4(r->c->width, launches, room, PX));
+  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options),
+            (size_t)(r->c->groups / tile) * (size_t)f->group, 1, 1, fm_arg_buffer(&r->c->points),
+            fm_arg_buffer(&r->centre), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance),
+            fm_arg_int4(r->c->width, r->c->groups, room / PX, 0));
+}
+
+static enum fm_status read_distances(struct choice *r) {
+  return fm_buffer_read(r->d, &r->c->distance, 0, r->distance, (size_t)r->c->count * sizeof *r->distance);
+}
+
+static bool all_covered(const struct choice *r) {
+  for (int i = 0; i < r->c->count; i++)
+    if (!(r->distance[i] <= 0)) return false;
+  return true;
+}
+
+/* Picks while the pool holds the farthest point, at most `launches`; *picked of them. */
+static enum fm_status round_of_picks(struct choice *r, int launches, uint32_t *member, int *picked) {
+  int slot[MOST_PICKS];
+  FM_TRY(choose_pool(r));
+  load_pool(r);
+  for (int at = -1; at < launches; at++) launch_pick(r, at);
+  cover(r, launches);
+  FM_TRY(fm_buffer_read(r->d, &r->picks, 0, slot, (size_t)launches * sizeof *slot));
+  for (*picked = 0; *picked < launches && slot[*picked] >= 0; ++*picked) {
+    int index = slot[*picked] < r->slots ? r->index[slot[*picked]] : -1;
+    if (index < 0) break;
+    member[*picked] = (uint32_t)index;
+  }
+  FM_TRY(read_distances(r));
+  if (*picked) return FM_OK;
+  return fm_error(r->ctx, FM_NUMERIC,
+                  "the coreset found no farthest point: the device computes wrong ('flawmap "
+                  "verify' tells)");
+}
+
+static enum fm_status choose(struct choice *r, uint32_t *member, size_t *count,
+                             struct fm_progress *progress) {
+  int launches = FEWEST_PICKS;
+  FM_TRY(begin(r));
+  FM_TRY(start(r));
+  FM_TRY(read_distances(r));
+  while (*count < r->o->want && !all_covered(r)) {
+    int picked, left = r->o->want - *count < MOST_PICKS ? (int)(r->o->want - *count) : MOST_PICKS;
+    if (launches > left) launches = left;
+    FM_TRY(round_of_picks(r, launches, member + *count, &picked));
+    *count += (size_t)picked;
+    launches = picked == launches ? 2 * launches : picked + picked / 4 + FEWEST_PICKS / 2;
+    snprintf(progress->detail, sizeof progress->detail, "%zu of %zu", *count, r->o->want);
+    fm_progress_step(progress, picked);
+    if (r->ctx->stop)
+      return fm_error(r->ctx, FM_STOPPED, "stopped after choosing %zu of %zu features", *count, r->o->want);
+  }
+  return FM_OK;
+}
+
+enum fm_status fm_coreset_run(struct fm_device *d, const struct fm_coreset *c,
+                              const struct fm_coreset_options *o, uint32_t *member, size_t *count) {
+  struct choice r = {.d = d, .ctx = fm_device_context(d), .c = c, .o = o};
+  struct fm_progress progress;
+  *count = 0;
+  if (o->starts < 1 || o->starts > FM_CORESET_STARTS || o->want > (size_t)c->count)
+    return fm_error(r.ctx, FM_USAGE, "a coreset of %zu of %d points from %d starting points is not possible",
+                    o->want, c->count, o->starts);
+  fm_progress_begin(&progress, r.ctx, o->text, 0, (long)o->want);
+  enum fm_status status = choose(&r, member, count, &progress);
+  fm_progress_end(&progress);
+  end(&r);
+  return status;
+}

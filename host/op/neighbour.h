@@ -1,0 +1,53 @@
+/* A bank of rows, and the rows of it that are nearest to others: exact, by squared Euclidean distance.
+ * Kernels: cl/neighbour.cl. Rows on the device are row-major with fm_bank.width numbers each, the last ones
+ * zero. */
+#ifndef FM_OP_NEIGHBOUR_H
+#define FM_OP_NEIGHBOUR_H
+
+#include "device/queue.h"
+
+enum { FM_NEIGHBOURS = 64 }; /* of a row at most */
+
+struct fm_bank {
+  int rows, dimensions;
+  int width;            /* dimensions, in whole blocks */
+  int groups, tile, px; /* of the packed form: groups of rows, groups and queries of a tile */
+  struct fm_buffer row, packed, squares; /* [rows][width]; side by side; |m|^2, infinite past the last one */
+};
+
+/* Numbers a row takes on the device: dimensions in whole blocks. */
+int fm_bank_width(const struct fm_device *d, int dimensions);
+
+/* rows [rows][dimensions] on the host, copied. At least one. It takes twice the memory of its rows. */
+enum fm_status fm_bank_make(struct fm_device *d, int rows, int dimensions, const float *values,
+                            struct fm_bank *bank);
+void fm_bank_free(struct fm_device *d, struct fm_bank *bank);
+
+/* Room for the search: for up to n rows at a time, k neighbours each (1..FM_NEIGHBOURS, at most as many as
+ * the bank has). */
+struct fm_search {
+  int n, k, each; /* rows of a slice, neighbours, tiles a chunk */
+  struct fm_buffer value, where;
+  struct fm_buffer
+      index; /* int [n][k]: rows of the bank, the nearest first, the lowest where several are as near */
+  struct fm_buffer distance; /* [n][k]: sum (x - m)^2 */
+};
+enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, int n, int k,
+                              struct fm_search *s);
+void fm_search_free(struct fm_device *d, struct fm_search *s);
+
+/* For n rows x [n][width]: s->index, s->distance, and mean [n] = factor * mean over the k of the distance.
+ * Every row's result depends on that row and the bank only. */
+void fm_search_run(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
+                   const struct fm_buffer *x, float factor, const struct fm_buffer *mean);
+
+/* The same for the neighbours that s->index already names (of a search before). */
+void fm_search_again(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
+                     const struct fm_buffer *x, float factor, const struct fm_buffer *mean);
+
+/* dx [n][width] = d loss / d x, with slope [n] = d loss / d mean and the neighbours fixed. */
+void fm_search_back(struct fm_device *d, const struct fm_bank *bank, const struct fm_search *s, int n,
+                    const struct fm_buffer *x, float factor, const struct fm_buffer *slope,
+                    const struct fm_buffer *dx);
+
+#endif
