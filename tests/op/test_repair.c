@@ -1,0 +1,276 @@
+/* References, residuals, mixtures and the way back from them, against plain C in double precision. */
+#include "fixture.h"
+#include "op/repair.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* side: of the pictures; h: of the grid of cells; good pictures; reach; c: channels of the features. */
+struct shape {
+  int n, side, h, good, reach, c;
+};
+
+static const struct shape table[] = {{1, 8, 1, 1, 0, 1},   {2, 8, 2, 3, 1, 5},   {1, 16, 4, 2, 2, 17},
+                                     {2, 24, 3, 7, 2, 40}, {3, 32, 4, 5, 1, 16}, {1, 40, 5, 9, 2, 24}};
+
+struct case_data {
+  const struct shape *s;
+  struct zone rgb, good;
+  unsigned char *rgb_bytes, *good_bytes;
+  size_t pixels; /* of a picture */
+};
+
+static struct case_data begin(struct fixture *f, const struct shape *s, struct fm_rng *rng) {
+  struct case_data d = {.s = s, .pixels = (size_t)(s->side * s->side)};
+  size_t rgb = (size_t)s->n * d.pixels * 3 + 16, good = (size_t)s->good * d.pixels * 4;
+  d.rgb_bytes = malloc(rgb);
+  d.good_bytes = malloc(good);
+  for (size_t i = 0; i < rgb; i++) d.rgb_bytes[i] = (unsigned char)random_int(rng, 0, 255);
+  for (size_t i = 0; i < good; i++) d.good_bytes[i] = i % 4 == 3 ? 0 : (unsigned char)random_int(rng, 0, 255);
+  d.rgb = zone_make(f, rgb, d.rgb_bytes);
+  d.good = zone_make(f, good, d.good_bytes);
+  return d;
+}
+
+static void end(struct fixture *f, struct case_data *d) {
+  zone_free(f, &d->rgb);
+  zone_free(f, &d->good);
+  free(d->rgb_bytes);
+  free(d->good_bytes);
+}
+
+/* Bilinear, half-pixel corners, of x [h][h] at a pixel of a square of side. */
+static double enlarged(const double *x, int h, int side, int row, int i) {
+  double sy = fmin(fmax((row + 0.5) * h / side - 0.5, 0), h - 1),
+         sx = fmin(fmax((i + 0.5) * h / side - 0.5, 0), h - 1);
+  int y0 = (int)sy, x0 = (int)sx, y1 = y0 + 1 < h ? y0 + 1 : y0, x1 = x0 + 1 < h ? x0 + 1 : x0;
+  return (1 - sy + y0) * ((1 - sx + x0) * x[y0 * h + x0] + (sx - x0) * x[y0 * h + x1]) +
+         (sy - y0) * ((1 - sx + x0) * x[y1 * h + x0] + (sx - x0) * x[y1 * h + x1]);
+}
+
+/* Weights of the good pictures at every cell: [good][h][h]. */
+static double *ref_weights(const struct shape *s, const double *x, const double *good, double sharpness) {
+  int cells = s->h * s->h;
+  double *d = calloc((size_t)(s->good * cells), sizeof *d), *w = calloc((size_t)(s->good * cells), sizeof *w);
+  for (int k = 0; k < s->good; k++)
+    for (int c = 0; c < s->c; c++)
+      for (int q = 0; q < cells; q++)
+        d[k * cells + q] += pow(x[c * cells + q] - good[(k * s->c + c) * cells + q], 2);
+  for (int q = 0; q < cells; q++) {
+    double mean = 0, sum = 0;
+    for (int k = 0; k < s->good; k++) {
+      int count = 0;
+      for (int v = q / s->h - s->reach; v <= q / s->h + s->reach; v++)
+        for (int u = q % s->h - s->reach; u <= q % s->h + s->reach; u++)
+          if (v >= 0 && v < s->h && u >= 0 && u < s->h) {
+            w[k * cells + q] += d[k * cells + v * s->h + u];
+            count++;
+          }
+      w[k * cells + q] /= count;
+      mean += w[k * cells + q] / s->good;
+    }
+    for (int k = 0; k < s->good; k++)
+      sum += w[k * cells + q] = exp(-sharpness * w[k * cells + q] / fmax(mean, 1e-30));
+    for (int k = 0; k < s->good; k++) w[k * cells + q] /= sum;
+  }
+  free(d);
+  return w;
+}
+
+static void run_blend(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct fm_rng rng = fm_rng_stream(f->seed, f->line);
+  struct case_data d = begin(f, s, &rng);
+  struct tensor x = tensor_random(f, &rng, s->n, s->c, s->h, s->h, 1, 0);
+  struct tensor good = tensor_random(f, &rng, s->good, s->c, s->h, s->h, 0, 0);
+  size_t cells = (size_t)(s->good * s->h * s->h), count = (size_t)s->n * d.pixels * 4;
+  struct zone distance = vector_make(f, cells, NULL), scratch = vector_make(f, cells, NULL),
+              ref = vector_make(f, count, NULL);
+  struct fm_blend b = {.side = s->side, .count = s->good, .reach = s->reach, .sharpness = 5};
+  for (int n = 0; n < s->n; n++)
+    fm_reference_blend(f->device, &b, &x.acts, n, &good.acts, &d.good.buffer, &distance.buffer,
+                       &scratch.buffer, &ref.buffer);
+  double *got = malloc(count * sizeof *got), *want = calloc(count, sizeof *want);
+  vector_read(f, &ref, count, got);
+  for (int n = 0; n < s->n; n++) {
+    double *w = ref_weights(s, x.v + n * s->c * s->h * s->h, good.v, 5);
+    for (size_t i = 0; i < d.pixels; i++)
+      for (int k = 0; k < s->good; k++) {
+        double v = enlarged(w + k * s->h * s->h, s->h, s->side, (int)i / s->side, (int)i % s->side);
+        for (size_t c = 0; c < 4; c++)
+          want[((size_t)n * d.pixels + i) * 4 + c] +=
+              v * d.good_bytes[((size_t)k * d.pixels + i) * 4 + c] / 255.0;
+      }
+    free(w);
+  }
+  same(f, "blend", got, want, count, 2e-5);
+  tensor_unchanged(f, &x);
+  tensor_unchanged(f, &good);
+  free(got);
+  free(want);
+  tensor_free(f, &x);
+  tensor_free(f, &good);
+  zone_free(f, &distance);
+  zone_free(f, &scratch);
+  zone_free(f, &ref);
+  end(f, &d);
+}
+
+static void run_quilt(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct fm_rng rng = fm_rng_stream(f->seed, f->line);
+  struct case_data d = begin(f, s, &rng);
+  enum { ROWS = 6 };
+  int cells = s->h * s->h, step = s->side / s->h, *found = malloc((size_t)cells * sizeof *found),
+      origin[2 * ROWS];
+  for (int i = 0; i < cells; i++) found[i] = random_int(&rng, 0, ROWS - 1);
+  for (int i = 0; i < ROWS; i++) {
+    origin[2 * i] = random_int(&rng, 0, s->good - 1);
+    origin[2 * i + 1] = random_int(&rng, 0, cells - 1);
+  }
+  size_t count = d.pixels * 4;
+  struct zone zf = zone_make(f, (size_t)cells * sizeof *found, found),
+              zo = zone_make(f, sizeof origin, origin), ref = vector_make(f, (size_t)s->n * count, NULL);
+  for (int n = 0; n < s->n; n++)
+    fm_reference_quilt(f->device, s->side, s->h, s->h, n, &zf.buffer, &zo.buffer, &d.good.buffer,
+                       &ref.buffer);
+  double *got = malloc((size_t)s->n * count * sizeof *got), *want = calloc(count, sizeof *want),
+         *total = calloc(d.pixels, sizeof *total);
+  vector_read(f, &ref, (size_t)s->n * count, got);
+  for (int q = 0; q < cells; q++) /* scattered here, gathered there */
+    for (int v = -step; v < 2 * step; v++)
+      for (int u = -step; u < 2 * step; u++) {
+        int y = q / s->h * step + v, x = q % s->h * step + u, at = found[q], from = origin[2 * at + 1];
+        if (y < 0 || y >= s->side || x < 0 || x >= s->side) continue;
+        double w = pow(sin(3.14159265358979 * (v + step + 0.5) / (3 * step)) *
+                           sin(3.14159265358979 * (u + step + 0.5) / (3 * step)),
+                       2);
+        int sy = from / s->h * step + v, sx = from % s->h * step + u;
+        sy = sy < 0 ? 0 : sy >= s->side ? s->side - 1 : sy;
+        sx = sx < 0 ? 0 : sx >= s->side ? s->side - 1 : sx;
+        total[y * s->side + x] += w;
+        for (int c = 0; c < 4; c++)
+          want[(y * s->side + x) * 4 + c] +=
+              w *
+              d.good_bytes[((size_t)origin[2 * at] * d.pixels + (size_t)(sy * s->side + sx)) * 4 +
+                           (size_t)c] /
+              255.0;
+      }
+  for (size_t i = 0; i < count; i++) want[i] /= total[i / 4];
+  for (int n = 0; n < s->n; n++) same(f, "quilt", got + (size_t)n * count, want, count, 1e-5);
+  free(got);
+  free(want);
+  free(total);
+  free(found);
+  zone_free(f, &zf);
+  zone_free(f, &zo);
+  zone_free(f, &ref);
+  end(f, &d);
+}
+
+static const double mean[3] = {0.485, 0.456, 0.406}, deviation[3] = {0.229, 0.224, 0.225};
+
+/* Residual, mixture, and that the way back is the mixture's derivative. */
+static void run_mix(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct fm_rng rng = fm_rng_stream(f->seed, f->line);
+  struct case_data d = begin(f, s, &rng);
+  size_t all = (size_t)s->n * d.pixels, half = (size_t)(s->side / 2);
+  double *ref = random_values(&rng, all * 4, 0, 1), *a = random_values(&rng, all / 4, 0, 1);
+  for (size_t i = 3; i < all * 4; i += 4) ref[i] = 0;
+  struct zone zr = vector_make(f, all * 4, ref), za = vector_make(f, all / 4, a),
+              r = vector_make(f, all, NULL), g = vector_make(f, all, NULL);
+  struct tensor x = tensor_empty(f, s->n, 3, s->side, s->side, 1);
+  struct tensor dx = tensor_random(f, &rng, s->n, 3, s->side, s->side, 0, 0);
+  fm_residual(f->device, s->side, s->n, &d.rgb.buffer, &zr.buffer, &r.buffer);
+  fm_mix(f->device, s->side, &d.rgb.buffer, &zr.buffer, &za.buffer, &x.acts);
+  fm_pull(f->device, s->side, &d.rgb.buffer, &zr.buffer, &dx.acts, false, &g.buffer);
+  fm_pull(f->device, s->side, &d.rgb.buffer, &zr.buffer, &dx.acts, true, &g.buffer);
+  double *got = malloc(all * sizeof *got), *want = malloc(all * 3 * sizeof *want),
+         *pulled = malloc(all * sizeof *pulled);
+  for (size_t i = 0; i < all; i++) {
+    double sum = 0, up = enlarged(a + i / d.pixels * half * half, (int)half, s->side,
+                                  (int)(i % d.pixels) / s->side, (int)(i % d.pixels) % s->side);
+    pulled[i] = 0;
+    for (size_t c = 0; c < 3; c++) {
+      double y = d.rgb_bytes[3 * i + c] / 255.0, move = ref[4 * i + c] - y;
+      size_t at = (i / d.pixels * 3 + c) * d.pixels + i % d.pixels;
+      sum += move * move;
+      want[at] = (y + up * move - mean[c]) / deviation[c];
+      pulled[i] += 2 * dx.v[at] / deviation[c] * move;
+    }
+    got[i] = sqrt(sum);
+  }
+  double *device = malloc(all * sizeof *device);
+  vector_read(f, &r, all, device);
+  same(f, "residual", device, got, all, 2e-6);
+  vector_read(f, &g, all, device);
+  same(f, "pull", device, pulled, all, 3e-6);
+  double *mixed = tensor_read(f, &x);
+  same(f, "mixture", mixed, want, all * 3, 3e-6);
+  tensor_unchanged(f, &dx);
+  free(mixed);
+  free(device);
+  free(got);
+  free(want);
+  free(pulled);
+  free(ref);
+  free(a);
+  zone_free(f, &zr);
+  zone_free(f, &za);
+  zone_free(f, &r);
+  zone_free(f, &g);
+  tensor_free(f, &x);
+  tensor_free(f, &dx);
+  end(f, &d);
+}
+
+static void run_hinge(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct fm_rng rng = fm_rng_stream(f->seed, f->line);
+  size_t cells = (size_t)(s->h * s->side), all = (size_t)s->n * cells;
+  double *e = random_values(&rng, all, 0, 2), *limit = random_values(&rng, cells, 0, 2),
+         *got = malloc(all * sizeof *got);
+  struct zone ze = vector_make(f, all, e), zl = vector_make(f, cells, limit),
+              slope = vector_make(f, all, NULL);
+  fm_hinge(f->device, s->n, s->h, s->side, &ze.buffer, &zl.buffer, 0.5f, &slope.buffer);
+  vector_read(f, &slope, all, got);
+  for (size_t i = 0; i < all; i++) e[i] = e[i] > limit[i % cells] ? 0.5 : 0;
+  same(f, "hinge", got, e, all, 0);
+  free(e);
+  free(limit);
+  free(got);
+  zone_free(f, &ze);
+  zone_free(f, &zl);
+  zone_free(f, &slope);
+}
+
+static void over_table(struct fixture *f, const char *name, void (*run)(struct fixture *, const void *)) {
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    const struct shape *s = &table[i];
+    if (f->small && s->side > 16) continue;
+    snprintf(f->line, sizeof f->line, "%s {%d, %d, %d, %d, %d, %d}, seed %llu", name, s->n, s->side, s->h,
+             s->good, s->reach, s->c, (unsigned long long)f->seed);
+    run_twice(f, run, s);
+  }
+}
+
+static void test_blend(void **state) {
+  over_table(*state, "blend", run_blend);
+}
+static void test_quilt(void **state) {
+  over_table(*state, "quilt", run_quilt);
+}
+static void test_mix(void **state) {
+  over_table(*state, "mix", run_mix);
+}
+static void test_hinge(void **state) {
+  over_table(*state, "hinge", run_hinge);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_blend), cmocka_unit_test(test_quilt),
+                                     cmocka_unit_test(test_mix), cmocka_unit_test(test_hinge)};
+  return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
