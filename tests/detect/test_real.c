@@ -141,10 +141,44 @@ static void same_bytes(struct fm_context *ctx, const char *a, const char *b) {
   fm_free(ctx, y);
 }
 
-/* The model remembers them, the test set is without them, and training was another one. */
+/* The n-th allocation or read fails: a status and a message, and no leak (seen by the teardown). */
+static void failures_are_reported(void **state) {
+  struct fm_context *ctx = *state;
+  struct folder folder = folder_make();
+  struct list l;
+  char path[512];
+  list_make(&l);
+  folder_path(&folder, "list.txt", path);
+  folder_put(ctx, &folder, "list.txt", "dent/001\n", 9);
+  for (int mode = 0; mode < 2; mode++) {
+    struct fm_fault *fault = &ctx->fault[mode ? FM_FAULT_FILE : FM_FAULT_ALLOC];
+    enum fm_status status = FM_MEMORY;
+    for (long n = 1; status != FM_OK; n++) {
+      char *drawn = NULL, *read = NULL;
+      struct fm_sample *samples = NULL;
+      size_t count;
+      fm_error_clear(ctx);
+      fault->count = 0;
+      fault->fail_at = n;
+      status = fm_real_draw(ctx, &l.category, 1, 4, &drawn);
+      if (status == FM_OK) status = fm_real_read(ctx, &l.category, path, &read);
+      if (status == FM_OK) status = fm_real_samples(ctx, &l.category, drawn, &samples, &count);
+      fm_free(ctx, drawn);
+      fm_free(ctx, read);
+      fm_free(ctx, samples);
+      assert_int_equal(status == FM_OK, ctx->status == FM_OK);
+      assert_int_equal(ctx->live_allocations, 0);
+      assert_true(n < 1000);
+    }
+    fault->fail_at = 0;
+  }
+  folder_remove(&folder);
+}
+
+/* The model remembers them, the test set is without them; their masks are what is learned. */
 static void learns_from_flaws(void **state) {
   struct tiny t;
-  struct fm_model plain, m, loaded;
+  struct fm_model plain, m, other, loaded;
   tiny_open(*state, &t);
   t.fit.recipe.mom = false; /* the only flaws are the real ones */
   t.fit.recipe.reestimate = false;
@@ -157,6 +191,18 @@ static void learns_from_flaws(void **state) {
   assert_int_equal(m.image.n, 2); /* thresholds from good ones only */
   assert_true(memcmp(m.learned.value, plain.learned.value, m.learned.total * sizeof(float)) != 0);
   ASSERT_OK(t.ctx, fm_model_load(t.ctx, t.model, NULL, &loaded));
+  char *before_it =
+      NULL; /* every flawed picture gets the mask of the one before it, the first that of the last */
+  for (int turn = 0; turn < 2; turn++)
+    for (size_t i = 0; i < t.category.test_count; i++) {
+      struct fm_sample *sample = &t.category.test[i];
+      char *own = sample->mask;
+      if (own && turn) sample->mask = before_it;
+      if (own) before_it = own;
+    }
+  ASSERT_OK(t.ctx, fm_fit_run(t.d, &t.fit, &other));
+  assert_true(memcmp(m.learned.value, other.learned.value, m.learned.total * sizeof(float)) != 0);
+  fm_model_free(&other);
   assert_string_equal(loaded.data.real, m.data.real);
   size_t before = t.category.test_count;
   assert_int_equal(fm_real_leave_out(t.ctx, &t.category, loaded.data.real), 2);
@@ -284,8 +330,9 @@ static void few_pictures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(drawn_evenly),       TEST(named_by_a_file),
-                                     TEST(learns_from_flaws),  TEST(resumes_with_its_flaws),
-                                     TEST(learns_from_a_list), TEST(few_pictures)};
+  const struct CMUnitTest tests[] = {
+      TEST(drawn_evenly),      TEST(named_by_a_file),        TEST(failures_are_reported),
+      TEST(learns_from_flaws), TEST(resumes_with_its_flaws), TEST(learns_from_a_list),
+      TEST(few_pictures)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
