@@ -4,6 +4,7 @@
 #include "detect/tiny.h"
 
 #include "base/memory.h"
+#include "base/rng.h"
 #include "detect/real.h"
 
 #include <stdlib.h>
@@ -293,6 +294,31 @@ static void learns_from_a_list(void **state) {
 
 /* ---- few pictures ---- */
 
+/* It looks at the pictures that the seed chooses, and at no other: those have lost their files. */
+static void chosen_by_the_seed(void **state) {
+  struct tiny t;
+  static char nowhere[] = "/nowhere";
+  uint32_t order[2][11];
+  tiny_open(*state, &t);
+  t.fit.recipe.epochs = 1;
+  t.fit.recipe.shots = 3;
+  for (int seed = 0; seed < 2; seed++) {
+    struct fm_rng rng = fm_rng_stream((uint64_t)seed, "shots");
+    char *path[11];
+    fm_rng_permutation(&rng, order[seed], 11);
+    for (int i = 0; i < 11; i++) {
+      struct fm_sample *s = &t.category.train[order[seed][i]];
+      path[i] = s->path;
+      if (i >= 3) s->path = nowhere;
+    }
+    t.fit.recipe.seed = seed;
+    ASSERT_OK(t.ctx, tiny_fit(&t));
+    for (int i = 0; i < 11; i++) t.category.train[order[seed][i]].path = path[i];
+  }
+  assert_memory_not_equal(order[0], order[1], 3 * sizeof order[0][0]);
+  tiny_close(&t);
+}
+
 static void few_pictures(void **state) {
   struct tiny t;
   struct fm_model m[4];
@@ -330,9 +356,9 @@ static void few_pictures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      TEST(drawn_evenly),      TEST(named_by_a_file),        TEST(failures_are_reported),
-      TEST(learns_from_flaws), TEST(resumes_with_its_flaws), TEST(learns_from_a_list),
-      TEST(few_pictures)};
+  const struct CMUnitTest tests[] = {TEST(drawn_evenly),           TEST(named_by_a_file),
+                                     TEST(failures_are_reported),  TEST(learns_from_flaws),
+                                     TEST(resumes_with_its_flaws), TEST(learns_from_a_list),
+                                     TEST(chosen_by_the_seed),     TEST(few_pictures)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
