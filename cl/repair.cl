@@ -78,7 +78,7 @@ KERNEL void blend(__global const float *restrict weight, __global const uchar *r
 
 /* Reference of one picture: at every cell of the grid the patch of 3 x 3 cells around the good cell that is most alike,
  * overlap-added with a squared sine, whose nine weights at a pixel add up to the same number everywhere but at the edges.
- * found: [h][w] rows of origin; origin: (good picture, cell). Global size: (gx, s, 1). */
+ * found: [n][h][w] rows of origin; origin: (good picture, cell). Global size: (gx, s, 1). */
 KERNEL void quilt(__global const int *restrict found, __global const int *restrict origin,
                   __global const uchar *restrict good, __global float *restrict ref, const int4 size /* h, w, n, s */) {
   const int row = get_global_id(1), h = size.x, w = size.y, s = size.w, step = s / h;
@@ -87,7 +87,7 @@ KERNEL void quilt(__global const int *restrict found, __global const int *restri
     float total = 0.0f;
     for (int cy = max(row / step - 1, 0); cy <= min(row / step + 1, h - 1); cy++)
       for (int cx = max(i / step - 1, 0); cx <= min(i / step + 1, w - 1); cx++) {
-        const int at = found[cy * w + cx], k = origin[2 * at], cell = origin[2 * at + 1];
+        const int at = found[(size.z * h + cy) * w + cx], k = origin[2 * at], cell = origin[2 * at + 1];
         const int dy = row - cy * step, dx = i - cx * step; /* -step .. 2 step - 1 */
         const float wy = sin(M_PI_F * (dy + step + 0.5f) / (3 * step)), wx = sin(M_PI_F * (dx + step + 0.5f) / (3 * step));
         const float v = wy * wy * wx * wx;

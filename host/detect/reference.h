@@ -7,6 +7,8 @@
 
 #include "detect/refinement.h"
 #include "detect/taps.h"
+#include "op/neighbour.h"
+#include "op/patch.h"
 
 /* From the pictures to learn from, at most FM_REFERENCE_PICTURES of them, evenly chosen; text names the work.
  */
@@ -21,7 +23,10 @@ struct fm_referrer {
   struct fm_acts feature;             /* blend */
   struct fm_buffer distance, scratch; /* blend */
   struct fm_buffer good, picture; /* uchar4 of the good ones; float4 of the references [batch][side][side] */
-  void *quilt;                    /* quilt's own */
+  struct fm_patches patches;      /* quilt */
+  struct fm_bank bank;
+  struct fm_search search;
+  struct fm_buffer rows, mean, origin;
 };
 
 /* net: an expert of that batch size, for its shapes. */

@@ -130,7 +130,9 @@ static void run_quilt(struct fixture *f, const void *shape) {
     origin[2 * i + 1] = random_int(&rng, 0, cells - 1);
   }
   size_t count = d.pixels * 4;
-  struct zone zf = zone_make(f, (size_t)cells * sizeof *found, found),
+  int *all = malloc((size_t)(s->n * cells) * sizeof *all);
+  for (int i = 0; i < s->n * cells; i++) all[i] = found[i % cells];
+  struct zone zf = zone_make(f, (size_t)(s->n * cells) * sizeof *all, all),
               zo = zone_make(f, sizeof origin, origin), ref = vector_make(f, (size_t)s->n * count, NULL);
   for (int n = 0; n < s->n; n++)
     fm_reference_quilt(f->device, s->side, s->h, s->h, n, &zf.buffer, &zo.buffer, &d.good.buffer,
@@ -163,6 +165,7 @@ static void run_quilt(struct fixture *f, const void *shape) {
   free(want);
   free(total);
   free(found);
+  free(all);
   zone_free(f, &zf);
   zone_free(f, &zo);
   zone_free(f, &ref);
