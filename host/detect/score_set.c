@@ -110,7 +110,7 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, bool 
   struct fm_context *ctx = fm_device_context(d);
   struct fm_loader_options o = {.samples = samples, .count = count, .batch = (int)m->recipe.batch};
   if (count == 0) return FM_OK;
-                                    if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
+  if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
   if ((size_t)o.batch > count) o.batch = (int)count;
   FM_TRY(fm_recipe_preprocess(ctx, &m->recipe, &o.preprocess));
   struct run r = {.ctx = ctx,
