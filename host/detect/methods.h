@@ -5,5 +5,7 @@
 #include "detect/detector.h"
 
 extern const struct fm_method fm_method_cdo;
+extern const struct fm_method fm_method_cflow;
+extern const struct fm_method fm_method_patchcore;
 
 #endif

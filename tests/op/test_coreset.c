@@ -2,6 +2,7 @@
  * bit for bit, with duplicates and ties too; and numpy's choice of a small case. */
 #include "fixture.h"
 #include "op/coreset.h"
+#include "patchcore_golden.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -149,26 +150,22 @@ static void test_table(void **state) {
   }
 }
 
-/* numpy, float64: 12 points (sin(1.7 i), cos(0.9 i), sin(0.5 i + 1)), starts 2, 7, 11. */
+/* numpy's choice (patchcore_golden.h). */
 static void test_reference(void **state) {
   struct fixture *f = *state;
-  static const uint32_t want[6] = {1, 8, 7, 10, 4, 2}, start[3] = {2, 7, 11};
-  float x[36];
-  for (int i = 0; i < 12; i++) {
-    x[3 * i] = (float)sin(1.7 * i);
-    x[3 * i + 1] = (float)cos(0.9 * i);
-    x[3 * i + 2] = (float)sin(0.5 * i + 1);
-  }
-  struct fm_coreset_options o = {.start = start, .starts = 3, .want = 6, .text = "test"};
+  enum { POINTS = 200, WIDTH = 5, WANT = 40 };
+  float x[POINTS * WIDTH];
+  for (int i = 0; i < POINTS * WIDTH; i++) x[i] = (float)golden_wave(i, 1.9, 0.4);
+  struct fm_coreset_options o = {.start = golden_start, .starts = 4, .want = WANT, .text = "test"};
   struct zone z = zone_make(f, sizeof x, x);
   struct fm_coreset c;
-  uint32_t member[6];
+  uint32_t member[WANT];
   size_t count;
-  ASSERT_OK(&f->ctx, fm_coreset_make(f->device, 12, 3, &c));
-  fm_coreset_add(f->device, &c, &z.buffer, 12, 0);
+  ASSERT_OK(&f->ctx, fm_coreset_make(f->device, POINTS, WIDTH, &c));
+  fm_coreset_add(f->device, &c, &z.buffer, POINTS, 0);
   ASSERT_OK(&f->ctx, fm_coreset_run(f->device, &c, &o, member, &count));
-  assert_int_equal(count, 6);
-  for (int i = 0; i < 6; i++) assert_int_equal(member[i], want[i]);
+  assert_int_equal(count, WANT);
+  assert_memory_equal(member, golden_picks, sizeof member);
   fm_coreset_free(f->device, &c);
   zone_free(f, &z);
 }

@@ -1,6 +1,7 @@
 /* Nearest rows against a plain search in double, and the gradient against finite differences of that. */
 #include "fixture.h"
 #include "op/neighbour.h"
+#include "patchcore_golden.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -189,6 +190,35 @@ static void test_random(void **state) {
   }
 }
 
+/* scikit-learn's (patchcore_golden.h). */
+static void test_reference(void **state) {
+  struct fixture *f = *state;
+  enum { ROWS = 60, QUERIES = 5, WIDTH = 7, K = 4 };
+  float rows[ROWS * WIDTH], distance[QUERIES * K];
+  int index[QUERIES * K];
+  struct fm_bank bank;
+  struct fm_search search;
+  for (int i = 0; i < ROWS * WIDTH; i++) rows[i] = (float)golden_wave(i, 0.9, 0.1);
+  ASSERT_OK(&f->ctx, fm_bank_make(f->device, ROWS, WIDTH, rows, &bank));
+  ASSERT_OK(&f->ctx, fm_search_make(f->device, &bank, QUERIES, K, &search));
+  size_t width = (size_t)bank.width;
+  double x[QUERIES * 16] = {0};
+  for (size_t i = 0; i < QUERIES * WIDTH; i++)
+    x[i / WIDTH * width + i % WIDTH] = golden_wave((int)i, 1.3, 0.7);
+  struct zone zx = vector_make(f, QUERIES * width, x), zm = vector_make(f, QUERIES, NULL);
+  fm_search_run(f->device, &bank, &search, QUERIES, &zx.buffer, 1, &zm.buffer);
+  ASSERT_OK(&f->ctx, fm_buffer_read(f->device, &search.index, 0, index, sizeof index));
+  ASSERT_OK(&f->ctx, fm_buffer_read(f->device, &search.distance, 0, distance, sizeof distance));
+  for (int i = 0; i < QUERIES * K; i++) {
+    assert_int_equal(index[i], golden_index[i]);
+    assert_true(fabs((double)distance[i] - golden_distance[i]) <= 1e-6 * golden_distance[i]);
+  }
+  fm_search_free(f->device, &search);
+  fm_bank_free(f->device, &bank);
+  zone_free(f, &zx);
+  zone_free(f, &zm);
+}
+
 static void test_refusals(void **state) {
   struct fixture *f = *state;
   static const float rows[6] = {1, 2, 3, 4, 5, 6};
@@ -201,7 +231,7 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_table), cmocka_unit_test(test_random),
-                                     cmocka_unit_test(test_refusals)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_table),
+                                     cmocka_unit_test(test_random), cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -1,0 +1,50 @@
+/* Features of cells: what a network sees around each cell of tap 1's grid, from tap 1 and tap 2 (strides 8
+ * and 16 of PatchCore), and the way back to the taps. Kernels: cl/patch.cl; equations: docs/math/patchcore.md
+ * section 1.
+ *
+ * concat: the mean of 3 x 3 around each place of each tap (outside is zero and counts), tap 2's enlarged
+ * bilinearly (half-pixel corners), one behind the other: c1 + c2 numbers. official: the 3 x 3 neighbourhoods,
+ * unfolded, pooled by averages over bins to FM_PATCH_MAPPED numbers a tap (tap 2's enlarged), and both
+ * together to `dimensions`: the authors' code, without unfolding anything. */
+#ifndef FM_OP_PATCH_H
+#define FM_OP_PATCH_H
+
+#include "op/acts.h"
+
+enum { FM_PATCH_MAPPED = 1024, FM_PATCH_TAPS = 2 };
+
+/* A list for each of `outputs` outputs: entries begin[o] .. begin[o + 1]. On the device. */
+struct fm_patch_table {
+  int outputs;
+  struct fm_buffer begin, from, weight;
+};
+
+struct fm_patches {
+  int n, h, w;           /* pictures at a time, cells */
+  int dimensions, width; /* of a feature, and in whole blocks: the last ones zero */
+  struct {
+    int c, h, w, row, plane; /* the tap; floats from line to line and from plane to plane */
+    int first, outputs;      /* of the feature */
+    int place, places;       /* that are computed of a plane */
+    struct fm_patch_table forward, backward;
+    struct fm_buffer in, out, slope, back; /* planes; the last two where there is a way back */
+  } tap[FM_PATCH_TAPS];
+};
+
+/* Numbers of a feature. */
+int fm_patch_dimensions(bool official, int dimensions, int c1, int c2);
+
+/* For taps of these shapes, n pictures or fewer. gradient: fm_patches_back will be called. */
+enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *tap1, const struct fm_acts *tap2,
+                               bool official, int dimensions, bool gradient, struct fm_patches *p);
+void fm_patches_free(struct fm_device *d, struct fm_patches *p);
+
+/* feature [tap1->n][h][w][width]. Enqueued. */
+void fm_patches_run(struct fm_device *d, const struct fm_patches *p, const struct fm_acts *tap1,
+                    const struct fm_acts *tap2, const struct fm_buffer *feature);
+
+/* slope: d loss / d feature, as feature; to d loss / d tap. Enqueued. */
+void fm_patches_back(struct fm_device *d, const struct fm_patches *p, const struct fm_buffer *slope,
+                     const struct fm_acts *tap1, const struct fm_acts *tap2);
+
+#endif
