@@ -317,7 +317,8 @@ static enum fm_status prepare(struct fm_loader *l) {
                       : o->depth > MOST_DEPTH ? MOST_DEPTH
                                               : o->depth) +
              1; /* and the one in use */
-  l->kept_limit = o->cache_limit ? o->cache_limit : (size_t)2 << 30;
+  l->kept_limit = o->synthetic.canvas ? (size_t)512 << 20 : (size_t)2 << 30;
+  if (o->cache_limit) l->kept_limit = o->cache_limit;
   l->order_epoch = -1;
   return allocate(l);
 }

@@ -26,7 +26,9 @@ struct fm_loader_options {
   size_t first_batch;      /* of the first epoch; at most the number of batches in it */
   int workers;             /* 0: fm_threads, at most 2 */
   int depth;               /* batches ahead; 0: 3 */
-  size_t cache_limit; /* bytes of decoded pictures to keep; 0: 2 GB; pictures beyond it are decoded anew */
+  size_t cache_limit; /* bytes of decoded pictures to keep; pictures beyond it are decoded anew. 0: 2 GiB,
+                       * with a canvas 512 MiB: its pictures are large, and decoding costs little beside
+                       * drawing on them */
 };
 
 struct fm_batch {
