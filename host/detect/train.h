@@ -1,10 +1,5 @@
-/* The training of CDO: epochs of steps, checkpoints, the log; the equations are in cdo.h's kernels, the
- * constants in the recipe.
- *
- * A checkpoint is written after each epoch and when ctx->stop is set (the step at hand is finished first; the
- * status is then FM_STOPPED). What a step computes depends on the recipe, the list of pictures and the step's
- * number only, so a run that goes on from a checkpoint ends in the same bytes as one that was never
- * interrupted. */
+/* The training of CDO: epochs of steps in a session (session.h); the equations are in cdo.h's kernels, the
+ * constants in the recipe. */
 #ifndef FM_DETECT_TRAIN_H
 #define FM_DETECT_TRAIN_H
 
