@@ -41,6 +41,26 @@ KERNEL void halo(__global float *restrict x, const int4 size /* h, w, halo, plan
   }
 }
 
+/* The pixel that index i stands for where a line of n is mirrored without its end repeated: c b | a b c | b a. */
+inline int bounce(int i, const int n) {
+  while (n > 1 && (i < 0 || i >= n)) i = i < 0 ? -i : 2 * (n - 1) - i;
+  return n > 1 ? i : 0;
+}
+
+/* Mirrors every plane into its halo; a pixel takes `lanes` floats. Global size: (planes, 1, 1). */
+KERNEL void reflect(__global float *x, const int4 size /* h, w, halo, planes */, const int lanes) {
+  const int plane = get_global_id(0), h = size.x, w = size.y, e = size.z;
+  if (plane >= size.w) return;
+  const int row = (w + 2 * e) * lanes;
+  __global float *p = x + (size_t)plane * (h + 2 * e) * row + e * row + e * lanes;
+  for (int y = -e; y < h + e; y++)
+    for (int i = -e; i < w + e; i++) {
+      if (y >= 0 && y < h && i == 0) i = w; /* what is inside stays */
+      __global const float *from = p + bounce(y, h) * row + bounce(i, w) * lanes;
+      for (int k = 0; k < lanes; k += 4) vstore4(vload4(0, from + k), 0, p + y * row + i * lanes + k);
+    }
+}
+
 /* 8-bit RGB [n][h][w][3] to a picture tensor [n][1][h][w][lanes]: (v / 255 - mean) / std, lanes past the third 0.
  * Global size: (gx, h, n). */
 KERNEL void picture(__global const uchar *restrict rgb, __global float *restrict x, const int4 xd,

@@ -29,12 +29,20 @@ static void defaults(struct fm_recipe *r) {
   snprintf(r->padding, sizeof r->padding, "zero");
 }
 
+static const char no_way_back[] =
+    "sharpening maps needs a network's gradient, which --padding reflect does not have; use --padding zero";
+
+bool fm_cflow_reflects(const struct fm_recipe *recipe) {
+  return strcmp(recipe->padding, "reflect") == 0;
+}
+
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
   if (strcmp(r->mixing, "orthogonal") != 0 && strcmp(r->mixing, "permutation") != 0)
     return fm_error(ctx, FM_USAGE, "the mixing '%s' is not known; there are orthogonal and permutation",
                     r->mixing);
-  if (strcmp(r->padding, "zero") != 0)
-    return fm_error(ctx, FM_USAGE, "the padding '%s' is not known; there is zero", r->padding);
+  if (strcmp(r->padding, "zero") != 0 && strcmp(r->padding, "reflect") != 0)
+    return fm_error(ctx, FM_USAGE, "the padding '%s' is not known; there are zero and reflect", r->padding);
+  if (r->refine && fm_cflow_reflects(r)) return fm_error(ctx, FM_USAGE, "%s", no_way_back);
   if (r->condition % 4)
     return fm_error(ctx, FM_USAGE, "condition is %ld; it must be a multiple of 4", r->condition);
   if (r->warmup > r->epochs)
@@ -89,7 +97,10 @@ static enum fm_status begin_tap(struct fm_scorer *s, int i, const struct fm_flow
 static enum fm_status begin(struct fm_scorer *s) {
   struct fm_context *ctx = fm_device_context(s->d);
   struct fm_flow_shape shape[FM_TAPS];
+  bool reflect = fm_cflow_reflects(&s->model->recipe);
+  if (s->gradient && reflect) return fm_error(ctx, FM_USAGE, "%s", no_way_back);
   FM_TRY(fm_scorer_net(s, 0, &s->model->expert.weights));
+  if (reflect) fm_net_reflect(s->net[0]);
   FM_TRY(fm_cflow_shapes(ctx, &s->model->recipe, shape));
   struct own *own = s->own = fm_alloc(ctx, 1, sizeof *own);
   if (!own) return FM_MEMORY;

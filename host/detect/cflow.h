@@ -12,6 +12,9 @@
 enum fm_status fm_cflow_shapes(struct fm_context *ctx, const struct fm_recipe *recipe,
                                struct fm_flow_shape shape[FM_TAPS]);
 
+/* Whether the network pads by reflection: fm_net_reflect. */
+bool fm_cflow_reflects(const struct fm_recipe *recipe);
+
 /* Room for everything, zero; the initial values; whether a mixing from a file can be used (FM_FORMAT). */
 enum fm_status fm_cflow_weights(struct fm_context *ctx, const struct fm_recipe *recipe, struct fm_weights *w);
 enum fm_status fm_cflow_init(const struct fm_recipe *recipe, struct fm_weights *w);

@@ -138,6 +138,7 @@ static enum fm_status make(struct run *r) {
   if (may_keep(r) && !(r->seen = fm_alloc(r->ctx, r->t->count, sizeof *r->seen))) return FM_MEMORY;
   if (r->t->recipe.rotate > 0 && !(r->turned = fm_alloc_aligned(r->ctx, bytes, 1))) return FM_MEMORY;
   FM_TRY(fm_net_make(r->d, backbone, FM_NET_INFER, r->batch, r->side, &r->t->expert->weights, &r->net));
+  if (fm_cflow_reflects(&r->t->recipe)) fm_net_reflect(r->net);
   FM_TRY(fm_buffer_make(r->d, bytes + 16, &r->rgb));
   for (int i = 0; i < FM_TAPS; i++) FM_TRY(make_tap(r, i));
   return FM_OK;

@@ -20,6 +20,7 @@ struct fm_net {
   enum fm_net_mode mode;
   int made_for, inner, batch, block; /* inner: pictures that go through the tape at a time */
   float momentum;
+  bool reflect; /* padding */
   struct fm_graph graph;
   struct fm_tape tape;
   struct fm_slot *slot;

@@ -90,6 +90,10 @@ void fm_net_set_momentum(struct fm_net *net, float momentum) {
   net->momentum = momentum;
 }
 
+void fm_net_reflect(struct fm_net *net) {
+  net->reflect = true;
+}
+
 void fm_net_set_batch(struct fm_net *net, int batch) {
   net->batch = batch < 1 ? 1 : batch > net->made_for ? net->made_for : batch;
   for (int i = 0; i < 1 + FM_TAPS; i++) net->full[i].n = net->batch;
@@ -120,6 +124,7 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
   struct fm_norm norm = {n ? n->eps : 0, net->momentum};
   switch (s->kind) {
   case FM_STEP_CONV:
+    if (net->reflect && n->conv.k > 1) fm_reflect(d, t[0]);
     fm_conv_forward(d, &n->conv, t[0], &store->weights, n->fold[0] ? &store->shift : NULL, t[2], limits,
                     t[1]);
     break;

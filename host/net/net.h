@@ -35,6 +35,10 @@ const struct fm_acts *fm_net_input_gradient(const struct fm_net *net); /* FM_NET
 void fm_net_forward(struct fm_net *net);
 void fm_net_backward(struct fm_net *net);
 
+/* From now on convolutions pad by reflection (the edge pixel not repeated) instead of with zeros, as the
+ * encoder of CFLOW-AD's authors does. FM_NET_INFER only: there is no way back. */
+void fm_net_reflect(struct fm_net *net);
+
 /* Calls observe(arg, step) behind every step that forward and backward enqueue, for measuring; NULL ends
  * that. */
 struct fm_tape;

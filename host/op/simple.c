@@ -27,6 +27,12 @@ void fm_halo(struct fm_device *d, const struct fm_acts *x) {
             fm_arg_int4(x->h, x->w, x->halo, (int)planes(x)), fm_arg_int(x->block));
 }
 
+void fm_reflect(struct fm_device *d, const struct fm_acts *x) {
+  if (x->halo == 0) return;
+  FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "reflect", ""), planes(x), 1, 1, fm_arg_buffer(&x->buffer),
+            fm_arg_int4(x->h, x->w, x->halo, (int)planes(x)), fm_arg_int(x->block));
+}
+
 void fm_picture(struct fm_device *d, const struct fm_buffer *rgb, const struct fm_acts *x) {
   FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "picture", ""), fm_acts_gx(d, x->w), (size_t)x->h, (size_t)x->n,
             fm_arg_buffer(rgb), fm_arg_buffer(&x->buffer), fm_acts_arg(x),

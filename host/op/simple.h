@@ -16,6 +16,10 @@ void fm_mask(struct fm_device *d, const struct fm_acts *y, struct fm_limits limi
  * another use. */
 void fm_halo(struct fm_device *d, const struct fm_acts *x);
 
+/* Mirrors the tensor into its halo, the edge pixel not repeated: padding by reflection for a convolution that
+ * reads it next. */
+void fm_reflect(struct fm_device *d, const struct fm_acts *x);
+
 /* 8-bit RGB [n][h][w][3] to a picture tensor: (v / 255 - mean) / std of ImageNet. */
 void fm_picture(struct fm_device *d, const struct fm_buffer *rgb, const struct fm_acts *x);
 

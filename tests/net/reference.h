@@ -12,9 +12,16 @@ struct reference {
   struct fm_graph graph;
   const struct fm_weights *weights;
   double **value; /* [nodes] channels x height x width */
+  bool reflect;   /* padding by reflection */
 };
 
-static inline double reference_at(const double *x, int h, int w, int y, int i) {
+static inline int reference_mirror(int i, int n) {
+  while (n > 1 && (i < 0 || i >= n)) i = i < 0 ? -i : 2 * (n - 1) - i;
+  return n > 1 ? i : 0;
+}
+
+static inline double reference_at(const struct reference *r, const double *x, int h, int w, int y, int i) {
+  if (r->reflect) return x[reference_mirror(y, h) * w + reference_mirror(i, w)];
   return y < 0 || y >= h || i < 0 || i >= w ? 0 : x[y * w + i];
 }
 
@@ -31,7 +38,7 @@ static inline void reference_conv(const struct reference *r, const struct fm_nod
           for (int ky = 0; ky < c->k; ky++)
             for (int kx = 0; kx < c->k; kx++)
               sum += (double)weights[((o * inputs + in) * c->k + ky) * c->k + kx] *
-                     reference_at(x + (c->depthwise ? o : in) * from->h * from->w, from->h, from->w,
+                     reference_at(r, x + (c->depthwise ? o : in) * from->h * from->w, from->h, from->w,
                                   row * c->stride + ky - c->pad_y, i * c->stride + kx - c->pad_x);
         y[(o * n->h + row) * n->w + i] = sum;
       }
@@ -115,7 +122,8 @@ static inline void reference_run(struct reference *r, const double *picture) {
     if (n->kind == FM_NODE_RESIZE) reference_resize(n, from, x, y);
     if (n->kind == FM_NODE_ADD)
       for (int k = 0; k < count; k++) y[k] = x[k] + (n->res >= 0 ? r->value[n->res][k] : 0);
-    for (int k = 0; k < count && n->kind != FM_NODE_INPUT; k++) y[k] = fmin(fmax(y[k], (double)n->limits.low), (double)n->limits.high);
+    for (int k = 0; k < count && n->kind != FM_NODE_INPUT; k++)
+      y[k] = fmin(fmax(y[k], (double)n->limits.low), (double)n->limits.high);
   }
 }
 
