@@ -12,12 +12,12 @@
 /* With a small network and features that are kept (no rotation) this takes minutes on a CPU. */
 static void defaults(struct fm_recipe *r) {
   r->batch = 16;
-  r->epochs = 20;
+  r->epochs = 10;
   r->passes = 1;
-  r->fibres = 1024;
-  r->lr = 1e-3;
-  r->lr_first = 1e-4;
-  r->lr_last = 1e-6;
+  r->fibres = 256;
+  r->lr = 2e-3;
+  r->lr_first = 2e-4;
+  r->lr_last = 2e-6;
   r->warmup = 1;
   r->weight_decay = 0;
   r->blocks = 8;
