@@ -92,7 +92,7 @@ static void print_category(const char *name, const struct fm_model *m, const str
     fm_text_printf(
         &text,
         "  sharpened (own maps):        pixel AP %.2f (%.2f), F1 %.2f (%.2f), IoU %.2f (%.2f), AUPRO %.2f "
-        "(%.2f)\n  at a threshold from good ones: IoU %.2f (%.2f), flagged of good pictures %.3f %% (%.3f "
+        "(%.2f)\n  at thresholds from good pictures: IoU %.2f (%.2f), flagged of good pictures %.3f %% (%.3f "
         "%%)\n",
         100 * s->pixel_ap, 100 * b->pixel_ap, 100 * s->pixel_f1, 100 * b->pixel_f1, 100 * s->pixel_iou,
         100 * b->pixel_iou, 100 * s->aupro_30, 100 * b->aupro_30, 100 * e->fixed.iou, 100 * e->base_fixed.iou,

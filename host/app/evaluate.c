@@ -116,8 +116,8 @@ static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
   if (!r->refine || !r->masks) return FM_OK;
   for (size_t i = 0; i < r->count; i++) r->base[i].mask = r->small[i].mask;
   FM_TRY(fm_metrics_compute(r->ctx, r->count, r->base, r->score, &out->base));
-  out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold);
-  out->base_fixed = measure_fixed(r, r->base, r->model->refinement.base_threshold);
+  out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold.value);
+  out->base_fixed = measure_fixed(r, r->base, r->model->pixel.value);
   return FM_OK;
 }
 
@@ -183,7 +183,7 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
                                  .size_cdo1 = size};
   fm_model_thresholds(model, r->refine, &c.image, &c.pixel);
   c.heat = find_heat(r, r->small, c.pixel.value);
-  if (r->refine) r->base_heat = find_heat(r, r->base, model->refinement.base_threshold);
+  if (r->refine) r->base_heat = find_heat(r, r->base, model->pixel.value);
   FM_TRY(fm_report_category_begin(report, &c));
   struct fm_progress progress;
   fm_progress_begin(&progress, r->ctx, "report", 0, (long)r->count);
@@ -260,10 +260,7 @@ void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_th
   *image = model->has_thresholds ? model->image : none;
   *pixel = model->has_thresholds ? model->pixel : none;
   if (!refine) return;
-  *pixel = none;
-  pixel->value = model->refinement.threshold;
-  snprintf(pixel->origin, sizeof pixel->origin, "%zu held-out good pictures, 0.1 %% of their pixels over it",
-           model->refinement.held);
+  *pixel = model->refinement.threshold;
 }
 
 static void __attribute__((format(printf, 3, 4)))

@@ -6,8 +6,8 @@
 #include "detect/score_set.h"
 #include "report/report.h"
 
-/* At the threshold that 0.1 % of the held-out good pictures' pixels are over: overlap of what is flagged with
- * what is flawed, over all pictures; the share of the good pictures' pixels that is flagged. */
+/* At the pixel threshold that the model has from good pictures: overlap of what is flagged with what is
+ * flawed, over all pictures; the share of the good pictures' pixels that is flagged. */
 struct fm_fixed {
   double iou, flagged_good;
 };

@@ -129,6 +129,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   }
   if (!thin) FM_TRY(fm_weights_save(&m->expert.weights, out, "expert."));
   FM_TRY(fm_weights_save(&m->learned, out, fm_method_of(&m->recipe)->prefix));
+  if (m->refinement.there) FM_TRY(put_threshold(out, "refined", &m->refinement.threshold));
   return fm_refinement_save(&m->refinement, out);
 }
 
@@ -222,6 +223,7 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   FM_TRY(get_learned(m, file, path));
   FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
   FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_side(&preprocess), &m->refinement));
+  if (m->refinement.there) FM_TRY(get_threshold(m->ctx, file, "refined", &m->refinement.threshold));
   if (inside) return get_network(m, file, "expert.", &m->expert.weights);
   return get_expert_elsewhere(m, path, weights);
 }

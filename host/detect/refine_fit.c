@@ -112,23 +112,60 @@ static enum fm_status limits(struct run *r, const struct seen *s, double q90, st
 }
 
 static enum fm_status measure(struct run *r, struct seen *s, struct fm_refinement *out) {
-  static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99}, of_maps[] = {0.999};
-  size_t all = r->count * r->pixels;
+  static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99};
   double q90;
-  double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho},
-                *const sharp[] = {&out->threshold}, *const base[] = {&out->base_threshold};
+  double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho};
   FM_TRY(quantiles(r->ctx, s->cells, r->count * r->cells, 4, of_cells, cells));
-  FM_TRY(quantiles(r->ctx, s->blur, all, 1, of_residual, residual));
+  FM_TRY(quantiles(r->ctx, s->blur, r->count * r->pixels, 1, of_residual, residual));
   if (!(out->q995 > 0 && out->rho > 0))
     return fm_error(r->ctx, FM_NUMERIC,
                     "the held-out pictures all look exactly like those learned: no refinement");
-  FM_TRY(limits(r, s, q90, out));
-  /* The sharpened map of a good picture, whose mask would be empty, is bounded by the one with |Y - N| = |Y -
-   * R|. */
-  float scale = (float)(1 / sqrt(out->q995)), share = (float)(1 / out->rho);
-  for (size_t i = 0; i < all; i++) s->soft[i] *= scale * (1 + share * s->blur[i]);
-  FM_TRY(quantiles(r->ctx, s->soft, all, 1, of_maps, sharp));
-  return quantiles(r->ctx, s->map, all, 1, of_maps, base);
+  return limits(r, s, q90, out);
+}
+
+/* The map of every held-out picture as it will be made of any other. */
+static enum fm_status sharpen(struct run *r, struct fm_refiner *refiner, struct fm_loader *loader,
+                              struct seen *s) {
+  struct fm_progress progress;
+  enum fm_status status = FM_OK;
+  fm_progress_begin(&progress, r->ctx, "limits of sharpened maps", 0, (long)r->count);
+  for (size_t at = 0; status == FM_OK && at < r->count;) {
+    struct fm_batch batch;
+    status = fm_loader_next(loader, &batch);
+    if (status == FM_OK)
+      status =
+          fm_refiner_run(refiner, (int)batch.count, batch.rgb, s->soft + at * r->pixels, NULL, NULL, NULL);
+    at += batch.count;
+    fm_progress_step(&progress, (long)batch.count);
+    if (status == FM_OK && r->ctx->stop)
+      status = fm_error(r->ctx, FM_STOPPED, "stopped while learning to sharpen maps");
+  }
+  fm_progress_end(&progress);
+  return status;
+}
+
+static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinement *out) {
+  struct fm_loader_options o = {.samples = r->held, .count = r->count, .batch = BATCH};
+  struct fm_loader *loader = NULL;
+  struct fm_refiner *refiner = NULL;
+  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model->recipe, &o.preprocess));
+  enum fm_status status = fm_refiner_make(r->d, r->model, BATCH, &refiner);
+  if (status == FM_OK) status = fm_loader_open(r->ctx, &o, &loader);
+  if (status == FM_OK) status = sharpen(r, refiner, loader, s);
+  fm_loader_close(loader);
+  fm_refiner_free(refiner);
+  FM_TRY(status);
+  float *peak = fm_alloc(r->ctx, r->count, sizeof *peak);
+  if (!peak) return FM_MEMORY;
+  for (size_t i = 0; i < r->count; i++) {
+    const float *map = s->soft + i * r->pixels;
+    peak[i] = map[0];
+    for (size_t k = 1; k < r->pixels; k++) peak[i] = fmaxf(peak[i], map[k]);
+  }
+  status = fm_threshold_choose(r->ctx, r->count, peak, r->model->recipe.false_alarms,
+                               "held-out good pictures, sharpened", &out->threshold);
+  fm_free(r->ctx, peak);
+  return status;
 }
 
 enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
@@ -158,11 +195,11 @@ enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, co
     }
   }
   if (status == FM_OK) status = measure(&r, &best, out);
-  free_seen(r.ctx, &best);
-  out->held = r.count;
   out->height = r.height;
   out->width = r.width;
   out->there = status == FM_OK;
+  if (status == FM_OK) status = threshold(&r, &best, out);
+  free_seen(r.ctx, &best);
   if (status != FM_OK) fm_refinement_free(r.ctx, out);
   return status;
 }

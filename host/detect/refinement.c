@@ -29,12 +29,13 @@ struct entry {
   const char *key;
   double *value;
 };
-enum { ENTRIES = 6 };
+enum { ENTRIES = 4 };
 
 static void list_entries(struct fm_refinement *r, struct entry entry[ENTRIES]) {
-  const struct entry all[ENTRIES] = {
-      {"refine.q99", &r->q99}, {"refine.q99.5", &r->q995},          {"refine.q99.95", &r->q9995},
-      {"refine.rho", &r->rho}, {"refine.threshold", &r->threshold}, {"refine.base", &r->base_threshold}};
+  const struct entry all[ENTRIES] = {{"refine.q99", &r->q99},
+                                     {"refine.q99.5", &r->q995},
+                                     {"refine.q99.95", &r->q9995},
+                                     {"refine.rho", &r->rho}};
   memcpy(entry, all, sizeof all);
 }
 
@@ -46,8 +47,6 @@ enum fm_status fm_refinement_save(const struct fm_refinement *r, struct fm_safet
   if (!r->there) return FM_OK;
   list_entries(&copy, entry);
   FM_TRY(fm_safetensors_out_meta(out, "refine", fm_reference_names[ref->kind]));
-  snprintf(text, sizeof text, "%zu", r->held);
-  FM_TRY(fm_safetensors_out_meta(out, "refine.held", text));
   for (int i = 0; i < ENTRIES; i++) {
     snprintf(text, sizeof text, "%.17g", *entry[i].value);
     FM_TRY(fm_safetensors_out_meta(out, entry[i].key, text));
@@ -120,7 +119,6 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   struct fm_reference *ref = &r->reference;
   struct entry entry[ENTRIES];
   const struct fm_tensor *t;
-  double held;
   size_t side = (size_t)ref->side;
   int which = 0;
   while (which < FM_REFERENCE_KINDS && strcmp(kind, fm_reference_names[which]) != 0) which++;
@@ -128,8 +126,6 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   ref->kind = (enum fm_reference_kind)which;
   list_entries(r, entry);
   for (int i = 0; i < ENTRIES; i++) FM_TRY(get_number(l, entry[i].key, entry[i].value));
-  FM_TRY(get_number(l, "refine.held", &held));
-  r->held = (size_t)held;
   if (!(r->q995 > 0 && r->rho > 0)) return damaged(l, "refine.rho");
   FM_TRY(get_tensor(l, "refine.good", FM_U8, 4, &t));
   if (t->shape[0] > 65536 || t->shape[1] != side || t->shape[2] != side || t->shape[3] != 3)

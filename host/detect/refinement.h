@@ -4,6 +4,7 @@
 #define FM_DETECT_REFINEMENT_H
 
 #include "file/safetensors.h"
+#include "score/threshold.h"
 
 enum fm_reference_kind { FM_REFERENCE_BLEND, FM_REFERENCE_QUILT, FM_REFERENCE_KINDS };
 extern const char *const fm_reference_names[FM_REFERENCE_KINDS];
@@ -26,10 +27,9 @@ struct fm_refinement {
   float *limit;      /* [height][width] tau: e up to here is normal at this cell */
   /* Quantiles of e over all cells of the held-out pictures; the 99 % quantile of blur |Y - R|. */
   double q99, q995, q9995, rho;
-  /* A share of 0.1 % of the held-out pictures' pixels is over these: of the sharpened map, of the detector's
-   * own. */
-  double threshold, base_threshold;
-  size_t held;
+  /* Of the sharpened map, from the largest value of each held-out picture's: at most the recipe's share of
+   * good pictures has any pixel over it. */
+  struct fm_threshold threshold;
 };
 
 void fm_refinement_free(struct fm_context *ctx, struct fm_refinement *r);
