@@ -24,6 +24,11 @@ enum fm_status fm_patchcore_neighbours(struct fm_scorer *s, int *index);
 enum fm_status fm_patchcore_fit(struct fm_device *d, const struct fm_train *t, struct fm_weights *learned);
 enum fm_status fm_patchcore_memory(struct fm_device *d, const struct fm_train *t, size_t *bytes);
 
+/* The fit, with features of all cells kept in the host's memory up to `keep` bytes; beyond that the pictures
+ * are looked at a second time. The result is the same. */
+enum fm_status fm_patchcore_learn(struct fm_device *d, const struct fm_train *t, size_t keep,
+                                  struct fm_weights *learned);
+
 bool fm_patchcore_official(const struct fm_recipe *recipe);
 
 #endif

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Features of all cells are kept in the host's memory up to here. */
 static const size_t KEEP_BYTES = (size_t)1 << 30;
 
 struct member {
@@ -31,6 +30,7 @@ struct job {
   int cells, dimensions, width,
       points_width;    /* of a picture; of a feature, in whole blocks; of a projected one */
   size_t points, want; /* all cells, those of the bank */
+  size_t most;         /* bytes of features that are kept */
   bool keep;
   struct fm_patches patches;
   struct fm_buffer feature, map, projected; /* of a batch [cells][width]; [width][points_width]; a batch's */
@@ -55,7 +55,7 @@ static enum fm_status sizes(struct job *j, const struct fm_net *net) {
     return fm_error(j->ctx, FM_LIMIT,
                     "%zu pictures of %d cells are too many for PatchCore; use fewer (--shots)", j->t->count,
                     j->cells);
-  j->keep = fm_mul(j->points, (size_t)j->dimensions * sizeof(float), &kept) && kept <= KEEP_BYTES;
+  j->keep = fm_mul(j->points, (size_t)j->dimensions * sizeof(float), &kept) && kept <= j->most;
   j->want = (size_t)((double)j->points * r->coreset);
   if (j->want < 1) j->want = 1;
   if (r->bank_limit && j->want > (size_t)r->bank_limit) j->want = (size_t)r->bank_limit;
@@ -123,7 +123,7 @@ static enum fm_status rehearse(struct job *j, const struct fm_backbone *backbone
 }
 
 enum fm_status fm_patchcore_memory(struct fm_device *d, const struct fm_train *t, size_t *bytes) {
-  struct job j = {.d = d, .ctx = fm_device_context(d), .t = t};
+  struct job j = {.d = d, .ctx = fm_device_context(d), .t = t, .most = KEEP_BYTES};
   const struct fm_backbone *backbone;
   struct fm_preprocess preprocess;
   size_t taps, most = fm_device_facts(d)->max_allocation;
@@ -298,7 +298,12 @@ static enum fm_status learn(struct job *j) {
 }
 
 enum fm_status fm_patchcore_fit(struct fm_device *d, const struct fm_train *t, struct fm_weights *learned) {
-  struct job j = {.d = d, .ctx = fm_device_context(d), .t = t};
+  return fm_patchcore_learn(d, t, KEEP_BYTES, learned);
+}
+
+enum fm_status fm_patchcore_learn(struct fm_device *d, const struct fm_train *t, size_t keep,
+                                  struct fm_weights *learned) {
+  struct job j = {.d = d, .ctx = fm_device_context(d), .t = t, .most = keep};
   enum fm_status status = learn(&j);
   free_features(&j);
   free_points(&j);
