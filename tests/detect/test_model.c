@@ -35,6 +35,8 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   m->pixel = m->image;
   m->pixel.low = m->pixel.high = NAN;
   m->has_thresholds = true;
+  m->data.real = fm_strdup(ctx, "crack/001\ndent/002\n");
+  assert_non_null(m->data.real);
 }
 
 static void fixture_close(struct fixture *f) {
@@ -57,6 +59,7 @@ static void round_trip(void **state) {
   assert_same_weights(&m.learned, &f.model.learned);
   assert_string_equal(m.data.category, "bottle");
   assert_string_equal(m.device, f.model.device);
+  assert_string_equal(m.data.real, f.model.data.real);
   assert_string_equal(m.expert.hash, f.model.expert.hash);
   assert_string_equal(m.image.origin, f.model.image.origin);
   assert_true(m.image.value == f.model.image.value && m.image.n == 20 && m.image.k == f.model.image.k);
@@ -141,6 +144,8 @@ static void hostile(void **state) {
   refused(&f, good, size, "\"threshold.image.alpha\"", "\"threshold.image.alphe\"", "threshold.image.alpha");
   refused(&f, good, size, "\"apprentice._conv_stem.weight\"", "\"apprentice._conv_stam.weight\"",
           "_conv_stem");
+  refused(&f, good, size, "crack/001", "crack-001", "data.real");
+  refused(&f, good, size, "dent/002\\n", "dent/00222", "data.real");
   refused(&f, good, size, "\"expert.inside\":\"yes\"", "\"expert.inside\":\"yep\"", "expert.inside");
   float nan = NAN;
   unsigned char keep[4];
