@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct fm_method *const fm_methods[] = {&fm_method_cdo, &fm_method_cflow, &fm_method_patchcore};
+const struct fm_method *const fm_methods[] = {&fm_method_cdo, &fm_method_cflow, &fm_method_padim,
+                                              &fm_method_patchcore};
 const int fm_method_count = sizeof fm_methods / sizeof *fm_methods;
 
 const struct fm_method *fm_method_of(const struct fm_recipe *recipe) {

@@ -6,6 +6,7 @@
 
 extern const struct fm_method fm_method_cdo;
 extern const struct fm_method fm_method_cflow;
+extern const struct fm_method fm_method_padim;
 extern const struct fm_method fm_method_patchcore;
 
 #endif
