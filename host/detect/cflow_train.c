@@ -33,7 +33,7 @@ struct run {
   struct fm_device *d;
   struct fm_context *ctx;
   const struct fm_train *t;
-  struct fm_session session;
+  struct fm_training session;
   struct fm_loader *loader;
   struct fm_net *net;
   struct fm_buffer rgb;
@@ -329,21 +329,21 @@ static enum fm_status train_batch(struct run *r, const struct fm_batch *batch) {
     s->step += tap->steps;
   }
   if (!isfinite(loss[0])) return broken(r, loss[0]);
-  fm_session_batch(&r->session, loss);
+  fm_training_batch(&r->session, loss);
   return FM_OK;
 }
 
 /* The loader's epochs are passes here; their last batch counts only where it is full. */
 static enum fm_status run_passes(struct run *r) {
-  struct fm_session *s = &r->session;
+  struct fm_training *s = &r->session;
   for (;;) {
     struct fm_batch batch;
     FM_TRY(fm_loader_next(r->loader, &batch));
     if (!batch.count) return FM_OK;
     if (batch.count < (size_t)r->batch) continue;
     FM_TRY(train_batch(r, &batch));
-    if (s->state.batch == r->t->recipe.passes * r->batches) FM_TRY(fm_session_epoch(s));
-    if (r->ctx->stop) return fm_session_stopped(s);
+    if (s->state.batch == r->t->recipe.passes * r->batches) FM_TRY(fm_training_epoch(s));
+    if (r->ctx->stop) return fm_training_stopped(s);
   }
 }
 
@@ -365,7 +365,7 @@ static enum fm_status open_loader(struct run *r, bool training) {
 static enum fm_status train(struct run *r) {
   if (r->session.state.epoch >= r->t->recipe.epochs) return FM_OK;
   FM_TRY(open_loader(r, true));
-  fm_session_begin(&r->session, r->t->recipe.passes * r->batches);
+  fm_training_begin(&r->session, r->t->recipe.passes * r->batches);
   enum fm_status status = run_passes(r);
   fm_progress_end(&r->session.progress);
   fm_loader_close(r->loader);
@@ -403,7 +403,7 @@ static enum fm_status score_all(struct run *r, uint32_t *keys[FM_TAPS]) {
     FM_TRY(fm_loader_next(r->loader, &batch));
     if (!batch.count) return FM_OK;
     FM_TRY(score_batch(r, &batch, keys));
-    if (r->ctx->stop) return fm_session_stopped(&r->session);
+    if (r->ctx->stop) return fm_training_stopped(&r->session);
   }
 }
 
@@ -428,13 +428,13 @@ static enum fm_status find_maxima(struct run *r) {
 }
 
 static enum fm_status begin(struct run *r) {
-  struct fm_session *s = &r->session;
-  FM_TRY(fm_session_open(r->ctx, r->t, s));
+  struct fm_training *s = &r->session;
+  FM_TRY(fm_training_open(r->ctx, r->t, s));
   s->gather = gather;
   s->user = r;
   FM_TRY(sizes(r));
   FM_TRY(fm_cflow_init(&r->t->recipe, &s->state.weights));
-  fm_session_weights(s);
+  fm_training_weights(s);
   if (r->t->resume) FM_TRY(fm_cflow_check(&s->state.weights, r->t->checkpoint ? r->t->checkpoint : ""));
   FM_TRY(plan_memory(r));
   FM_TRY(make(r));
@@ -454,6 +454,6 @@ enum fm_status fm_cflow_fit(struct fm_device *d, const struct fm_train *t, struc
     *learned = r.session.state.weights;
     r.session.state.weights = (struct fm_weights){0};
   }
-  fm_session_close(&r.session);
+  fm_training_close(&r.session);
   return status;
 }

@@ -12,13 +12,13 @@
 #include <unistd.h>
 
 /* The log is kept in the checkpoint and written as a whole, so both always tell of the same epochs. */
-static enum fm_status write_log(const struct fm_session *s) {
+static enum fm_status write_log(const struct fm_training *s) {
   return s->t->log ? fm_file_write(s->ctx, s->t->log, s->state.log, strlen(s->state.log)) : FM_OK;
 }
 
-enum fm_status fm_session_open(struct fm_context *ctx, const struct fm_train *t, struct fm_session *s) {
+enum fm_status fm_training_open(struct fm_context *ctx, const struct fm_train *t, struct fm_training *s) {
   struct fm_checkpoint *state = &s->state;
-  *s = (struct fm_session){.ctx = ctx, .t = t};
+  *s = (struct fm_training){.ctx = ctx, .t = t};
   FM_TRY(fm_checkpoint_make(ctx, &t->recipe, state));
   snprintf(state->data_hash, sizeof state->data_hash, "%s", t->data_hash);
   memcpy(state->expert_hash, t->expert->hash, sizeof state->expert_hash);
@@ -41,18 +41,18 @@ static void copy(struct fm_weights *to, const struct fm_weights *from) {
   memcpy(to->value, from->value, from->total * sizeof *from->value);
 }
 
-void fm_session_weights(struct fm_session *s) {
+void fm_training_weights(struct fm_training *s) {
   const struct fm_checkpoint *from = s->t->resume;
   if (!from) return;
   copy(&s->state.weights, &from->weights);
   for (int i = 0; i < 2; i++) copy(&s->state.moment[i], &from->moment[i]);
 }
 
-void fm_session_close(struct fm_session *s) {
+void fm_training_close(struct fm_training *s) {
   fm_checkpoint_free(s->ctx, &s->state);
 }
 
-static enum fm_status save(struct fm_session *s) {
+static enum fm_status save(struct fm_training *s) {
   if (s->t->checkpoint) {
     FM_TRY(s->gather(s->user));
     FM_TRY(fm_checkpoint_write(s->ctx, &s->state, s->t->checkpoint));
@@ -60,14 +60,14 @@ static enum fm_status save(struct fm_session *s) {
   return write_log(s);
 }
 
-void fm_session_begin(struct fm_session *s, long batches) {
+void fm_training_begin(struct fm_training *s, long batches) {
   snprintf(s->text, sizeof s->text, "training %.128s", s->t->category);
   s->began = fm_seconds();
   fm_progress_begin(&s->progress, s->ctx, s->text, s->state.epoch * batches + s->state.batch,
                     s->t->recipe.epochs * batches);
 }
 
-void fm_session_batch(struct fm_session *s, const double loss[FM_LOSS_SUMS]) {
+void fm_training_batch(struct fm_training *s, const double loss[FM_LOSS_SUMS]) {
   struct fm_checkpoint *state = &s->state;
   state->batch++;
   for (int i = 0; i < FM_LOSS_SUMS; i++) state->sums[i] += loss[i];
@@ -77,7 +77,7 @@ void fm_session_batch(struct fm_session *s, const double loss[FM_LOSS_SUMS]) {
 }
 
 /* Adds the epoch's row to the log, and moves the state to the next epoch. */
-enum fm_status fm_session_epoch(struct fm_session *s) {
+enum fm_status fm_training_epoch(struct fm_training *s) {
   struct fm_checkpoint *state = &s->state;
   double now = fm_seconds(), seconds = state->seconds + now - s->began;
   struct fm_text text;
@@ -106,7 +106,7 @@ enum fm_status fm_session_epoch(struct fm_session *s) {
   return save(s);
 }
 
-enum fm_status fm_session_stopped(struct fm_session *s) {
+enum fm_status fm_training_stopped(struct fm_training *s) {
   struct fm_checkpoint *state = &s->state;
   const char *path = s->t->checkpoint;
   state->seconds += fm_seconds() - s->began;

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "detect/detector.h"
 
-struct fm_session {
+struct fm_training {
   struct fm_context *ctx;
   const struct fm_train *t;
   struct fm_checkpoint state; /* weights and moments in it are up to date only when it is written */
@@ -22,22 +22,22 @@ struct fm_session {
   void *user;
 };
 
-/* At the beginning with zero weights, or where t->resume is; fm_session_weights copies that one's tensors.
+/* At the beginning with zero weights, or where t->resume is; fm_training_weights copies that one's tensors.
  * The log is written as it is so far: a place that cannot be written is seen before an epoch was spent. Close
  * it also after a failure. */
-enum fm_status fm_session_open(struct fm_context *ctx, const struct fm_train *t, struct fm_session *s);
-void fm_session_weights(struct fm_session *s);
-void fm_session_close(struct fm_session *s);
+enum fm_status fm_training_open(struct fm_context *ctx, const struct fm_train *t, struct fm_training *s);
+void fm_training_weights(struct fm_training *s);
+void fm_training_close(struct fm_training *s);
 
 /* The clock and the progress (fm_progress_end(&s->progress) ends it); batches: of an epoch. */
-void fm_session_begin(struct fm_session *s, long batches);
+void fm_training_begin(struct fm_training *s, long batches);
 
 /* Counts a batch with its loss and the taps' parts; after an epoch's last one, a row of the log and a
  * checkpoint. */
-void fm_session_batch(struct fm_session *s, const double loss[FM_LOSS_SUMS]);
-enum fm_status fm_session_epoch(struct fm_session *s);
+void fm_training_batch(struct fm_training *s, const double loss[FM_LOSS_SUMS]);
+enum fm_status fm_training_epoch(struct fm_training *s);
 
 /* Where ctx->stop was seen: a checkpoint, and FM_STOPPED. */
-enum fm_status fm_session_stopped(struct fm_session *s);
+enum fm_status fm_training_stopped(struct fm_training *s);
 
 #endif

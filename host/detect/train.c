@@ -14,7 +14,7 @@ struct run {
   const struct fm_train *t;
   struct fm_cdo_trainer *trainer;
   struct fm_loader *loader;
-  struct fm_session session;
+  struct fm_training session;
 };
 
 /* ---- state: device to checkpoint and back ---- */
@@ -49,12 +49,12 @@ static enum fm_status gather(void *user) {
 static enum fm_status begin_state(struct run *r) {
   const struct fm_train *t = r->t;
   const struct fm_backbone *backbone;
-  FM_TRY(fm_session_open(r->ctx, t, &r->session));
+  FM_TRY(fm_training_open(r->ctx, t, &r->session));
   r->session.gather = gather;
   r->session.user = r;
   FM_TRY(fm_backbone_find(r->ctx, t->recipe.backbone, &backbone));
   fm_weights_init(&r->session.state.weights, backbone->init, (uint64_t)t->recipe.seed);
-  fm_session_weights(&r->session);
+  fm_training_weights(&r->session);
   return FM_OK;
 }
 
@@ -133,7 +133,7 @@ static enum fm_status check_loss(struct run *r, const struct fm_cdo_loss *loss) 
 }
 
 static enum fm_status step(struct run *r, const struct fm_batch *batch) {
-  struct fm_session *s = &r->session;
+  struct fm_training *s = &r->session;
   struct fm_cdo_loss loss;
   double norm;
   FM_TRY(fm_cdo_trainer_load(r->trainer, (int)batch->count, batch->rgb, batch->mask));
@@ -143,7 +143,7 @@ static enum fm_status step(struct run *r, const struct fm_batch *batch) {
   fm_cdo_trainer_update(r->trainer, ++s->state.step, s->lr, clipped(&r->t->recipe, norm));
   double sums[FM_LOSS_SUMS] = {(double)loss.total};
   for (int i = 0; i < FM_TAPS; i++) sums[i + 1] = (double)loss.part[i][0];
-  fm_session_batch(s, sums);
+  fm_training_batch(s, sums);
   return FM_OK;
 }
 
@@ -153,8 +153,8 @@ static enum fm_status run_epochs(struct run *r) {
     FM_TRY(fm_loader_next(r->loader, &batch));
     if (!batch.count) return FM_OK;
     FM_TRY(step(r, &batch));
-    if (batch.last) FM_TRY(fm_session_epoch(&r->session));
-    if (r->ctx->stop) return fm_session_stopped(&r->session);
+    if (batch.last) FM_TRY(fm_training_epoch(&r->session));
+    if (r->ctx->stop) return fm_training_stopped(&r->session);
   }
 }
 
@@ -176,7 +176,7 @@ static enum fm_status reestimate(struct run *r) {
     status = fm_cdo_trainer_load(r->trainer, (int)batch.count, batch.rgb, batch.mask);
     if (status == FM_OK) fm_cdo_trainer_measure(r->trainer, 1.0f / (float)k);
     if (status == FM_OK) status = fm_device_finish(r->d);
-    if (status == FM_OK && r->ctx->stop) status = fm_session_stopped(&r->session);
+    if (status == FM_OK && r->ctx->stop) status = fm_training_stopped(&r->session);
   }
   fm_loader_close(loader);
   return status;
@@ -189,7 +189,7 @@ static enum fm_status train(struct run *r) {
   FM_TRY(begin_trainer(r));
   if (r->session.state.epoch < recipe->epochs) {
     FM_TRY(fm_loader_open(r->ctx, &o, &r->loader));
-    fm_session_begin(&r->session, (long)fm_loader_batches(r->loader));
+    fm_training_begin(&r->session, (long)fm_loader_batches(r->loader));
     enum fm_status status = run_epochs(r);
     fm_progress_end(&r->session.progress);
     FM_TRY(status);
@@ -208,6 +208,6 @@ enum fm_status fm_train_run(struct fm_device *d, const struct fm_train *t, struc
     *weights = r.session.state.weights;
     r.session.state.weights = (struct fm_weights){0};
   }
-  fm_session_close(&r.session);
+  fm_training_close(&r.session);
   return status;
 }
