@@ -48,9 +48,21 @@ static enum fm_status add_category(struct fm_context *ctx, struct fm_report *rep
   for (size_t i = 0; i < 4; i++) {
     struct made m;
     make(&m, 5 + 7 * (int)i, picture[i].height, picture[i].flawed);
-    struct fm_report_picture p = {
-        picture[i].kind,   picture[i].name,          &m.image, m.map, picture[i].flawed ? m.truth : NULL,
-        picture[i].flawed, (double)picture[i].height};
+    struct fm_report_picture p = {.kind = picture[i].kind,
+                                  .name = picture[i].name,
+                                  .image = &m.image,
+                                  .map = m.map,
+                                  .truth = picture[i].flawed ? m.truth : NULL,
+                                  .flawed = picture[i].flawed,
+                                  .score = (double)picture[i].height};
+    static const float base[4] = {0, 1, 2, 3};
+    struct fm_heat heat = fm_heat_make(0, 1, 3);
+    if (i == 0) { /* as if its map had been sharpened */
+      p.base = base;
+      p.base_side = 2;
+      p.base_heat = &heat;
+      p.repaired = &m.image;
+    }
     FM_TRY(fm_report_add(report, &p));
   }
   return fm_report_category_end(report, &official, &cdo1);
@@ -85,14 +97,21 @@ static void everything_is_written(void **state) {
   struct fm_report_tally tally;
   ASSERT_OK(ctx, write_report(ctx, folder_path(&f, "out/here", path), false, &tally));
   assert_true(tally.found == 1 && tally.missed == 1 && tally.alarms == 1 && tally.passed == 1);
-  static const char *const files[] = {"metrics.json",       "metrics.csv",           "images.csv",
-                                      "report.html",        "contact.png",           "maps/crack/000.tiff",
-                                      "masks/good/a<b.png", "overlays/crack/001.png"};
-  for (size_t i = 0; i < 8; i++) {
+  static const char *const files[] = {
+      "metrics.json",          "metrics.csv",         "images.csv",         "report.html",
+      "contact.png",           "maps/crack/000.tiff", "masks/good/a<b.png", "overlays/crack/001.png",
+      "repaired/crack/000.png"};
+  for (size_t i = 0; i < 9; i++) {
     char name[256];
     snprintf(name, sizeof name, "out/here/%s", files[i]);
     if (!fm_file_exists(folder_path(&f, name, path))) fail_msg("%s is missing", files[i]);
   }
+  assert_false(fm_file_exists(folder_path(&f, "out/here/repaired/crack/001.png", path)));
+  size_t size;
+  char *page = content(ctx, &f, "out/here/report.html", &size);
+  assert_non_null(strstr(page, "<figcaption>repaired</figcaption>"));
+  assert_non_null(strstr(page, "<figcaption>own map</figcaption>"));
+  fm_free(ctx, page);
   int w, h;
   float *map;
   ASSERT_OK(ctx, fm_tiff_read(ctx, folder_path(&f, "out/here/maps/crack/000.tiff", path), &w, &h, &map));
@@ -233,7 +252,7 @@ static void one_pixel_and_no_picture(void **state) {
   unsigned char pixel = 3;
   float score = 0;
   struct fm_image image = {.width = 1, .height = 1, .channels = 1, .pixels = &pixel};
-  struct fm_report_picture p = {"bad", "1", &image, &score, NULL, true, 0};
+  struct fm_report_picture p = {.kind = "bad", .name = "1", .image = &image, .map = &score, .flawed = true};
   ASSERT_OK(ctx, fm_report_add(report, &p));
   ASSERT_OK(ctx, fm_report_category_end(report, &none, NULL));
   ASSERT_OK(ctx, fm_report_close(report));
