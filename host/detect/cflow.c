@@ -24,6 +24,7 @@ static void defaults(struct fm_recipe *r) {
   r->condition = 128;
   r->clamp = 1.9;
   r->rotate = 0;
+  r->normal_share = 0.5;
   snprintf(r->resize, sizeof r->resize, "pil");
   snprintf(r->mixing, sizeof r->mixing, "orthogonal");
   snprintf(r->padding, sizeof r->padding, "zero");

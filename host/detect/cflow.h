@@ -2,7 +2,8 @@
  * a feature vector is where it was found; unlikely is flawed. The equations: docs/math/cflow.md.
  *
  * What a model holds, as cflow.*: for taps 1 to 3 and blocks from 1 on tapT.blockB.w1, b1, w2, b2, scale,
- * offset and the fixed mixing (op/flow.h), and maxima, the normal log-likelihoods' upper end for each tap. */
+ * offset and the fixed mixing (op/flow.h), and maxima, for each tap the log-likelihood a channel from which
+ * on a cell is beyond doubt. */
 #ifndef FM_DETECT_CFLOW_H
 #define FM_DETECT_CFLOW_H
 

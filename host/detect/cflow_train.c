@@ -373,10 +373,9 @@ static enum fm_status train(struct run *r) {
   return status;
 }
 
-/* ---- the normal likelihoods' upper end ---- */
+/* ---- what is beyond doubt ---- */
 
-/* The 99.9 % quantile of a tap's l over the training pictures as they are: the largest one of all is one odd
- * cell's. keys: room for all of them. */
+/* A tap's l over the training pictures as they are. keys: room for all of them. */
 static enum fm_status score_batch(struct run *r, const struct fm_batch *batch, uint32_t *keys[FM_TAPS]) {
   FM_TRY(encode(r, batch, false));
   for (int i = 0; i < FM_TAPS; i++) {
@@ -407,6 +406,7 @@ static enum fm_status score_all(struct run *r, uint32_t *keys[FM_TAPS]) {
   }
 }
 
+/* The quantile `normal-share` of each tap's l. */
 static enum fm_status find_maxima(struct run *r) {
   float *maxima = fm_cflow_maxima(&r->session.state.weights);
   uint32_t *keys[FM_TAPS] = {NULL}, *at[FM_TAPS] = {NULL};
@@ -419,7 +419,8 @@ static enum fm_status find_maxima(struct run *r) {
   for (int i = 0; i < FM_TAPS && status == FM_OK; i++) {
     size_t count = r->t->count * (size_t)r->tap[i].area;
     status = fm_sort_u32(r->ctx, keys[i], count);
-    if (status == FM_OK) maxima[i] = fm_score_of_key(keys[i][count - 1 - count / 1000]);
+    size_t at_share = (size_t)(r->t->recipe.normal_share * (double)(count - 1));
+    if (status == FM_OK) maxima[i] = fm_score_of_key(keys[i][at_share]);
   }
   for (int i = 0; i < FM_TAPS; i++) fm_free(r->ctx, keys[i]);
   fm_loader_close(r->loader);

@@ -69,6 +69,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL},
     {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL},
     {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "degrees that training pictures are turned at most"},
+    {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL},
     {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation"},
     {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect"},
 };

@@ -40,7 +40,7 @@ struct fm_recipe {
   double coreset;
   /* CFLOW-AD */
   long blocks, condition, fibres, passes, warmup;
-  double clamp, lr_last, lr_first, rotate;
+  double clamp, lr_last, lr_first, rotate, normal_share;
   char mixing[16], padding[8];
 };
 
@@ -55,7 +55,7 @@ struct fm_field {
   const char *argument, *help; /* help NULL: a constant that is rarely changed */
 };
 
-enum { FM_FIELDS = 54, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 55, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics
