@@ -1,0 +1,264 @@
+/* PaDiM's Gaussians: distances against numpy's and against plain C in double precision, what training
+ * pictures cannot exceed, the gradient against differences. */
+#include "fixture.h"
+#include "op/mahalanobis.h"
+#include "padim_golden.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* learn: pictures to learn from; h: side of tap 0's grid; c: channels of the taps; every: channels left out
+ * (0: none). */
+struct shape {
+  int learn, h, c[3], every, batch;
+};
+static const struct shape table[] = {{12, 8, {7, 6, 11}, 6, 5}, {2, 4, {1, 1, 1}, 0, 2},
+                                     {40, 4, {3, 17, 2}, 0, 7}, {5, 12, {16, 5, 4}, 4, 2},
+                                     {9, 4, {2, 2, 30}, 3, 9},  {30, 8, {8, 4, 4}, 5, 16}};
+
+static int total(const struct shape *s) {
+  return s->c[0] + s->c[1] + s->c[2];
+}
+
+static double scale(int channel) {
+  return 0.03 * pow(10.0, 3 * (double)(5 * channel % 24) / 23);
+}
+
+/* Taps of picture n, one behind the other, as tests/reference/padim.py makes them. */
+static double *picture(const struct shape *s, int n) {
+  size_t count = 0;
+  for (int t = 0; t < 3; t++) count += (size_t)(s->c[t] * (s->h >> t) * (s->h >> t));
+  double *x = malloc(count * sizeof *x), *to = x;
+  for (int t = 0, first = 0; t < 3; first += s->c[t++]) {
+    int plane = (s->h >> t) * (s->h >> t);
+    for (int i = 0; i < s->c[t] * plane; i++) {
+      int c = first + i / plane;
+      *to++ =
+          (double)(float)(scale(c) * (4 + sin(0.7 * i * (n + 1) + 0.3 * c) + 0.5 * sin(1.9 * i + 2.3 * n)));
+    }
+  }
+  return x;
+}
+
+/* The chosen number of a cell. */
+static double feature(const struct shape *s, const double *x, int channel, int cell) {
+  int row = cell / s->h, column = cell % s->h;
+  for (int t = 0; t < 3; t++) {
+    int h = s->h >> t;
+    if (channel < s->c[t]) return x[(channel * h + (row >> t)) * h + (column >> t)];
+    channel -= s->c[t];
+    x += s->c[t] * h * h;
+  }
+  return NAN;
+}
+
+struct gauss {
+  const struct shape *s;
+  int d, *channel;
+  double *mean, *inverse; /* [cells][d], [cells][d][d] */
+};
+
+/* Gauss and Jordan. */
+static void invert(double *a, double *out, int d) {
+  for (int i = 0; i < d * d; i++) out[i] = i / d == i % d;
+  for (int p = 0; p < d; p++) {
+    double pivot = a[p * d + p];
+    for (int j = 0; j < d; j++) {
+      a[p * d + j] /= pivot;
+      out[p * d + j] /= pivot;
+    }
+    for (int i = 0; i < d; i++) {
+      double f = a[i * d + p];
+      for (int j = 0; j < d && i != p; j++) {
+        a[i * d + j] -= f * a[p * d + j];
+        out[i * d + j] -= f * out[p * d + j];
+      }
+    }
+  }
+}
+
+static struct gauss reference_learn(const struct shape *s) {
+  struct gauss g = {.s = s, .channel = malloc((size_t)total(s) * sizeof(int))};
+  for (int c = 0; c < total(s); c++)
+    if (!s->every || c % s->every != 4 % s->every) g.channel[g.d++] = c;
+  size_t d = (size_t)g.d, cells = (size_t)(s->h * s->h);
+  double **x = malloc((size_t)s->learn * sizeof *x), *cov = malloc(d * d * sizeof *cov);
+  g.mean = calloc(cells * d, sizeof(double));
+  g.inverse = malloc(cells * d * d * sizeof(double));
+  for (int n = 0; n < s->learn; n++) x[n] = picture(s, n);
+  for (size_t q = 0; q < cells; q++) {
+    double *mean = g.mean + q * d;
+    for (size_t i = 0; i < d; i++)
+      for (int n = 0; n < s->learn; n++) mean[i] += feature(s, x[n], g.channel[i], (int)q) / s->learn;
+    for (size_t i = 0; i < d; i++)
+      for (size_t j = 0; j < d; j++) {
+        cov[i * d + j] = i == j ? 0.01 : 0;
+        for (int n = 0; n < s->learn; n++)
+          cov[i * d + j] += (feature(s, x[n], g.channel[i], (int)q) - mean[i]) *
+                            (feature(s, x[n], g.channel[j], (int)q) - mean[j]) / (s->learn - 1);
+      }
+    invert(cov, g.inverse + q * d * d, g.d);
+  }
+  for (int n = 0; n < s->learn; n++) free(x[n]);
+  free(x);
+  free(cov);
+  return g;
+}
+
+static void reference_free(struct gauss *g) {
+  free(g->channel);
+  free(g->mean);
+  free(g->inverse);
+}
+
+/* Squared distance of a cell of taps x. */
+static double distance(const struct gauss *g, const double *x, int cell) {
+  double sum = 0;
+  const double *m = g->mean + cell * g->d, *a = g->inverse + cell * g->d * g->d;
+  for (int i = 0; i < g->d; i++)
+    for (int j = 0; j < g->d; j++)
+      sum += (feature(g->s, x, g->channel[i], cell) - m[i]) * a[i * g->d + j] *
+             (feature(g->s, x, g->channel[j], cell) - m[j]);
+  return sum;
+}
+
+/* Taps of pictures first .. first + n - 1 on the device. */
+static void make_taps(struct fixture *f, const struct shape *s, int first, int n, struct tensor t[3]) {
+  for (int k = 0; k < 3; k++) {
+    int h = s->h >> k, count = s->c[k] * h * h;
+    double *v = malloc((size_t)(n * count) * sizeof *v);
+    for (int i = 0; i < n; i++) {
+      double *x = picture(s, first + i), *from = x;
+      for (int b = 0; b < k; b++) from += s->c[b] * (s->h >> b) * (s->h >> b);
+      memcpy(v + i * count, from, (size_t)count * sizeof *v);
+      free(x);
+    }
+    t[k] = tensor_make(f, n, s->c[k], h, h, k, 0, v);
+    free(v);
+  }
+}
+
+static void run(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct gauss want = reference_learn(s);
+  struct fm_gauss g, score;
+  struct tensor tap[3], gradient[3];
+  int cells = s->h * s->h, queries = 3;
+  for (int n = 0; n < s->learn; n += s->batch) {
+    int now = s->learn - n < s->batch ? s->learn - n : s->batch;
+    make_taps(f, s, n, now, tap);
+    const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
+    if (!n)
+      assert_int_equal(fm_gauss_make(f->device, acts, want.d, want.channel, s->batch, FM_GAUSS_LEARN, &g),
+                       FM_OK);
+    fm_gauss_choose(f->device, &g, acts);
+    fm_gauss_add(f->device, &g, now, n == 0);
+    ready(f);
+    for (int k = 0; k < 3; k++) tensor_free(f, &tap[k]);
+  }
+  fm_gauss_finish(f->device, &g, (size_t)s->learn, 0.01);
+  /* To the host and into another one, as a model's file does. */
+  float *mean = malloc((size_t)(want.d * cells) * sizeof *mean),
+        *factor = malloc((size_t)(want.d * (want.d + 1) / 2 * cells) * sizeof *factor);
+  assert_int_equal(fm_gauss_read(f->device, &g, mean, factor), FM_OK);
+  make_taps(f, s, s->learn - 1, queries, tap); /* one that was learned, two that were not */
+  const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
+  assert_int_equal(fm_gauss_make(f->device, acts, want.d, want.channel, queries, FM_GAUSS_GRADIENT, &score),
+                   FM_OK);
+  assert_int_equal(fm_gauss_write(f->device, &score, mean, factor), FM_OK);
+  size_t all = (size_t)(queries * cells);
+  struct zone e = vector_make(f, all, NULL);
+  double *got = malloc(all * sizeof *got);
+  fm_gauss_choose(f->device, &score, acts);
+  fm_gauss_score(f->device, &score, queries, &e.buffer);
+  vector_read(f, &e, all, got);
+  for (int n = 0; n < queries; n++) {
+    double *x = picture(s, s->learn - 1 + n);
+    for (int q = 0; q < cells; q++) {
+      double right = distance(&want, x, q) / want.d, have = got[n * cells + q];
+      if (!(fabs(have - right) <= 1e-4 * right))
+        fail_msg("%s: picture %d, cell %d: %g, should be %g", f->line, n, q, have, right);
+      /* What was learned from is never farther than this. */
+      if (!n && have * want.d > (s->learn - 1.0) * (s->learn - 1.0) / s->learn * (1 + 1e-4))
+        fail_msg("%s: a picture learned from is too far away", f->line);
+    }
+    free(x);
+  }
+  /* The gradient: of the sum of slope e over the cells of the second picture, to every number of its taps. */
+  struct fm_rng rng = fm_rng_stream(f->seed, f->line);
+  double *slope = random_values(&rng, all, 0, 1), *x = picture(s, s->learn);
+  struct zone zs = vector_make(f, all, slope);
+  for (int k = 0; k < 3; k++) gradient[k] = tensor_empty(f, queries, s->c[k], s->h >> k, s->h >> k, 2 - k);
+  const struct fm_acts *back[3] = {&gradient[0].acts, &gradient[1].acts, &gradient[2].acts};
+  fm_gauss_back(f->device, &score, queries, &zs.buffer, back);
+  for (int k = 0, at = 0; k < 3; k++) {
+    double *values = tensor_read(f, &gradient[k]), most = 0;
+    int count = s->c[k] * (s->h >> k) * (s->h >> k);
+    double *right = malloc((size_t)count * sizeof *right);
+    for (int i = 0; i < count; i++) {
+      double keep = x[at + i], h = 1e-4, sum = 0;
+      for (int side = -1; side < 2; side += 2) {
+        x[at + i] = keep + side * h;
+        for (int q = 0; q < cells; q++) /* only the cells that repeat this place */
+          if ((q / s->h >> k) * (s->h >> k) + (q % s->h >> k) == i % ((s->h >> k) * (s->h >> k)))
+            sum += side * slope[cells + q] * distance(&want, x, q) / want.d;
+      }
+      x[at + i] = keep;
+      right[i] = sum / (2 * h);
+      most = fmax(most, fabs(right[i]));
+    }
+    for (int i = 0; i < count; i++)
+      if (!(fabs(values[count + i] - right[i]) <= 2e-4 * most))
+        fail_msg("%s: gradient of tap %d at %d: %g, should be %g", f->line, k, i, values[count + i],
+                 right[i]);
+    at += count;
+    free(right);
+    free(values);
+  }
+  for (int k = 0; k < 3; k++) {
+    tensor_unchanged(f, &tap[k]);
+    tensor_free(f, &tap[k]);
+    tensor_free(f, &gradient[k]);
+  }
+  fm_gauss_free(f->device, &g);
+  fm_gauss_free(f->device, &score);
+  zone_free(f, &e);
+  zone_free(f, &zs);
+  free(slope);
+  free(x);
+  free(got);
+  free(mean);
+  free(factor);
+  reference_free(&want);
+}
+
+static void test_table(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    const struct shape *s = &table[i];
+    if (f->small && s->h > 8) continue;
+    snprintf(f->line, sizeof f->line, "mahalanobis {%d, %d, {%d, %d, %d}, %d, %d}, seed %llu", s->learn, s->h,
+             s->c[0], s->c[1], s->c[2], s->every, s->batch, (unsigned long long)f->seed);
+    run_twice(f, run, s);
+  }
+}
+
+/* The plain C that judges the device agrees with numpy. */
+static void test_golden(void **state) {
+  struct fixture *f = *state;
+  struct gauss g = reference_learn(&table[0]);
+  snprintf(f->line, sizeof f->line, "mahalanobis, golden");
+  for (size_t i = 0; i < sizeof padim_golden / sizeof *padim_golden; i++) {
+    double *x = picture(&table[0], padim_golden[i].picture), have = distance(&g, x, padim_golden[i].cell);
+    if (!(fabs(have / padim_golden[i].distance - 1) < 1e-6))
+      fail_msg("cell %d: %.12g, numpy %.12g", padim_golden[i].cell, have, padim_golden[i].distance);
+    free(x);
+  }
+  reference_free(&g);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_table)};
+  return cmocka_run_group_tests(tests, fixture_open, fixture_close);
+}
