@@ -151,8 +151,13 @@ static void flow_gradient(struct fixture *f, struct flow *flow, const struct hos
   ready(f);
   for (int k = 0; k < h->shape.blocks; k++) fm_flow_unpack(flow->f, k, packed, &flow->block[k]);
   for (int i = 0; i < h->all * h->shape.blocks; i++) gradient[i] = (double)flow->plain[i];
+  /* Padding has no gradient, or it would begin to take part. */
+  float *again = calloc(count, sizeof *again);
+  for (int k = 0; k < h->shape.blocks; k++) fm_flow_pack(flow->f, k, &flow->block[k], again);
   for (size_t i = 0; i < count; i++)
-    if (!isfinite(packed[i])) fail_msg("%s: the packed gradient holds %g", f->line, (double)packed[i]);
+    if (!(fabsf(packed[i] - again[i]) <= 0))
+      fail_msg("%s: padding has a gradient of %g", f->line, (double)packed[i]);
+  free(again);
   free(packed);
 }
 
