@@ -22,25 +22,36 @@ int fm_bank_width(const struct fm_device *d, int dimensions) {
   return whole(dimensions, block) * block;
 }
 
-/* Row-major with padding, its packed copy, and the squares. */
+/* Row-major with padding, some rows at a time. */
+static enum fm_status write_rows(struct fm_device *d, const struct fm_bank *b, const float *values,
+                                 float *some) {
+  size_t width = (size_t)b->width, dims = (size_t)b->dimensions, rows = (size_t)b->rows;
+  for (size_t first = 0; first < rows; first += SLICE) {
+    size_t now = rows - first < SLICE ? rows - first : SLICE;
+    for (size_t r = 0; r < now; r++)
+      memcpy(some + r * width, values + (first + r) * dims, dims * sizeof *some);
+    FM_TRY(fm_buffer_write(d, &b->row, first * width * sizeof *some, some, now * width * sizeof *some));
+  }
+  return FM_OK;
+}
+
+/* The rows, their packed copy, and the squares. */
 static enum fm_status fill(struct fm_device *d, struct fm_bank *b, const float *values) {
   struct fm_context *ctx = fm_device_context(d);
-  size_t width = (size_t)b->width, dims = (size_t)b->dimensions,
-         lanes = (size_t)b->groups * (size_t)fm_lanes(d);
-  float *row = fm_alloc(ctx, width, sizeof *row), *square = fm_alloc(ctx, lanes, sizeof *square);
-  enum fm_status status = row && square ? FM_OK : FM_MEMORY;
+  size_t dims = (size_t)b->dimensions, lanes = (size_t)b->groups * (size_t)fm_lanes(d);
+  float *some = fm_alloc(ctx, SLICE * (size_t)b->width, sizeof *some),
+        *square = fm_alloc(ctx, lanes, sizeof *square);
+  enum fm_status status = some && square ? FM_OK : FM_MEMORY;
   for (size_t r = 0; r < lanes && status == FM_OK; r++) {
     double sum = 0;
-    square[r] = INFINITY;
-    if (r >= (size_t)b->rows) continue;
-    memcpy(row, values + r * dims, dims * sizeof *row);
-    for (size_t k = 0; k < dims; k++) sum += (double)row[k] * (double)row[k];
-    square[r] = (float)sum;
-    status = fm_buffer_write(d, &b->row, r * width * sizeof *row, row, width * sizeof *row);
+    for (size_t k = 0; k < dims && r < (size_t)b->rows; k++)
+      sum += (double)values[r * dims + k] * (double)values[r * dims + k];
+    square[r] = r < (size_t)b->rows ? (float)sum : INFINITY;
   }
+  if (status == FM_OK) status = write_rows(d, b, values, some);
   if (status == FM_OK) status = fm_buffer_write(d, &b->squares, 0, square, lanes * sizeof *square);
   if (status == FM_OK) fm_lanes_pack(d, &b->row, b->rows, b->width, 0, &b->packed);
-  fm_free(ctx, row);
+  fm_free(ctx, some);
   fm_free(ctx, square);
   return status;
 }
