@@ -56,7 +56,8 @@ KERNEL void gather(__global const float *restrict point, __global const float *r
  * before left behind (value, slot of each group: the farthest of its part of the pool, the lowest where several are),
  * updates its part and leaves its own farthest behind. The first group writes the winner's slot down, or -1 where a point
  * outside of the pool might be farther: it is at most `limit` away, and where it is, has a slot from `low` on.
- * Nor is a point picked that a member coincides with. at < 0: no pick yet. Global size: (groups * WG, 1, 1), `each` groups of lanes a group. */
+ * Nor is a point picked that a member coincides with. at < 0: no pick yet.
+ * Global size: (groups * WG, 1, 1), `each` groups of lanes a group. */
 KERNEL void pick(__global const float *restrict pool, __global float *restrict near,
                  __global const float *restrict before, __global const int *restrict before_slot,
                  __global float *restrict after, __global int *restrict after_slot, __global int *restrict picks,
