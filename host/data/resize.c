@@ -6,10 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {[FM_RESIZE_CV2] = "cv2", [FM_RESIZE_PIL] = "pil"};
+static const char *const names[] = {
+    [FM_RESIZE_CV2] = "cv2", [FM_RESIZE_PIL] = "pil", [FM_RESIZE_LANCZOS] = "lanczos"};
 
 const char *fm_resize_name(enum fm_resize kind) {
-  return kind == FM_RESIZE_PIL ? names[FM_RESIZE_PIL] : names[0];
+  return names[kind];
 }
 
 enum fm_status fm_resize_parse(struct fm_context *ctx, const char *text, enum fm_resize *kind) {
@@ -18,14 +19,18 @@ enum fm_status fm_resize_parse(struct fm_context *ctx, const char *text, enum fm
     *kind = (enum fm_resize)i;
     return FM_OK;
   }
-  return fm_error(ctx, FM_USAGE, "'%s' is no way of resizing; there are cv2 and pil", text);
+  return fm_error(ctx, FM_USAGE, "'%s' is no way of resizing; there are cv2, pil and lanczos", text);
 }
 
 enum fm_status fm_resize_picture(struct fm_context *ctx, enum fm_resize kind, const unsigned char *in,
                                  int width, int height, int channels, unsigned char *out, int out_width,
                                  int out_height) {
-  return (kind == FM_RESIZE_PIL ? fm_resize_pil : fm_resize_cv2)(ctx, in, width, height, channels, out,
-                                                                 out_width, out_height);
+  static enum fm_status (*const resize[])(struct fm_context *, const unsigned char *, int, int, int,
+                                          unsigned char *, int,
+                                          int) = {[FM_RESIZE_CV2] = fm_resize_cv2,
+                                                  [FM_RESIZE_PIL] = fm_resize_pil,
+                                                  [FM_RESIZE_LANCZOS] = fm_resize_lanczos};
+  return resize[kind](ctx, in, width, height, channels, out, out_width, out_height);
 }
 
 /* Two neighbours and their weights for one output position. */

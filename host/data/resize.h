@@ -7,9 +7,9 @@
 
 #include "base/status.h"
 
-enum fm_resize { FM_RESIZE_CV2, FM_RESIZE_PIL };
+enum fm_resize { FM_RESIZE_CV2, FM_RESIZE_PIL, FM_RESIZE_LANCZOS };
 
-const char *fm_resize_name(enum fm_resize kind); /* "cv2", "pil" */
+const char *fm_resize_name(enum fm_resize kind); /* "cv2", "pil", "lanczos" */
 enum fm_status fm_resize_parse(struct fm_context *ctx, const char *text, enum fm_resize *kind);
 
 /* cv2.resize(..., INTER_LINEAR) as OpenCV (checked: 4.14 and 5.0) computes it: half-pixel centres, no
@@ -23,7 +23,11 @@ enum fm_status fm_resize_cv2(struct fm_context *ctx, const unsigned char *in, in
 enum fm_status fm_resize_pil(struct fm_context *ctx, const unsigned char *in, int width, int height,
                              int channels, unsigned char *out, int out_width, int out_height);
 
-/* One of the two. */
+/* Image.resize(..., LANCZOS): a sinc that ends after three of its waves, as much wider as the reduction. */
+enum fm_status fm_resize_lanczos(struct fm_context *ctx, const unsigned char *in, int width, int height,
+                                 int channels, unsigned char *out, int out_width, int out_height);
+
+/* One of the three. */
 enum fm_status fm_resize_picture(struct fm_context *ctx, enum fm_resize kind, const unsigned char *in,
                                  int width, int height, int channels, unsigned char *out, int out_width,
                                  int out_height);

@@ -21,7 +21,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network: resnet18, hrnet32, efficientnet_lite0, ..."},
     {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "pictures become N x N, a multiple of 32"},
     {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then their middle N x N is used (0: all)"},
-    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil) does it"},
+    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil, lanczos) does it"},
     {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures a step"},
     {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "of every random number"},
     {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)"},
