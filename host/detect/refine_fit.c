@@ -11,11 +11,13 @@
 #include <string.h>
 
 enum { BATCH = 8, MOST_HELD = 100 };
+static const float OWN_SHARE = 0.75f;
 
 struct seen { /* of all held-out pictures */
   size_t count;
-  float *cells, *soft, *blur, *map; /* [count] cells or planes */
-  double residual;                  /* mean of |Y - R| */
+  float *cells, *soft, *blur; /* [count] cells or planes */
+  float *map;                 /* of a batch; nobody looks at it */
+  double residual;            /* mean of |Y - R| */
 };
 
 struct run {
@@ -38,7 +40,7 @@ static enum fm_status make_seen(struct run *r, struct seen *s) {
   s->cells = fm_alloc(r->ctx, r->count * r->cells, sizeof(float));
   s->soft = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
   s->blur = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
-  s->map = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
+  s->map = fm_alloc(r->ctx, BATCH * r->pixels, sizeof(float));
   return s->cells && s->soft && s->blur && s->map ? FM_OK : FM_MEMORY;
 }
 
@@ -49,7 +51,7 @@ static enum fm_status go_through(struct run *r, struct fm_look *look, struct fm_
     struct fm_batch batch;
     FM_TRY(fm_loader_next(loader, &batch));
     if (!batch.count) break;
-    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, s->map + at * r->pixels, NULL));
+    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, s->map, NULL));
     memcpy(s->cells + at * r->cells, look->cells, batch.count * r->cells * sizeof(float));
     memcpy(s->soft + at * r->pixels, look->soft, batch.count * r->pixels * sizeof(float));
     memcpy(s->blur + at * r->pixels, look->blur, batch.count * r->pixels * sizeof(float));
@@ -111,6 +113,36 @@ static enum fm_status limits(struct run *r, const struct seen *s, double q90, st
   return status;
 }
 
+/* rho at each pixel: three quarters of the way from the pooled one to the place's own root mean square, where
+ * places mean anything: edges that never lie quite alike count less. */
+static enum fm_status usual(struct run *r, const struct seen *s, struct fm_refinement *out) {
+  struct fm_gaussian gaussian = {0};
+  struct fm_buffer plane = {0}, scratch = {0};
+  int side = out->reference.side;
+  size_t bytes = r->pixels * sizeof *out->usual;
+  out->usual = fm_alloc(r->ctx, r->pixels, sizeof *out->usual);
+  if (!out->usual) return FM_MEMORY;
+  for (size_t k = 0; k < r->pixels; k++) {
+    double sum = 0;
+    for (size_t i = 0; i < r->count; i++) sum += pow((double)s->blur[i * r->pixels + k], 2);
+    out->usual[k] = (float)sqrt(sum / (double)r->count);
+  }
+  enum fm_status status = fm_gaussian_make(r->d, 2.0 * side / 256, &gaussian);
+  if (status == FM_OK) status = fm_buffer_make(r->d, bytes, &plane);
+  if (status == FM_OK) status = fm_buffer_make(r->d, bytes, &scratch);
+  if (status == FM_OK) status = fm_buffer_write(r->d, &plane, 0, out->usual, bytes);
+  if (status == FM_OK) {
+    fm_gaussian_run(r->d, &gaussian, &plane, &scratch, 1, side, side);
+    status = fm_buffer_read(r->d, &plane, 0, out->usual, bytes);
+  }
+  float own = out->reference.kind == FM_REFERENCE_BLEND ? OWN_SHARE : 0;
+  for (size_t k = 0; k < r->pixels; k++) out->usual[k] = own * out->usual[k] + (1 - own) * (float)out->rho;
+  fm_gaussian_free(r->d, &gaussian);
+  fm_buffer_free(r->d, &plane);
+  fm_buffer_free(r->d, &scratch);
+  return status;
+}
+
 static enum fm_status measure(struct run *r, struct seen *s, struct fm_refinement *out) {
   static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99};
   double q90;
@@ -120,52 +152,25 @@ static enum fm_status measure(struct run *r, struct seen *s, struct fm_refinemen
   if (!(out->q995 > 0 && out->rho > 0))
     return fm_error(r->ctx, FM_NUMERIC,
                     "the held-out pictures all look exactly like those learned: no refinement");
-  return limits(r, s, q90, out);
+  FM_TRY(limits(r, s, q90, out));
+  return usual(r, s, out);
 }
 
-/* The map of every held-out picture as it will be made of any other. */
-static enum fm_status sharpen(struct run *r, struct fm_refiner *refiner, struct fm_loader *loader,
-                              struct seen *s) {
-  struct fm_progress progress;
-  enum fm_status status = FM_OK;
-  fm_progress_begin(&progress, r->ctx, "limits of sharpened maps", 0, (long)r->count);
-  for (size_t at = 0; status == FM_OK && at < r->count;) {
-    struct fm_batch batch;
-    status = fm_loader_next(loader, &batch);
-    if (status == FM_OK)
-      status =
-          fm_refiner_run(refiner, (int)batch.count, batch.rgb, s->soft + at * r->pixels, NULL, NULL, NULL);
-    at += batch.count;
-    fm_progress_step(&progress, (long)batch.count);
-    if (status == FM_OK && r->ctx->stop)
-      status = fm_error(r->ctx, FM_STOPPED, "stopped while learning to sharpen maps");
-  }
-  fm_progress_end(&progress);
-  return status;
-}
-
+/* The sharpened map's threshold: the worst that good pictures would show if all of their distance to the
+ * reference were a flaw, |Y - N| = |Y - R|; a good picture's real map stays far below. One pixel of ten
+ * thousand is over it. */
 static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinement *out) {
-  struct fm_loader_options o = {.samples = r->held, .count = r->count, .batch = BATCH};
-  struct fm_loader *loader = NULL;
-  struct fm_refiner *refiner = NULL;
-  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model->recipe, &o.preprocess));
-  enum fm_status status = fm_refiner_make(r->d, r->model, BATCH, &refiner);
-  if (status == FM_OK) status = fm_loader_open(r->ctx, &o, &loader);
-  if (status == FM_OK) status = sharpen(r, refiner, loader, s);
-  fm_loader_close(loader);
-  fm_refiner_free(refiner);
-  FM_TRY(status);
-  float *peak = fm_alloc(r->ctx, r->count, sizeof *peak);
-  if (!peak) return FM_MEMORY;
-  for (size_t i = 0; i < r->count; i++) {
-    const float *map = s->soft + i * r->pixels;
-    peak[i] = map[0];
-    for (size_t k = 1; k < r->pixels; k++) peak[i] = fmaxf(peak[i], map[k]);
-  }
-  status = fm_threshold_choose(r->ctx, r->count, peak, r->model->recipe.false_alarms,
-                               "held-out good pictures, sharpened", &out->threshold);
-  fm_free(r->ctx, peak);
-  return status;
+  static const double share[] = {0.9999};
+  struct fm_threshold *t = &out->threshold;
+  double *const value[] = {&t->value};
+  float scale = (float)(1 / sqrt(out->q995));
+  size_t all = r->count * r->pixels;
+  *t = (struct fm_threshold){.alpha = 1 - share[0], .n = all, .promised = NAN, .low = NAN, .high = NAN};
+  for (size_t i = 0; i < all; i++) s->soft[i] *= scale * (1 + s->blur[i] / out->usual[i % r->pixels]);
+  t->k = (size_t)ceil(share[0] * (double)all);
+  snprintf(t->origin, sizeof t->origin,
+           "%zu held-out good pictures, as if what differs from their references were flaws", r->count);
+  return quantiles(r->ctx, s->soft, all, 1, share, value);
 }
 
 enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,

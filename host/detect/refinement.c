@@ -20,6 +20,7 @@ void fm_reference_free(struct fm_context *ctx, struct fm_reference *r) {
 void fm_refinement_free(struct fm_context *ctx, struct fm_refinement *r) {
   fm_reference_free(ctx, &r->reference);
   fm_free(ctx, r->limit);
+  fm_free(ctx, r->usual);
   *r = (struct fm_refinement){0};
 }
 
@@ -53,10 +54,11 @@ enum fm_status fm_refinement_save(const struct fm_refinement *r, struct fm_safet
   }
   const size_t side = (size_t)ref->side, pictures[] = {ref->count, side, side, 3},
                features[] = {ref->rows, ref->columns}, origins[] = {ref->rows, 2},
-               grid[] = {(size_t)r->height, (size_t)r->width};
+               grid[] = {(size_t)r->height, (size_t)r->width}, plane[] = {side, side};
   FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, ref->good));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", FM_F32, 2, features, ref->feature));
   if (ref->origin) FM_TRY(fm_safetensors_out_tensor(out, "refine.origin", FM_I32, 2, origins, ref->origin));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.usual", FM_F32, 2, plane, r->usual));
   return fm_safetensors_out_tensor(out, "refine.limit", FM_F32, 2, grid, r->limit);
 }
 
@@ -146,6 +148,11 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   r->width = (int)t->shape[1];
   FM_TRY(copy_tensor(l, t, (void **)&r->limit));
   FM_TRY(check_floats(l, "refine.limit", r->limit, t->count));
+  FM_TRY(get_tensor(l, "refine.usual", FM_F32, 2, &t));
+  if (t->shape[0] != side || t->shape[1] != side) return damaged(l, "refine.usual");
+  FM_TRY(copy_tensor(l, t, (void **)&r->usual));
+  for (size_t i = 0; i < t->count; i++)
+    if (!(isfinite(r->usual[i]) && r->usual[i] > 0)) return damaged(l, "refine.usual");
   r->there = true;
   return FM_OK;
 }

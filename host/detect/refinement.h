@@ -25,6 +25,7 @@ struct fm_refinement {
   struct fm_reference reference;
   int height, width; /* of the detector's grid */
   float *limit;      /* [height][width] tau: e up to here is normal at this cell */
+  float *usual;      /* [side][side] rho at each pixel: how far good pictures are from their references */
   /* Quantiles of e over all cells of the held-out pictures; the 99 % quantile of blur |Y - R|. */
   double q99, q995, q9995, rho;
   /* Of the sharpened map, from the largest value of each held-out picture's: at most the recipe's share of
