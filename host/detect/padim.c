@@ -1,11 +1,15 @@
 /* PaDiM (Defard, Setkov, Loesch, Audigier, ICPR workshops 2021): a Gaussian of features at every cell; the
- * score is the Mahalanobis distance. docs/math/padim.md. */
+ * score is the Mahalanobis distance. docs/math/padim.md.
+ *
+ * A model has padim.channels [d] (ascending), padim.mean [d][h][w] and padim.factor [triangle][h][w]; where
+ * it is by rows (op/mahalanobis.h) also padim.rows [pictures][d][h][w]. */
 #define _POSIX_C_SOURCE 200809L
+#include "detect/channels.h"
 #include "detect/methods.h"
 #include "detect/taps.h"
 
+#include "base/log.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "op/mahalanobis.h"
 
 #include <math.h>
@@ -20,116 +24,112 @@ static void defaults(struct fm_recipe *r) {
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
-  if (r->channel_list[0])
-    return fm_error(ctx, FM_USAGE, "there is no channel list '%s' in this program", r->channel_list);
-  return FM_OK;
+  int count, *channel;
+  enum fm_status status = fm_channels_choose(ctx, r, &count, &channel);
+  fm_free(ctx, channel);
+  return status;
 }
 
 /* ---- learning ---- */
 
-static void taps_of(const struct fm_net *net, bool gradient, const struct fm_acts *tap[3]) {
-  for (int t = 0; t < 3; t++) tap[t] = gradient ? fm_net_tap_gradient(net, t) : fm_net_tap(net, t);
-}
-
-/* The first d of a permutation of all channels, in ascending order; 0: every channel. */
-static enum fm_status choose(struct fm_context *ctx, const struct fm_recipe *recipe, uint32_t all, int *count,
-                             int **channel) {
-  uint32_t *order = fm_alloc(ctx, all, sizeof *order);
-  bool *chosen = fm_alloc(ctx, all, sizeof *chosen);
-  *count = recipe->channels && recipe->channels < (long)all ? (int)recipe->channels : (int)all;
-  *channel = fm_alloc(ctx, (size_t)*count, sizeof **channel);
-  enum fm_status status = order && chosen && *channel ? FM_OK : FM_MEMORY;
-  if (status == FM_OK) {
-    struct fm_rng rng = fm_rng_stream((uint64_t)recipe->seed, "padim.channels");
-    fm_rng_permutation(&rng, order, all);
-    for (int i = 0; i < *count; i++) chosen[order[i]] = true;
-    int n = 0;
-    for (uint32_t c = 0; c < all; c++)
-      if (chosen[c]) (*channel)[n++] = (int)c;
-  }
-  fm_free(ctx, order);
-  fm_free(ctx, chosen);
-  return status;
+static void taps_of(const struct fm_net *net, const struct fm_acts *tap[FM_TAPS]) {
+  for (int t = 0; t < FM_TAPS; t++) tap[t] = fm_net_tap(net, t);
 }
 
 struct fit {
   struct fm_device *d;
   const struct fm_train *t;
   struct fm_gauss gauss;
-  int count, *channel;
 };
 
-static enum fm_status begin_fit(struct fit *f, const struct fm_net *net) {
-  const struct fm_acts *tap[3];
-  taps_of(net, false, tap);
-  FM_TRY(choose(fm_device_context(f->d), &f->t->recipe, (uint32_t)(tap[0]->c + tap[1]->c + tap[2]->c),
-                &f->count, &f->channel));
-  return fm_gauss_make(f->d, tap, f->count, f->channel, fm_net_batch(net), FM_GAUSS_LEARN, &f->gauss);
+static enum fm_status begin_fit(struct fit *f) {
+  const struct fm_recipe *recipe = &f->t->recipe;
+  struct fm_context *ctx = fm_device_context(f->d);
+  struct fm_acts tap[FM_TAPS];
+  int count, *channel;
+  if (f->t->count < 2)
+    return fm_error(ctx, FM_USAGE,
+                    "PaDiM learns a covariance and needs two good pictures at least; '%s' has %zu",
+                    f->t->category, f->t->count);
+  FM_TRY(fm_channels_taps(ctx, recipe, tap));
+  enum fm_status status = fm_channels_choose(ctx, recipe, &count, &channel);
+  size_t pictures = fm_gauss_by_rows(f->t->count, (size_t)count) ? f->t->count : 0;
+  if (status == FM_OK)
+    status = fm_gauss_make(f->d, (const struct fm_acts *const[]){&tap[0], &tap[1], &tap[2]}, count, channel,
+                           pictures, fm_taps_batch(f->t), FM_GAUSS_LEARN, &f->gauss);
+  fm_free(ctx, channel);
+  return status;
 }
 
 static enum fm_status take(void *user, struct fm_net *net, size_t first, int count) {
   struct fit *f = user;
-  const struct fm_acts *tap[3];
-  if (!f->channel) FM_TRY(begin_fit(f, net));
-  taps_of(net, false, tap);
-  fm_gauss_choose(f->d, &f->gauss, tap);
-  fm_gauss_add(f->d, &f->gauss, count, first == 0);
+  const struct fm_acts *tap[FM_TAPS];
+  taps_of(net, tap);
+  fm_gauss_learn(f->d, &f->gauss, tap, count);
   return fm_device_status(f->d);
 }
 
-static enum fm_status keep(struct fit *f, struct fm_weights *learned) {
-  size_t d = (size_t)f->count, h = (size_t)f->gauss.h, w = (size_t)f->gauss.w, triangle = d * (d + 1) / 2;
-  *learned = (struct fm_weights){.ctx = fm_device_context(f->d)};
+static enum fm_status shape_learned(const struct fm_gauss *g, struct fm_weights *learned) {
+  size_t d = (size_t)g->count, n = (size_t)g->pictures, h = (size_t)g->h, w = (size_t)g->w;
   FM_TRY(fm_weights_add(learned, "channels", 1, &d, false));
   FM_TRY(fm_weights_add(learned, "mean", 3, (size_t[]){d, h, w}, false));
-  FM_TRY(fm_weights_add(learned, "factor", 3, (size_t[]){triangle, h, w}, false));
-  FM_TRY(fm_weights_allocate(learned));
-  for (size_t i = 0; i < d; i++) learned->value[i] = (float)f->channel[i];
-  float *mean = learned->value + d, *factor = mean + d * h * w;
-  FM_TRY(fm_gauss_read(f->d, &f->gauss, mean, factor));
+  FM_TRY(fm_weights_add(learned, "factor", 3, (size_t[]){fm_triangle(n ? n : d), h, w}, false));
+  if (n) FM_TRY(fm_weights_add(learned, "rows", 4, (size_t[]){n, d, h, w}, false));
+  return fm_weights_allocate(learned);
+}
+
+static float *values(const struct fm_weights *w, const char *name) {
+  const struct fm_weight *item = fm_weights_find(w, name);
+  return item ? w->value + item->offset : NULL;
+}
+
+static enum fm_status keep(struct fit *f, struct fm_weights *learned) {
+  const struct fm_recipe *recipe = &f->t->recipe;
+  int count, *channel;
+  FM_TRY(shape_learned(&f->gauss, learned));
+  FM_TRY(fm_channels_choose(learned->ctx, recipe, &count, &channel));
+  for (int i = 0; i < count; i++) values(learned, "channels")[i] = (float)channel[i];
+  fm_free(learned->ctx, channel);
+  FM_TRY(fm_gauss_finish(f->d, &f->gauss, recipe->regulariser, values(learned, "mean"),
+                         values(learned, "rows"), values(learned, "factor")));
   for (size_t i = 0; i < learned->total; i++)
     if (!isfinite(learned->value[i]))
       return fm_error(learned->ctx, FM_NUMERIC,
                       "the covariance of the features has no factor; use a larger --regulariser than %g",
-                      f->t->recipe.regulariser);
+                      recipe->regulariser);
   return FM_OK;
 }
 
 static enum fm_status fit(struct fm_device *d, const struct fm_train *t, struct fm_weights *learned) {
   struct fit f = {.d = d, .t = t};
-  *learned = (struct fm_weights){0};
-  if (t->count < 2)
-    return fm_error(fm_device_context(d), FM_USAGE,
-                    "PaDiM learns a covariance and needs two good pictures at least; '%s' has %zu",
-                    t->category, t->count);
+  *learned = (struct fm_weights){.ctx = fm_device_context(d)};
+  FM_TRY(begin_fit(&f));
   enum fm_status status = fm_taps_run(d, t, "features", take, &f);
-  if (status == FM_OK) {
-    fm_gauss_finish(d, &f.gauss, t->count, t->recipe.regulariser);
-    status = keep(&f, learned);
-  }
+  if (status == FM_OK) status = keep(&f, learned);
   fm_gauss_free(d, &f.gauss);
-  fm_free(fm_device_context(d), f.channel);
   if (status != FM_OK) fm_weights_free(learned);
   return status;
 }
 
-/* What the fit takes: the network, the sums in pairs, and the factor once more on the host. */
+/* The network and the sums; at the end the sums and what becomes of them on the host. */
 static enum fm_status memory(struct fm_device *d, const struct fm_train *t, size_t *bytes) {
-  const struct fm_backbone *backbone;
-  struct fm_preprocess p;
-  struct fm_graph g;
   struct fm_context *ctx = fm_device_context(d);
-  FM_TRY(fm_backbone_find(ctx, t->recipe.backbone, &backbone));
-  FM_TRY(fm_recipe_preprocess(ctx, &t->recipe, &p));
-  FM_TRY(fm_backbone_build(ctx, backbone, fm_preprocess_side(&p), &g));
-  size_t all = 0, cells = (size_t)g.node[g.tap[0]].h * (size_t)g.node[g.tap[0]].w;
-  for (int i = 0; i < FM_TAPS; i++) all += (size_t)g.node[g.tap[i]].c;
-  fm_graph_free(&g);
-  size_t n = t->recipe.channels && (size_t)t->recipe.channels < all ? (size_t)t->recipe.channels : all;
-  size_t triangle = n * (n + 1) / 2;
+  struct fit f = {.d = d, .t = t};
+  size_t before = fm_device_live(d).bytes;
   FM_TRY(fm_taps_bytes(d, t, bytes));
-  *bytes += cells * (3 * triangle + n * (size_t)(4 + fm_taps_batch(t))) * sizeof(float);
-  return FM_OK;
+  fm_device_rehearse(d, true);
+  enum fm_status status = begin_fit(&f);
+  size_t sums = fm_device_live(d).bytes - before;
+  const struct fm_gauss *g = &f.gauss;
+  size_t n = (size_t)g->pictures, c = (size_t)g->count, cells = (size_t)g->h * (size_t)g->w,
+         numbers = n ? n * c + fm_triangle(n) : fm_triangle(c), kept = (numbers + c) * cells * sizeof(float);
+  if (status == FM_OK)
+    fm_note(ctx, "padim: %zu channels at %d x %d cells, %zu numbers a cell%s", c, g->h, g->w, numbers,
+            n ? " (by the pictures' rows: fewer than the covariance's)" : "");
+  fm_gauss_free(d, &f.gauss);
+  fm_device_rehearse(d, false);
+  *bytes = sums + (*bytes > kept ? *bytes : kept);
+  return status;
 }
 
 /* ---- scoring ---- */
@@ -141,51 +141,57 @@ static enum fm_status refuse(const struct fm_model *m, const char *path, const c
                   path, name);
 }
 
+/* Of dims dimensions, the last two the grid's. */
+static bool is_map(const struct fm_weight *w, int dims, const struct fm_acts *tap) {
+  return w && w->dims == dims && w->shape[dims - 2] == (size_t)tap->h && w->shape[dims - 1] == (size_t)tap->w;
+}
+
+static bool ascend(const float *v, size_t count, int all) {
+  for (size_t i = 0; i < count; i++)
+    if (!(v[i] >= 0 && v[i] < (float)all && v[i] == floorf(v[i]) && (!i || v[i] > v[i - 1]))) return false;
+  return count > 0;
+}
+
 static enum fm_status accept(const struct fm_model *m, const char *path) {
   const struct fm_weights *w = &m->learned;
   const struct fm_weight *channels = fm_weights_find(w, "channels"), *mean = fm_weights_find(w, "mean"),
-                         *factor = fm_weights_find(w, "factor");
-  struct fm_preprocess p;
-  struct fm_graph g;
-  FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &p));
-  FM_TRY(fm_backbone_build(m->ctx, m->backbone, fm_preprocess_side(&p), &g));
-  size_t all = 0, h = (size_t)g.node[g.tap[0]].h, width = (size_t)g.node[g.tap[0]].w;
-  for (int i = 0; i < FM_TAPS; i++) all += (size_t)g.node[g.tap[i]].c;
-  fm_graph_free(&g);
-  if (!channels || channels->dims != 1 || !channels->count || channels->count > all)
+                         *factor = fm_weights_find(w, "factor"), *rows = fm_weights_find(w, "rows");
+  struct fm_acts tap[FM_TAPS];
+  FM_TRY(fm_channels_taps(m->ctx, &m->recipe, tap));
+  if (!channels || channels->dims != 1 ||
+      !ascend(w->value + channels->offset, channels->count, tap[0].c + tap[1].c + tap[2].c))
     return refuse(m, path, "channels");
-  const float *v = w->value + channels->offset;
-  for (size_t i = 0; i < channels->count; i++)
-    if (!(v[i] >= 0 && v[i] < (float)all && v[i] == floorf(v[i]) && (!i || v[i] > v[i - 1])))
-      return refuse(m, path, "channels");
   size_t d = channels->count;
-  if (!mean || mean->dims != 3 || mean->shape[0] != d || mean->shape[1] != h || mean->shape[2] != width)
-    return refuse(m, path, "mean");
-  if (!factor || factor->dims != 3 || factor->shape[0] != d * (d + 1) / 2 || factor->shape[1] != h ||
-      factor->shape[2] != width)
+  if (!is_map(mean, 3, &tap[0]) || mean->shape[0] != d) return refuse(m, path, "mean");
+  if (rows && (!is_map(rows, 4, &tap[0]) || rows->shape[1] != d || rows->shape[0] != m->data.learned ||
+               rows->shape[0] < 2 || !fm_gauss_by_rows(rows->shape[0], d)))
+    return refuse(m, path, "rows");
+  if (!is_map(factor, 3, &tap[0]) || factor->shape[0] != fm_triangle(rows ? rows->shape[0] : d))
     return refuse(m, path, "factor");
   return FM_OK;
+}
+
+static enum fm_status begin_gauss(struct fm_scorer *s, struct fm_gauss *g, const int *channel) {
+  const struct fm_weights *w = &s->model->learned;
+  const struct fm_weight *channels = fm_weights_find(w, "channels"), *rows = fm_weights_find(w, "rows");
+  const struct fm_acts *tap[FM_TAPS];
+  taps_of(s->net[0], tap);
+  FM_TRY(fm_gauss_make(s->d, tap, (int)channels->count, channel, rows ? rows->shape[0] : 0, s->batch,
+                       s->gradient ? FM_GAUSS_GRADIENT : FM_GAUSS_SCORE, g));
+  return fm_gauss_write(s->d, g, values(w, "mean"), values(w, "rows"), values(w, "factor"));
 }
 
 static enum fm_status begin(struct fm_scorer *s) {
   struct fm_context *ctx = fm_device_context(s->d);
   const struct fm_weights *w = &s->model->learned;
-  const struct fm_weight *channels = fm_weights_find(w, "channels");
-  const struct fm_acts *tap[3];
-  FM_TRY(fm_scorer_net(s, 0, &s->model->expert.weights));
+  size_t count = fm_weights_find(w, "channels")->count;
   struct fm_gauss *g = s->own = fm_alloc(ctx, 1, sizeof *g);
-  int *channel = fm_alloc(ctx, channels->count, sizeof *channel);
-  if (!g || !channel) {
-    fm_free(ctx, channel);
-    return FM_MEMORY;
-  }
-  for (size_t i = 0; i < channels->count; i++) channel[i] = (int)w->value[channels->offset + i];
-  taps_of(s->net[0], false, tap);
-  enum fm_status status = fm_gauss_make(s->d, tap, (int)channels->count, channel, s->batch,
-                                        s->gradient ? FM_GAUSS_GRADIENT : FM_GAUSS_SCORE, g);
-  if (status == FM_OK)
-    status = fm_gauss_write(s->d, g, w->value + fm_weights_find(w, "mean")->offset,
-                            w->value + fm_weights_find(w, "factor")->offset);
+  if (!g) return FM_MEMORY;
+  FM_TRY(fm_scorer_net(s, 0, &s->model->expert.weights));
+  int *channel = fm_alloc(ctx, count, sizeof *channel);
+  if (!channel) return FM_MEMORY;
+  for (size_t i = 0; i < count; i++) channel[i] = (int)values(w, "channels")[i];
+  enum fm_status status = begin_gauss(s, g, channel);
   fm_free(ctx, channel);
   return status;
 }
@@ -196,16 +202,15 @@ static void end(struct fm_scorer *s) {
 }
 
 static void cells(struct fm_scorer *s) {
-  const struct fm_acts *tap[3];
-  taps_of(s->net[0], false, tap);
-  fm_gauss_choose(s->d, s->own, tap);
-  fm_gauss_score(s->d, s->own, s->n, &s->cells);
+  const struct fm_acts *tap[FM_TAPS];
+  taps_of(s->net[0], tap);
+  fm_gauss_score(s->d, s->own, s->model->recipe.regulariser, tap, s->n, &s->cells);
 }
 
 static void back(struct fm_scorer *s) {
-  const struct fm_acts *gradient[3];
-  taps_of(s->net[0], true, gradient);
-  fm_gauss_back(s->d, s->own, s->n, &s->slope, gradient);
+  const struct fm_acts *gradient[FM_TAPS];
+  for (int t = 0; t < FM_TAPS; t++) gradient[t] = fm_net_tap_gradient(s->net[0], t);
+  fm_gauss_back(s->d, s->own, &s->slope, gradient);
 }
 
 const struct fm_method fm_method_padim = {.name = "padim",

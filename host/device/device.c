@@ -65,8 +65,8 @@ static size_t fact_size_t(struct fm_cl *cl, cl_device_id id, cl_device_info what
   return cl->clGetDeviceInfo(id, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : fallback;
 }
 
-/* Block, group: what the kernels are built for. FLAWMAP_BLOCK and FLAWMAP_GROUP override, for tests of other
- * classes. */
+/* Block, group: what the kernels are built for. FLAWMAP_BLOCK, FLAWMAP_GROUP and FLAWMAP_DOUBLE=off override,
+ * for tests of other classes. */
 static void derive(struct fm_facts *f) {
   int width = f->native_float_width;
   if (f->kind == FM_CLASS_GPU)
@@ -74,10 +74,12 @@ static void derive(struct fm_facts *f) {
   else
     f->block = width >= 16 ? 16 : 8;
   f->group = f->kind == FM_CLASS_GPU ? 64 : 1;
-  const char *block = getenv("FLAWMAP_BLOCK"), *group = getenv("FLAWMAP_GROUP");
+  const char *block = getenv("FLAWMAP_BLOCK"), *group = getenv("FLAWMAP_GROUP"),
+             *fp64 = getenv("FLAWMAP_DOUBLE");
   if (block && (atoi(block) == 4 || atoi(block) == 8 || atoi(block) == 16)) f->block = atoi(block);
   if (group && atoi(group) >= 1 && atoi(group) <= 256) f->group = atoi(group);
   if ((size_t)f->group > f->max_group) f->group = (int)f->max_group;
+  if (fp64 && strcmp(fp64, "off") == 0) f->fp64 = false;
 }
 
 static void read_facts(struct fm_cl *cl, cl_platform_id platform, cl_device_id id, struct fm_facts *f) {

@@ -9,13 +9,16 @@
 #include <string.h>
 
 /* learn: pictures to learn from; h: side of tap 0's grid; c: channels of the taps; every: channels left out
- * (0: none). */
+ * (0: none); rows: in Woodbury's form, whatever is smaller. */
 struct shape {
   int learn, h, c[3], every, batch;
+  bool rows;
 };
-static const struct shape table[] = {{12, 8, {7, 6, 11}, 6, 5}, {2, 4, {1, 1, 1}, 0, 2},
-                                     {40, 4, {3, 17, 2}, 0, 7}, {5, 12, {16, 5, 4}, 4, 2},
-                                     {9, 4, {2, 2, 30}, 3, 9},  {30, 8, {8, 4, 4}, 5, 16}};
+static const struct shape table[] = {
+    {12, 8, {7, 6, 11}, 6, 5, false}, {2, 4, {1, 1, 1}, 0, 2, false},  {40, 4, {3, 17, 2}, 0, 7, false},
+    {5, 12, {16, 5, 4}, 4, 2, false}, {9, 4, {2, 2, 30}, 3, 9, false}, {30, 8, {8, 4, 4}, 5, 16, false},
+    {12, 8, {7, 6, 11}, 6, 5, true},  {2, 4, {1, 1, 1}, 0, 2, true},   {5, 12, {16, 5, 4}, 4, 2, true},
+    {9, 4, {2, 2, 30}, 3, 9, true},   {30, 8, {8, 4, 4}, 5, 16, true}};
 
 static int total(const struct shape *s) {
   return s->c[0] + s->c[1] + s->c[2];
@@ -139,59 +142,83 @@ static void make_taps(struct fixture *f, const struct shape *s, int first, int n
   }
 }
 
-static void run(struct fixture *f, const void *shape) {
-  const struct shape *s = shape;
-  struct gauss want = reference_learn(s);
-  struct fm_gauss g, score;
-  struct tensor tap[3], gradient[3];
-  int cells = s->h * s->h, queries = 3;
-  for (int n = 0; n < s->learn; n += s->batch) {
-    int now = s->learn - n < s->batch ? s->learn - n : s->batch;
-    make_taps(f, s, n, now, tap);
+/* Learned by the device, on the host. */
+struct learned {
+  float *mean, *rows, *factor;
+};
+
+static struct learned learn(struct fixture *f, const struct shape *s, const struct gauss *want) {
+  struct fm_gauss g;
+  struct tensor tap[3];
+  size_t cells = (size_t)(s->h * s->h), d = (size_t)want->d, n = s->rows ? (size_t)s->learn : 0;
+  for (int first = 0; first < s->learn; first += s->batch) {
+    int now = s->learn - first < s->batch ? s->learn - first : s->batch;
+    make_taps(f, s, first, now, tap);
     const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
-    if (!n)
-      assert_int_equal(fm_gauss_make(f->device, acts, want.d, want.channel, s->batch, FM_GAUSS_LEARN, &g),
-                       FM_OK);
-    fm_gauss_choose(f->device, &g, acts);
-    fm_gauss_add(f->device, &g, now, n == 0);
+    if (!first)
+      ASSERT_OK(&f->ctx,
+                fm_gauss_make(f->device, acts, want->d, want->channel, n, s->batch, FM_GAUSS_LEARN, &g));
+    fm_gauss_learn(f->device, &g, acts, now);
     ready(f);
-    for (int k = 0; k < 3; k++) tensor_free(f, &tap[k]);
+    for (int k = 0; k < 3; k++) {
+      tensor_unchanged(f, &tap[k]);
+      tensor_free(f, &tap[k]);
+    }
   }
-  fm_gauss_finish(f->device, &g, (size_t)s->learn, 0.01);
-  /* To the host and into another one, as a model's file does. */
-  float *mean = malloc((size_t)(want.d * cells) * sizeof *mean),
-        *factor = malloc((size_t)(want.d * (want.d + 1) / 2 * cells) * sizeof *factor);
-  assert_int_equal(fm_gauss_read(f->device, &g, mean, factor), FM_OK);
-  make_taps(f, s, s->learn - 1, queries, tap); /* one that was learned, two that were not */
-  const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
-  assert_int_equal(fm_gauss_make(f->device, acts, want.d, want.channel, queries, FM_GAUSS_GRADIENT, &score),
-                   FM_OK);
-  assert_int_equal(fm_gauss_write(f->device, &score, mean, factor), FM_OK);
-  size_t all = (size_t)(queries * cells);
-  struct zone e = vector_make(f, all, NULL);
-  double *got = malloc(all * sizeof *got);
-  fm_gauss_choose(f->device, &score, acts);
-  fm_gauss_score(f->device, &score, queries, &e.buffer);
-  vector_read(f, &e, all, got);
+  struct learned l = {malloc(d * cells * sizeof(float)), malloc((n * d * cells + 1) * sizeof(float)),
+                      malloc(fm_triangle(n ? n : d) * cells * sizeof(float))};
+  ASSERT_OK(&f->ctx, fm_gauss_finish(f->device, &g, 0.01, l.mean, n ? l.rows : NULL, l.factor));
+  fm_gauss_free(f->device, &g);
+  return l;
+}
+
+static void check_scores(struct fixture *f, const struct shape *s, const struct gauss *want, int queries,
+                         const double *got) {
+  int cells = s->h * s->h;
   for (int n = 0; n < queries; n++) {
     double *x = picture(s, s->learn - 1 + n);
     for (int q = 0; q < cells; q++) {
-      double right = distance(&want, x, q) / want.d, have = got[n * cells + q];
+      double right = distance(want, x, q) / want->d, have = got[n * cells + q];
       if (!(fabs(have - right) <= 1e-4 * right))
         fail_msg("%s: picture %d, cell %d: %g, should be %g", f->line, n, q, have, right);
       /* What was learned from is never farther than this. */
-      if (!n && have * want.d > (s->learn - 1.0) * (s->learn - 1.0) / s->learn * (1 + 1e-4))
+      if (!n && have * want->d > (s->learn - 1.0) * (s->learn - 1.0) / s->learn * (1 + 1e-4))
         fail_msg("%s: a picture learned from is too far away", f->line);
     }
     free(x);
   }
+}
+
+static void run(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct gauss want = reference_learn(s);
+  struct learned l = learn(f, s, &want);
+  struct fm_gauss score;
+  struct tensor tap[3], gradient[3];
+  /* Into another one, as from a model's file. One picture that was learned, and more that were not. */
+  int cells = s->h * s->h, queries = s->learn % 2 ? 3 : 5;
+  make_taps(f, s, s->learn - 1, queries, tap);
+  const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
+  ASSERT_OK(&f->ctx, fm_gauss_make(f->device, acts, want.d, want.channel, s->rows ? (size_t)s->learn : 0,
+                                   queries, FM_GAUSS_GRADIENT, &score));
+  ASSERT_OK(&f->ctx, fm_gauss_write(f->device, &score, l.mean, l.rows, l.factor));
+  size_t all = (size_t)(queries * cells);
+  struct zone e = vector_make(f, all, NULL);
+  double *got = malloc(all * sizeof *got), *alone = malloc(all * sizeof *alone);
+  fm_gauss_score(f->device, &score, 0.01, acts, queries, &e.buffer);
+  vector_read(f, &e, all, got);
+  check_scores(f, s, &want, queries, got);
+  fm_gauss_score(f->device, &score, 0.01, acts, 1, &e.buffer); /* alone: the same bits */
+  vector_read(f, &e, all, alone);
+  assert_memory_equal(alone, got, all * sizeof *got);
+  fm_gauss_score(f->device, &score, 0.01, acts, queries, &e.buffer);
   /* The gradient: of the sum of slope e over the cells of the second picture, to every number of its taps. */
   struct fm_rng rng = fm_rng_stream(f->seed, f->line);
   double *slope = random_values(&rng, all, 0, 1), *x = picture(s, s->learn);
   struct zone zs = vector_make(f, all, slope);
   for (int k = 0; k < 3; k++) gradient[k] = tensor_empty(f, queries, s->c[k], s->h >> k, s->h >> k, 2 - k);
   const struct fm_acts *back[3] = {&gradient[0].acts, &gradient[1].acts, &gradient[2].acts};
-  fm_gauss_back(f->device, &score, queries, &zs.buffer, back);
+  fm_gauss_back(f->device, &score, &zs.buffer, back);
   for (int k = 0, at = 0; k < 3; k++) {
     double *values = tensor_read(f, &gradient[k]), most = 0;
     int count = s->c[k] * (s->h >> k) * (s->h >> k);
@@ -221,15 +248,16 @@ static void run(struct fixture *f, const void *shape) {
     tensor_free(f, &tap[k]);
     tensor_free(f, &gradient[k]);
   }
-  fm_gauss_free(f->device, &g);
   fm_gauss_free(f->device, &score);
   zone_free(f, &e);
   zone_free(f, &zs);
   free(slope);
   free(x);
   free(got);
-  free(mean);
-  free(factor);
+  free(alone);
+  free(l.mean);
+  free(l.rows);
+  free(l.factor);
   reference_free(&want);
 }
 
@@ -238,8 +266,8 @@ static void test_table(void **state) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     const struct shape *s = &table[i];
     if (f->small && s->h > 8) continue;
-    snprintf(f->line, sizeof f->line, "mahalanobis {%d, %d, {%d, %d, %d}, %d, %d}, seed %llu", s->learn, s->h,
-             s->c[0], s->c[1], s->c[2], s->every, s->batch, (unsigned long long)f->seed);
+    snprintf(f->line, sizeof f->line, "mahalanobis {%d, %d, {%d, %d, %d}, %d, %d, %d}, seed %llu", s->learn,
+             s->h, s->c[0], s->c[1], s->c[2], s->every, s->batch, s->rows, (unsigned long long)f->seed);
     run_twice(f, run, s);
   }
 }

@@ -3,8 +3,8 @@
 set(FM_OP_SUBJECTS conv norm simple loss map adam gemm planes coreset neighbour patch mahalanobis repair flow)
 foreach(subject IN LISTS FM_OP_SUBJECTS)
   set_tests_properties(op.${subject} PROPERTIES ENVIRONMENT "FLAWMAP_CACHE=off")
-  foreach(variant "block8:FLAWMAP_BLOCK=8 FLAWMAP_TEST_SMALL=1"
-          "block4:FLAWMAP_BLOCK=4 FLAWMAP_TEST_SMALL=2"
+  foreach(variant "block8:FLAWMAP_BLOCK=8 FLAWMAP_DOUBLE=off FLAWMAP_TEST_SMALL=1"
+          "block4:FLAWMAP_BLOCK=4 FLAWMAP_DOUBLE=off FLAWMAP_TEST_SMALL=2"
           "group64:FLAWMAP_BLOCK=4 FLAWMAP_GROUP=64 FLAWMAP_TEST_SMALL=1")
     string(REGEX REPLACE ":.*" "" name "${variant}")
     string(REGEX REPLACE "^[^:]*:" "" environment "${variant}")
