@@ -117,7 +117,7 @@ static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
   for (size_t i = 0; i < r->count; i++) r->base[i].mask = r->small[i].mask;
   FM_TRY(fm_metrics_compute(r->ctx, r->count, r->base, r->score, &out->base));
   out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold.value);
-  out->base_fixed = measure_fixed(r, r->base, r->model->pixel.value);
+  out->base_fixed = measure_fixed(r, r->base, r->model->refinement.base);
   return FM_OK;
 }
 

@@ -15,9 +15,8 @@ static const float OWN_SHARE = 0.75f;
 
 struct seen { /* of all held-out pictures */
   size_t count;
-  float *cells, *soft, *blur; /* [count] cells or planes */
-  float *map;                 /* of a batch; nobody looks at it */
-  double residual;            /* mean of |Y - R| */
+  float *cells, *soft, *blur, *map; /* [count] cells or planes */
+  double residual;                  /* mean of |Y - R| */
 };
 
 struct run {
@@ -40,7 +39,7 @@ static enum fm_status make_seen(struct run *r, struct seen *s) {
   s->cells = fm_alloc(r->ctx, r->count * r->cells, sizeof(float));
   s->soft = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
   s->blur = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
-  s->map = fm_alloc(r->ctx, BATCH * r->pixels, sizeof(float));
+  s->map = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
   return s->cells && s->soft && s->blur && s->map ? FM_OK : FM_MEMORY;
 }
 
@@ -51,7 +50,7 @@ static enum fm_status go_through(struct run *r, struct fm_look *look, struct fm_
     struct fm_batch batch;
     FM_TRY(fm_loader_next(loader, &batch));
     if (!batch.count) break;
-    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, s->map, NULL));
+    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, s->map + at * r->pixels, NULL));
     memcpy(s->cells + at * r->cells, look->cells, batch.count * r->cells * sizeof(float));
     memcpy(s->soft + at * r->pixels, look->soft, batch.count * r->pixels * sizeof(float));
     memcpy(s->blur + at * r->pixels, look->blur, batch.count * r->pixels * sizeof(float));
@@ -156,21 +155,28 @@ static enum fm_status measure(struct run *r, struct seen *s, struct fm_refinemen
   return usual(r, s, out);
 }
 
-/* The sharpened map's threshold: the worst that good pictures would show if all of their distance to the
- * reference were a flaw, |Y - N| = |Y - R|; a good picture's real map stays far below. One pixel of ten
- * thousand is over it. */
+/* The sharpened map's threshold: the largest value that a good picture, the middle one of those held out,
+ * would show if all of its distance to the reference were a flaw, |Y - N| = |Y - R|. Its real map stays far
+ * below. Beside it, for comparison, what one of a thousand pixels of the detector's own map is over. */
 static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinement *out) {
-  static const double share[] = {0.9999};
+  static const double middle[] = {0.5}, thousandth[] = {0.999};
   struct fm_threshold *t = &out->threshold;
-  double *const value[] = {&t->value};
-  float scale = (float)(1 / sqrt(out->q995));
-  size_t all = r->count * r->pixels;
-  *t = (struct fm_threshold){.alpha = 1 - share[0], .n = all, .promised = NAN, .low = NAN, .high = NAN};
-  for (size_t i = 0; i < all; i++) s->soft[i] *= scale * (1 + s->blur[i] / out->usual[i % r->pixels]);
-  t->k = (size_t)ceil(share[0] * (double)all);
-  snprintf(t->origin, sizeof t->origin,
-           "%zu held-out good pictures, as if what differs from their references were flaws", r->count);
-  return quantiles(r->ctx, s->soft, all, 1, share, value);
+  double *const value[] = {&t->value}, *const base[] = {&out->base};
+  float scale = (float)(1 / sqrt(out->q995)), *peak = fm_alloc(r->ctx, r->count, sizeof *peak);
+  if (!peak) return FM_MEMORY;
+  for (size_t i = 0; i < r->count; i++)
+    for (size_t k = 0; k < r->pixels; k++) {
+      size_t at = i * r->pixels + k;
+      peak[i] = fmaxf(peak[i], s->soft[at] * scale * (1 + s->blur[at] / out->usual[k]));
+    }
+  *t = (struct fm_threshold){
+      .alpha = 0.5, .n = r->count, .k = (r->count + 1) / 2, .promised = NAN, .low = NAN, .high = NAN};
+  snprintf(t->origin, sizeof t->origin, "the worst of %zu held-out good pictures, as if all of it were flaws",
+           r->count);
+  enum fm_status status = quantiles(r->ctx, peak, r->count, 1, middle, value);
+  fm_free(r->ctx, peak);
+  FM_TRY(status);
+  return quantiles(r->ctx, s->map, r->count * r->pixels, 1, thousandth, base);
 }
 
 enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,

@@ -30,13 +30,14 @@ struct entry {
   const char *key;
   double *value;
 };
-enum { ENTRIES = 4 };
+enum { ENTRIES = 5 };
 
 static void list_entries(struct fm_refinement *r, struct entry entry[ENTRIES]) {
   const struct entry all[ENTRIES] = {{"refine.q99", &r->q99},
                                      {"refine.q99.5", &r->q995},
                                      {"refine.q99.95", &r->q9995},
-                                     {"refine.rho", &r->rho}};
+                                     {"refine.rho", &r->rho},
+                                     {"refine.base", &r->base}};
   memcpy(entry, all, sizeof all);
 }
 

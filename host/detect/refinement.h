@@ -28,9 +28,8 @@ struct fm_refinement {
   float *usual;      /* [side][side] rho at each pixel: how far good pictures are from their references */
   /* Quantiles of e over all cells of the held-out pictures; the 99 % quantile of blur |Y - R|. */
   double q99, q995, q9995, rho;
-  /* Of the sharpened map, from the largest value of each held-out picture's: at most the recipe's share of
-   * good pictures has any pixel over it. */
-  struct fm_threshold threshold;
+  struct fm_threshold threshold; /* of the sharpened map */
+  double base; /* what 0.1 % of the held-out pictures' pixels are over in the detector's own map */
 };
 
 void fm_refinement_free(struct fm_context *ctx, struct fm_refinement *r);
