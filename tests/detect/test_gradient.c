@@ -55,7 +55,70 @@ static void cells_cdo(const struct view *v, double *e) {
   }
 }
 
-static const struct row rows[] = {{"cdo", NULL, cells_cdo}};
+/* ---- PaDiM: channels, mean and factor, or rows, as the model has them ---- */
+
+static const float *tensor(const struct fm_model *m, const char *name, size_t *first) {
+  const struct fm_weight *w = fm_weights_find(&m->learned, name);
+  if (w && first) *first = w->shape[0];
+  return w ? m->learned.value + w->offset : NULL;
+}
+
+/* Chosen channel c of the concatenated taps at cell q of a grid of w columns. */
+static double feature(const struct view *v, int c, int q) {
+  int t = 0;
+  const struct fm_graph *g = &v->net[0]->graph;
+  while (c >= g->node[g->tap[t]].c) c -= g->node[g->tap[t++]].c;
+  const struct fm_node *n = &g->node[g->tap[t]];
+  return reference_tap(v->net[0], t)[(c * n->h + (q / v->width >> t)) * n->w + (q % v->width >> t)];
+}
+
+/* Woodbury's identity: (|x|^2 - t' K^-1 t) / ridge, K = ridge (n - 1) I + X X', t = X x; by elimination. */
+static double by_rows(const float *rows, size_t n, size_t d, size_t cells, size_t q, const double *x,
+                      double ridge) {
+  double k[16][17], square = 0;
+  assert_true(n <= 16);
+  for (size_t i = 0; i < d; i++) square += x[i] * x[i];
+  for (size_t a = 0; a < n; a++) {
+    for (size_t b = 0; b <= n; b++) {
+      k[a][b] = a == b ? ridge * ((double)n - 1) : 0;
+      for (size_t i = 0; i < d; i++)
+        k[a][b] +=
+            (double)rows[(a * d + i) * cells + q] * (b < n ? (double)rows[(b * d + i) * cells + q] : x[i]);
+    }
+  }
+  double t[16];
+  for (size_t a = 0; a < n; a++) t[a] = k[a][n];
+  for (size_t p = 0; p < n; p++)
+    for (size_t a = 0; a < n; a++)
+      for (size_t b = n + 1; b-- > p && a != p;) k[a][b] -= k[a][p] / k[p][p] * k[p][b];
+  for (size_t a = 0; a < n; a++) square -= t[a] * k[a][n] / k[a][a];
+  return square / ridge;
+}
+
+static void cells_padim(const struct view *v, double *e) {
+  size_t d = 0, n = 0, cells = (size_t)(v->height * v->width);
+  const float *channel = tensor(v->model, "channels", &d), *mean = tensor(v->model, "mean", NULL),
+              *factor = tensor(v->model, "factor", NULL), *rows = tensor(v->model, "rows", &n);
+  double *x = calloc(d, sizeof *x);
+  for (size_t q = 0; q < cells; q++) {
+    for (size_t i = 0; i < d; i++) x[i] = feature(v, (int)channel[i], (int)q) - (double)mean[i * cells + q];
+    e[q] = 0;
+    for (size_t i = 0, at = 0; i < d && !rows; i++) {
+      double t = 0;
+      for (size_t j = 0; j <= i; j++) t += (double)factor[at++ * cells + q] * x[j];
+      e[q] += t * t / (double)d;
+    }
+    if (rows) e[q] = by_rows(rows, n, d, cells, q, x, v->model->recipe.regulariser) / (double)d;
+  }
+  free(x);
+}
+
+static void few_channels(struct fm_recipe *recipe) {
+  recipe->channels = 7;
+}
+
+static const struct row rows[] = {
+    {"cdo", NULL, cells_cdo}, {"padim", NULL, cells_padim}, {"padim", few_channels, cells_padim}};
 
 struct chain {
   struct view view;
@@ -69,7 +132,10 @@ static double loss(struct chain *c, const double *picture) {
   for (int k = 0; k < 2; k++)
     if (c->view.net[k]) reference_run(&c->net[k], picture);
   for (const struct row *r = rows; r < rows + sizeof rows / sizeof *rows; r++)
-    if (strcmp(r->method, c->view.model->recipe.method) == 0) r->cells(&c->view, c->e);
+    if (strcmp(r->method, c->view.model->recipe.method) == 0) {
+      r->cells(&c->view, c->e);
+      break;
+    }
   for (int i = 0; i < c->view.height * c->view.width; i++) sum += c->e[i] * (double)c->weight[i];
   return sum;
 }
