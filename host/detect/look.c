@@ -46,8 +46,10 @@ enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb,
   FM_TRY(fm_scorer_read(s, n, maps, scores));
   FM_TRY(fm_buffer_read(d, &s->cells, 0, look->cells,
                         (size_t)n * (size_t)(s->height * s->width) * sizeof(float)));
-  fm_root(d, &s->cells, n, s->height, s->width, &s->scratch);
-  fm_enlarge(d, &s->scratch, n, s->height, s->width, &s->map, side, side);
+  if (!s->method->map) { /* a detector that makes its map in its own way has it there already */
+    fm_root(d, &s->cells, n, s->height, s->width, &s->scratch);
+    fm_enlarge(d, &s->scratch, n, s->height, s->width, &s->map, side, side);
+  }
   fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);
   FM_TRY(fm_buffer_read(d, &s->map, 0, look->soft, planes));
   FM_TRY(fm_referrer_run(&look->referrer, s->net[0]));
