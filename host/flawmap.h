@@ -43,8 +43,8 @@ int fm_detector_open(struct fm_session *session, const char *model, int at_once,
                      struct fm_detector **detector);
 void fm_detector_close(struct fm_detector *detector); /* NULL: nothing */
 
-/* A picture is flawed where its score is greater than the threshold, a pixel where its map is greater than the
- * pixels' threshold. NaN: the model has none. */
+/* A picture is flawed where its score is greater than the threshold, a pixel where its map is greater than
+ * the pixels' threshold. NaN: the model has none. */
 double fm_detector_threshold(const struct fm_detector *detector);
 double fm_detector_pixel_threshold(const struct fm_detector *detector);
 const char *

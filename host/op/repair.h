@@ -22,7 +22,8 @@ void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const str
                         const struct fm_buffer *distance, const struct fm_buffer *scratch,
                         const struct fm_buffer *reference);
 
-/* A quilt of patches around good cells: found [pictures][h][w] (ints) are rows of origin, (good picture, cell) each. */
+/* A quilt of patches around good cells: found [pictures][h][w] (ints) are rows of origin, (good picture,
+ * cell) each. */
 void fm_reference_quilt(struct fm_device *d, int side, int h, int w, int n, const struct fm_buffer *found,
                         const struct fm_buffer *origin, const struct fm_buffer *good,
                         const struct fm_buffer *reference);
