@@ -7,12 +7,13 @@
  *   triangle: [group][i (i + 1) / 2 + j][CB]    j <= i, of d rows or of as many rows as pictures
  *   rows:     [group][picture][d][CB]           centred features of the pictures learned from
  * d and the rows' number are multiples of 4, the additional ones zero: they are independent of all others and change
- * nothing. Cells past the last one are copies of it. Large arrays come in parts: `first` is the group a part begins with.
+ * nothing. Cells past the last one are copies of it. Large arrays come in parts: `first` is the group a part begins
+ * with.
  *
  * Covariances lose what decides if they are summed in single precision: the regulariser is 0.01, variances are up to
- * thousands. Sums and factors are numbers of 8 bytes: doubles, or where the device has none (or with -DPAIRS) pairs of
- * floats, high + low (Dekker 1971; Knuth's two-sum), exact to some 45 bits. They take ND lanes at a time, so that 16 of them
- * fit into registers. */
+ * thousands. Sums and factors are numbers of 8 bytes: doubles, or where the device has none (or with -DPAIRS) pairs
+ * of floats, high + low (Dekker 1971; Knuth's two-sum), exact to some 45 bits. They take ND lanes at a time, so that
+ * 16 of them fit into registers. */
 #pragma OPENCL FP_CONTRACT OFF
 #if defined(cl_khr_fp64) && !defined(PAIRS)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -117,8 +118,9 @@ inline void put(const NUM a, __global STORED *p) {
 /* ---- features ---- */
 
 /* `count` features from one tap, each repeated r x r times: at[lane] is the cell's pixel in the tap. */
-inline void from_tap(__global const float *restrict tap, __global const int *restrict channel, const int count, const int4 d,
-                     const int n, const int *at, __global const float *restrict mean, __global float *restrict out) {
+inline void from_tap(__global const float *restrict tap, __global const int *restrict channel, const int count,
+                     const int4 d, const int n, const int *at, __global const float *restrict mean,
+                     __global float *restrict out) {
   for (int i = 0; i < count; i++) {
     const int c = channel[i];
     __global const float *p = tap + ((size_t)n * d.x + c / CB) * d.z * CB + c % CB;
@@ -128,12 +130,14 @@ inline void from_tap(__global const float *restrict tap, __global const int *res
   }
 }
 
-/* Chosen features at tap 0's grid, coarser taps repeated, minus mean. channel: numbers inside their tap, `count` of them of
- * each. A picture is `stride.x` vectors behind the last one in x, a group `stride.y`, the first one at `stride.z`.
+/* Chosen features at tap 0's grid, coarser taps repeated, minus mean. channel: numbers inside their tap, `count` of
+ * them of each. A picture is `stride.x` vectors behind the last one in x, a group `stride.y`, the first one at
+ * `stride.z`.
  * Global size: (groups of the part, n, 1). */
-KERNEL void choose(__global const float *restrict t0, __global const float *restrict t1, __global const float *restrict t2,
-                   __global const int *restrict channel, __global const float *restrict mean, __global float *restrict x,
-                   const int4 d0, const int4 d1, const int4 d2, const int4 size /* h, w, d, groups */,
+KERNEL void choose(__global const float *restrict t0, __global const float *restrict t1,
+                   __global const float *restrict t2, __global const int *restrict channel,
+                   __global const float *restrict mean, __global float *restrict x, const int4 d0, const int4 d1,
+                   const int4 d2, const int4 size /* h, w, d, groups */,
                    const int4 count /* of each tap, first group */, const int4 stride) {
   const int local_group = get_global_id(0), n = get_global_id(1), cells = size.x * size.y;
   if (local_group >= size.w) return;
@@ -154,8 +158,8 @@ KERNEL void choose(__global const float *restrict t0, __global const float *rest
   for (int i = two + count.z; i < size.z; i++) STORE(ZERO, out + i * CB);
 }
 
-/* A shift that keeps sums small: mean becomes the first pictures' mean (it was zero), which is taken off them. Strides as
- * above. Global size: (groups of the part, 1, 1). */
+/* A shift that keeps sums small: mean becomes the first pictures' mean (it was zero), which is taken off them.
+ * Strides as above. Global size: (groups of the part, 1, 1). */
 KERNEL void shift(__global float *restrict x, __global float *restrict mean, const int4 size /* n, d, groups, first */,
                   const int4 stride) {
   const int g = get_global_id(0);
@@ -176,8 +180,8 @@ KERNEL void shift(__global float *restrict x, __global float *restrict mean, con
 /* ---- learning ---- */
 
 /* sum [group][d] += x over n pictures. Global size: (groups of the part * PARTS, 1, 1). */
-KERNEL void total(__global const float *restrict x, __global STORED *restrict sum, const int4 size /* n, d, groups, first */,
-                  const int4 stride) {
+KERNEL void total(__global const float *restrict x, __global STORED *restrict sum,
+                  const int4 size /* n, d, groups, first */, const int4 stride) {
   const int g = get_global_id(0) / PARTS, lane = get_global_id(0) % PARTS * ND;
   if (g >= size.z) return;
   __global const float *p = x + ((size_t)g * stride.y + stride.z) * CB + lane;
@@ -189,8 +193,8 @@ KERNEL void total(__global const float *restrict x, __global STORED *restrict su
   }
 }
 
-/* triangle (r, c) += sum over `terms` of x_r x_c for all c <= r. In x a group is stride.y vectors behind the last one, a row
- * stride.x, a term stride.w; the first one lies at stride.z. Tiles of 4 x 4 sums stay in registers.
+/* triangle (r, c) += sum over `terms` of x_r x_c for all c <= r. In x a group is stride.y vectors behind the last
+ * one, a row stride.x, a term stride.w; the first one lies at stride.z. Tiles of 4 x 4 sums stay in registers.
  * Global size: (groups * PARTS, 1 or rows / 4, 1). */
 KERNEL void products(__global const float *restrict x, __global STORED *restrict triangle,
                      const int4 size /* terms, rows, groups, 0 */, const int4 stride) {
@@ -249,9 +253,10 @@ inline NUM element(__global const STORED *tri, __global const STORED *s, const i
   return over(minus_product(v, over(get(s + i * WIDTH), count), get(s + j * WIDTH)), less);
 }
 
-/* In place: A + ridge I = L L', a row of tiles after the other. A pivot that is not positive makes NaN, which the host sees. */
-inline void cholesky(__global STORED *tri, __global const STORED *s, const int rows, const int covariance, const NUM count,
-                     const NUM less, const NUM ridge) {
+/* In place: A + ridge I = L L', a row of tiles after the other. A pivot that is not positive makes NaN, which the
+ * host sees. */
+inline void cholesky(__global STORED *tri, __global const STORED *s, const int rows, const int covariance,
+                     const NUM count, const NUM less, const NUM ridge) {
   for (int i = 0; i < rows; i += 4)
     for (int j = 0; j <= i; j += 4) {
       NUM v[4][4];
@@ -330,7 +335,8 @@ KERNEL void factor(__global const STORED *sum, __global STORED *triangle, __glob
   __global STORED *tri = triangle + (size_t)g * ROW(rows) * WIDTH + lane;
   __global const STORED *s = size.w ? sum + (size_t)(size.z + g) * rows * WIDTH + lane : sum;
   __global float *out = m + (size_t)g * ROW(rows) * CB + lane;
-  cholesky(tri, s, rows, size.w, num((SV)(count)), num((SV)(count - 1.0f)), plus(num((SV)(ridge.x)), num((SV)(ridge.y))));
+  const NUM lambda = plus(num((SV)(ridge.x)), num((SV)(ridge.y)));
+  cholesky(tri, s, rows, size.w, num((SV)(count)), num((SV)(count - 1.0f)), lambda);
   invert(tri, rows);
   for (int k = 0; k < ROW(rows); k++) STORES(single(get(tri + (size_t)k * WIDTH)), out + (size_t)k * CB);
 }
@@ -341,11 +347,11 @@ inline void put_cells(const float *v, const int count, __global float *to) {
   for (int k = 0; k < count; k++) to[k] = v[k];
 }
 
-/* e = |M x|^2 / d at every cell, and with gradient dx = de/dx = 2 M' M x / d: a row of M is read once for both and for four
- * pictures, tiles of 4 rows x 4 pictures stay in registers. A picture's numbers do not depend on those beside it.
- * e: [n][cells]. Global size: (groups of the part, 1 or n / 4, 1). */
-KERNEL void by_factor(__global const float *restrict x, __global const float *restrict factor, __global float *restrict e,
-                      __global float *dx, const int4 size /* n, d, groups, cells */,
+/* e = |M x|^2 / d at every cell, and with gradient dx = de/dx = 2 M' M x / d: a row of M is read once for both and
+ * for four pictures, tiles of 4 rows x 4 pictures stay in registers. A picture's numbers do not depend on those
+ * beside it. e: [n][cells]. Global size: (groups of the part, 1 or n / 4, 1). */
+KERNEL void by_factor(__global const float *restrict x, __global const float *restrict factor,
+                      __global float *restrict e, __global float *dx, const int4 size /* n, d, groups, cells */,
                       const int4 use /* groups of the part, first, gradient, d without zeros */) {
   const int local_group = get_global_id(0), d = size.y, g = use.y + local_group;
   if (local_group >= use.x) return;
@@ -416,15 +422,15 @@ KERNEL void by_factor(__global const float *restrict x, __global const float *re
 
 #define S(array_, k_, c_) (hold + (((size_t)(array_) * pictures + (k_)) * 4 + (c_)) * WIDTH)
 
-/* The same from the centred rows X of the pictures learned from, and M of K = ridge (N - 1) I + X X', for four pictures from
- * `first` on. With t = X x and a = K^-1 t = M' M t, r = x - X' a:
+/* The same from the centred rows X of the pictures learned from, and M of K = ridge (N - 1) I + X X', for four
+ * pictures from `first` on. With t = X x and a = K^-1 t = M' M t, r = x - X' a:
  *   d^2 = |r|^2 / ridge + (N - 1) |a|^2,   dx = 2 r / (ridge d)
- * Both terms are positive, and a is where the expression is smallest, so that its rounding counts only squared; Woodbury's own
- * (|x|^2 - t' a) / ridge cancels. hold: [group of the part][2 (t, a)][rows][4][CB] numbers.
+ * Both terms are positive, and a is where the expression is smallest, so that its rounding counts only squared;
+ * Woodbury's own (|x|^2 - t' a) / ridge cancels. hold: [group of the part][2 (t, a)][rows][4][CB] numbers.
  * Global size: (groups of the part * PARTS, 1, 1). */
 KERNEL void by_rows(__global const float *restrict x, __global const float *restrict rows,
-                    __global const float *restrict factor, __global STORED *restrict scratch, __global float *restrict e,
-                    __global float *restrict dx, const int4 size /* n, d, groups, cells */,
+                    __global const float *restrict factor, __global STORED *restrict scratch,
+                    __global float *restrict e, __global float *restrict dx, const int4 size /* n, d, groups, cells */,
                     const int4 use /* groups of the part, first group, gradient, d without zeros */,
                     const int2 range /* rows, first picture */, const float less /* N - 1 */, const float2 ridge) {
   const int local_group = get_global_id(0) / PARTS, lane = get_global_id(0) % PARTS * ND;
@@ -500,8 +506,8 @@ KERNEL void by_rows(__global const float *restrict x, __global const float *rest
   }
 }
 
-/* slope dx at the cells back to a tap: the sum over the cells that repeat a place of it. place: for each channel of the tap
- * its number in the list, or -1. slope: [n][cells]. Global size: (gx, tap h, n * blocks). */
+/* slope dx at the cells back to a tap: the sum over the cells that repeat a place of it. place: for each channel of
+ * the tap its number in the list, or -1. slope: [n][cells]. Global size: (gx, tap h, n * blocks). */
 KERNEL void return_to(__global const float *restrict dx, __global const float *restrict slope,
                       __global const int *restrict place, __global float *restrict y, const int4 yd,
                       const int4 size /* w of the grid, tap, d, groups */, const int4 tap /* w, channels, cells, 0 */) {
