@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # flawmap beside anomalib: fit and predict of PaDiM and PatchCore, one after the other in one run, the same pictures, network,
 # size and coreset share; random weights, as only time and memory count. flawmap's fit is the whole command `train` with its
-# thresholds (every training picture is scored once more), anomalib's its model's fit alone; predict of flawmap writes maps,
-# masks and overlays, anomalib's scores.
+# thresholds (every training picture is scored once more), anomalib's its model's fit alone; predict: scores only.
+#
 #   DATA=mvtec [CATEGORY=bottle] [BACKBONE=resnet18] [METHODS="padim patchcore"] [PYTHON=python3] [FLAWMAP=build/release/flawmap]
 #   [OUT=bench/results/anomalib.csv] bench/peers/anomalib_bench.sh
 set -euo pipefail
@@ -18,7 +18,7 @@ echo "method,backbone,fit_flawmap_s,fit_anomalib_s,fit_ratio,fit_flawmap_mib,fit
 for method in ${METHODS:-padim patchcore}; do
   /usr/bin/time -f '%e %M' -o "$work/fit" "$flawmap" train "$DATA" --category "$category" --method "$method" --backbone "$backbone" \
     --hold-out 0 --no-refine -o "$work/$method.flawmap" >/dev/null 2>&1
-  /usr/bin/time -f '%e %M' -o "$work/predict" "$flawmap" predict "$work/$method.flawmap" "$DATA/$category/test" -o "$work/out" >/dev/null 2>&1
+  /usr/bin/time -f '%e %M' -o "$work/predict" "$flawmap" predict "$work/$method.flawmap" "$DATA/$category/test" -o "$work/out" --no-maps --no-masks --no-overlays >/dev/null 2>&1
   line=$("$python" "$here/anomalib_bench.py" --method "$method" --backbone "$backbone" --good "$DATA/$category/train/good" --test "$DATA/$category/test" | tail -1)
   read -r fit fit_kib <"$work/fit"
   read -r predict _ <"$work/predict"
