@@ -16,10 +16,9 @@ struct fm_refiner {
   struct fm_look look;
   const struct fm_refinement *refinement;
   struct fm_buffer limit, a, g;
-  struct fm_mask *mask; /* [batch] */
-  float *half, *slope, *blur_s, *own,
-      *up;              /* [batch] planes on the host: masks; g; blur |Y - N|; |Y - R|; up(a) */
-  float *reference;     /* [batch][side][side][4] */
+  struct fm_mask *mask;              /* [batch] */
+  float *half, *slope, *blur_s, *up; /* [batch] planes on the host: masks; g; blur |Y - N|; up(a) */
+  float *reference;                  /* [batch][side][side][4] */
   int *active, actives; /* pictures that have a candidate region; their places in the compacted batch */
 };
 
@@ -46,7 +45,7 @@ enum fm_status fm_refiner_make(struct fm_device *d, const struct fm_model *model
           ctx, FM_FORMAT,
           "the model's limits for sharpening are for %d x %d cells, and it has %d x %d; train it again",
           r->refinement->height, r->refinement->width, s->height, s->width);
-    float **const planes[] = {&r->slope, &r->blur_s, &r->own, &r->up};
+    float **const planes[] = {&r->slope, &r->blur_s, &r->up};
     for (size_t i = 0; i < sizeof planes / sizeof *planes && status == FM_OK; i++)
       if (!(*planes[i] = fm_alloc(ctx, all, sizeof(float)))) status = FM_MEMORY;
     if (status == FM_OK && !(r->half = fm_alloc(ctx, all / 4, sizeof(float)))) status = FM_MEMORY;
@@ -72,7 +71,7 @@ void fm_refiner_free(struct fm_refiner *r) {
   if (!r) return;
   struct fm_device *d = r->look.d;
   struct fm_context *ctx = fm_device_context(d);
-  void *const host[] = {r->half, r->slope, r->blur_s, r->own, r->up, r->reference, r->active};
+  void *const host[] = {r->half, r->slope, r->blur_s, r->up, r->reference, r->active};
   for (int i = 0; i < r->look.batch && r->mask; i++) fm_mask_free(&r->mask[i]);
   fm_free(ctx, r->mask);
   for (size_t i = 0; i < sizeof host / sizeof *host; i++) fm_free(ctx, host[i]);
@@ -129,7 +128,6 @@ static enum fm_status optimise(struct fm_refiner *r) {
     FM_TRY(fm_buffer_write(d, &r->a, 0, r->half, count * (pixels / 4) * sizeof(float)));
     for (int k = 0; k < 2; k++)
       if (s->net[k]) fm_mix(d, s->side, &s->rgb, &r->look.referrer.picture, &r->a, fm_net_input(s->net[k]));
-    fm_scorer_step(s, t);
     fm_scorer_cells(s);
     fm_hinge(d, r->actives, s->height, s->width, &s->cells, &r->limit, factor, &s->slope);
     fm_scorer_back(s);
@@ -141,7 +139,6 @@ static enum fm_status optimise(struct fm_refiner *r) {
     r->look.step = t;
     FM_TRY(fm_parallel(fm_device_context(d), count, step_mask, r));
   }
-  fm_scorer_step(s, 0);
   return FM_OK;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The published idea leaves these open; they were found without flawed pictures of the products shown, see
+/* The published idea leaves these open; they were found by experiment, with flawed pictures too:
  * docs/math/f2pad.md. */
 static const double PRIOR = 0.4, SMOOTH = 3, BETA1 = 0.9, BETA2 = 0.99;
 
@@ -62,13 +62,14 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
   size_t pixels = (size_t)side * (size_t)side, cells = (size_t)h * (size_t)w,
          count = (size_t)half * (size_t)half;
   unsigned char *om = fm_alloc(mask->ctx, pixels, 2);
-  float *x = fm_alloc(mask->ctx, cells, 2 * sizeof *x), *root = x + cells;
+  float *x = fm_alloc(mask->ctx, cells, 2 * sizeof *x);
   mask->inside = 0;
   if (!om || !x) {
     fm_free(mask->ctx, om);
     fm_free(mask->ctx, x);
     return FM_MEMORY;
   }
+  float *root = x + cells;
   bool any = false;
   for (size_t i = 0; i < cells; i++) {
     x[i] = (double)e[i] > limits->q99;

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* The tap that says how alike two places are: stride 8, coarse enough to see shapes, fine enough to tell
- * places apart. The neighbourhood and the sharpness of the choice were found on held-out good pictures. */
+ * places apart. The neighbourhood and the sharpness of the choice were found by experiment on
+ * bottle. */
 enum { TAP = 1, REACH = 2 };
 static const float SHARPNESS = 20;
 

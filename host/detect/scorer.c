@@ -72,10 +72,6 @@ enum fm_status fm_scorer_load(struct fm_scorer *s, int n, const unsigned char *r
   return FM_OK;
 }
 
-void fm_scorer_step(struct fm_scorer *s, int step) {
-  s->step = step;
-}
-
 void fm_scorer_cells(struct fm_scorer *s) {
   for (int i = 0; i < 2; i++)
     if (s->net[i]) fm_net_forward(s->net[i]);

@@ -18,7 +18,6 @@ struct fm_scorer {
   struct fm_buffer rgb, cells, slope; /* 8-bit pictures; e and d loss / d e, both [batch][height][width] */
   struct fm_buffer map, scratch;      /* [batch][side][side] */
   struct fm_gaussian gaussian;
-  int step;  /* see fm_scorer_step */
   void *own; /* the detector's */
 };
 
@@ -43,10 +42,6 @@ enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *sc
 
 /* The map where a method has none of its own: the cells (their roots) enlarged and smoothed. */
 void fm_scorer_enlarge(struct fm_scorer *s);
-
-/* The step of an optimisation that the next fm_scorer_cells belongs to, from 1; 0: none. Detectors may keep
- * what hardly changes between steps. */
-void fm_scorer_step(struct fm_scorer *s, int step);
 
 /* After fm_scorer_cells, with s->slope = d loss / d e: d loss / d input of every network, in
  * fm_net_input_gradient(s->net[i]), on the scale of normalised pictures. */
