@@ -8,23 +8,18 @@
 #   [OUT=build/cdo2025_bottle] bench/cdo2025_bottle.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. bench/values.sh
 flawmap=${FLAWMAP:-build/release/flawmap} out=${OUT:-build/cdo2025_bottle} category=${CATEGORY:-bottle}
 backbone=${BACKBONE:-efficientnet_lite0} seeds=${SEEDS:-42}
 runs=${RUNS:-2025 2023 real1 real5 real10 shots1 shots2 shots4 shots8}
 : "${DATA:?folder of the data set}" "${WEIGHTS:?the pretrained weights}"
 mkdir -p "$out"
 
-value() { # file key section(1: official, 2: cdo1): the n-th value of the key
-  grep -o "\"$2\": *[-0-9.e+]*" "$1" | sed -n "$3p" | sed 's/.*: *//'
-}
-
 rows() { # name seed pictures-left-out file
-  local n=1 size key
+  local n=1 size
   for size in own training; do
     printf '%s,%s,%s,%s' "$1" "$2" "$3" $size
-    for key in image_auroc pixel_auroc aupro_0.30 aupro_cdo1 pixel_ap pixel_f1; do
-      printf ',%s' "$(value "$4" "$key" $n)"
-    done
+    values "$4" $n image_auroc pixel_auroc aupro_0.30 aupro_cdo1 pixel_ap pixel_f1
     printf '\n'
     n=2
   done >>"$out/results.csv"

@@ -5,20 +5,15 @@
 #   [FLAWMAP=build/release/flawmap] [RUNS="s1 s2 s3 no-mom no-oom neither"] [OUT=build/cdo_bottle] bench/cdo_bottle.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. bench/values.sh
 flawmap=${FLAWMAP:-build/release/flawmap} out=${OUT:-build/cdo_bottle} category=${CATEGORY:-bottle}
 backbone=${BACKBONE:-efficientnet_lite0} epochs=${EPOCHS:-50} runs=${RUNS:-s1 s2 s3 no-mom no-oom neither}
 : "${DATA:?folder of the data set}" "${WEIGHTS:?the pretrained weights}"
 mkdir -p "$out"
 
-value() { # file key section(1: official, 2: cdo1): the n-th value of the key
-  grep -o "\"$2\": *[-0-9.e+]*" "$1" | sed -n "$3p" | sed 's/.*: *//'
-}
-
 row() { # run mode n
   printf '%s,%s' "$1" "$2"
-  for key in image_auroc pixel_auroc aupro_0.30 aupro_cdo1 pixel_ap pixel_f1; do
-    printf ',%s' "$(value "$out/$1.json" "$key" "$3")"
-  done
+  values "$out/$1.json" "$3" image_auroc pixel_auroc aupro_0.30 aupro_cdo1 pixel_ap pixel_f1
   printf '\n'
 }
 

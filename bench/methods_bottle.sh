@@ -6,20 +6,15 @@
 #   [OUT=build/methods_bottle] bench/methods_bottle.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. bench/values.sh
 flawmap=${FLAWMAP:-build/release/flawmap} out=${OUT:-build/methods_bottle} category=${CATEGORY:-bottle}
 backbone=${BACKBONE:-efficientnet_lite0}
 : "${DATA:?folder of the data set}" "${WEIGHTS:?the pretrained weights}"
 mkdir -p "$out"
 
-value() { # file key section(1: official, 2: at the training size): the n-th value of the key
-  grep -o "\"$2\": *[-0-9.e+]*" "$1" | sed -n "$3p" | sed 's/.*: *//'
-}
-
 row() { # run mode n
   printf '%s,%s' "$1" "$2"
-  for key in image_auroc pixel_auroc aupro_0.30 pixel_ap pixel_f1 pixel_iou; do
-    printf ',%s' "$(value "$out/$1.json" "$key" "$3")"
-  done
+  values "$out/$1.json" "$3" image_auroc pixel_auroc aupro_0.30 pixel_ap pixel_f1 pixel_iou
   printf '\n'
 }
 
