@@ -4,14 +4,6 @@
  * A fibre is the vector of all channels at one cell of a tap; as a row it has its first half (s channels, padded with zeros
  * to whole vectors: S1 numbers), then the rest (t channels, padded: S2 numbers), W = S1 + S2. `halves` is (s, t, S1, S2).
  * Kernels that sum over a row have one work-group a row and add in a fixed order. */
-#if CB == 16
-#define LANES (IV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#elif CB == 8
-#define LANES (IV)(0, 1, 2, 3, 4, 5, 6, 7)
-#else
-#define LANES (IV)(0, 1, 2, 3)
-#endif
-
 /* sum becomes the sum over the work-group, once a kernel. */
 #if WG > 1
 #define SHARED __local float shared[WG];
@@ -218,7 +210,7 @@ KERNEL void couple_back(__global const float *restrict ub, __global const float 
     const FV t = LOAD(a + start.z + pair + i), shift = LOAD(a + start.z + pair + s2 + i), e = exp(clamp * t), stretched = xv * e;
     const FV as = 0.1f * clamp * FMA(uv, stretched, (FV)(lb[row])) * (1.0f - t * t);
     STORE(uv * e, xb + at + j);
-    STORE(select(ZERO, as, LANES + i < (IV)(halves.y)), ab + pair + i);
+    STORE(select(ZERO, as, LANE_NUMBERS + i < (IV)(halves.y)), ab + pair + i);
     STORE(0.1f * uv, ab + pair + s2 + i);
     if (training) STORE(v * (stretched + shift), q + start.x + at + j);
   }

@@ -11,14 +11,6 @@
  *     3  C = v where gate > 0, else 0; 0 from column `lane` on: the way back through it
  * What a sum adds up, and in which order, depends on its row of A, its column of B and k only, so a row comes out the same
  * in any batch. Global size: (column tiles, row tiles, batch). */
-#if CB == 16
-#define LANES (IV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#elif CB == 8
-#define LANES (IV)(0, 1, 2, 3, 4, 5, 6, 7)
-#else
-#define LANES (IV)(0, 1, 2, 3)
-#endif
-
 /* The next lanes <= CB numbers, then zeros. */
 inline FV get(__global const float *p, const int lanes) {
   if (lanes == CB) return LOAD(p);
@@ -43,9 +35,9 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
   return v + get(c, lanes);
 #elif FINISH == 2
   const FV sum = v + get(p, lanes) + get(q, lanes);
-  return select(CLAMP_LOW(sum, ZERO), (FV)(1.0f), LANES + x == (IV)(lane));
+  return select(CLAMP_LOW(sum, ZERO), (FV)(1.0f), LANE_NUMBERS + x == (IV)(lane));
 #elif FINISH == 3
-  return select(ZERO, v, (get(p, lanes) > ZERO) & (LANES + x < (IV)(lane)));
+  return select(ZERO, v, (get(p, lanes) > ZERO) & (LANE_NUMBERS + x < (IV)(lane)));
 #else
   return v;
 #endif

@@ -4,35 +4,6 @@
 
 #include "base/memory.h"
 
-/* The file's bytes; the caller's. */
-static unsigned char *read_all(struct fm_context *ctx, const char *path, size_t *size) {
-  unsigned char *bytes;
-  ASSERT_OK(ctx, fm_file_read(ctx, path, (size_t)1 << 30, &bytes, size));
-  return bytes;
-}
-
-static void assert_same_file(struct fm_context *ctx, const char *a, const char *b) {
-  size_t n, m;
-  unsigned char *x = read_all(ctx, a, &n), *y = read_all(ctx, b, &m);
-  assert_int_equal(n, m);
-  assert_memory_equal(x, y, n);
-  fm_free(ctx, x);
-  fm_free(ctx, y);
-}
-
-/* The loss of an epoch (from 1) in the log. */
-static double logged_loss(struct fm_context *ctx, const char *path, int epoch) {
-  size_t size;
-  char *text = (char *)read_all(ctx, path, &size), *line = text;
-  double loss = -1;
-  for (int i = 0; i < epoch && line; i++) line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
-  int got = -1;
-  if (line) assert_int_equal(sscanf(line, "%d,%*d,%*f,%lf", &got, &loss), 2);
-  assert_int_equal(got, epoch);
-  fm_free(ctx, text);
-  return loss;
-}
-
 static void loss_falls(void **state) {
   struct tiny t;
   tiny_open(*state, &t);

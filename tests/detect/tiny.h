@@ -2,11 +2,13 @@
 #ifndef FM_TESTS_TINY_H
 #define FM_TESTS_TINY_H
 
+#include "base/memory.h"
 #include "data/folder.h"
 #include "data/make.h"
 #include "detect/fit.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct tiny {
   struct fm_context *ctx;
@@ -56,6 +58,35 @@ static inline enum fm_status tiny_fit(struct tiny *t) {
   enum fm_status status = fm_fit_run(t->d, &t->fit, &model);
   if (status == FM_OK) fm_model_free(&model);
   return status;
+}
+
+/* The file's bytes; the caller's. */
+static inline unsigned char *read_all(struct fm_context *ctx, const char *path, size_t *size) {
+  unsigned char *bytes;
+  ASSERT_OK(ctx, fm_file_read(ctx, path, (size_t)1 << 30, &bytes, size));
+  return bytes;
+}
+
+static inline void assert_same_file(struct fm_context *ctx, const char *a, const char *b) {
+  size_t n, m;
+  unsigned char *x = read_all(ctx, a, &n), *y = read_all(ctx, b, &m);
+  assert_int_equal(n, m);
+  assert_memory_equal(x, y, n);
+  fm_free(ctx, x);
+  fm_free(ctx, y);
+}
+
+/* The loss of an epoch (from 1) in the log. */
+static inline double logged_loss(struct fm_context *ctx, const char *path, int epoch) {
+  size_t size;
+  char *text = (char *)read_all(ctx, path, &size), *line = text;
+  double loss = -1;
+  for (int i = 0; i < epoch && line; i++) line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
+  int got = -1;
+  if (line) assert_int_equal(sscanf(line, "%d,%*d,%*f,%lf", &got, &loss), 2);
+  assert_int_equal(got, epoch);
+  fm_free(ctx, text);
+  return loss;
 }
 
 #endif
