@@ -17,9 +17,10 @@
 
 /* The smallest |m|^2 - 2 x.m and its row, for each query, chunk and item: value, where [chunk * WG + item][queries]; the
  * lowest row where several are as small. Or all of them: value [queries][tiles * OB * LANES].
- * Tiles are OB groups; a launch takes `tiles` of them from first.y on, `each` a chunk, for queries from first.x on.
+ * list [queries]: rows of x that are queries. Tiles are OB groups; a launch takes `tiles` of them from first.y on, `each` a
+ * chunk, for queries from first.x on.
  * Global size: (query tiles, chunks, 1), with work-groups (chunks * WG, query tiles, 1). */
-KERNEL void nearest(__global const float *restrict x, __global const float *restrict bank,
+KERNEL void nearest(__global const float *restrict x, __global const int *restrict list, __global const float *restrict bank,
                     __global const float *restrict square, __global float *restrict value, __global int *restrict where,
                     const int4 size /* queries, width, tiles, each */, const int2 first /* query, tile */) {
 #if WG == 1
@@ -33,7 +34,7 @@ KERNEL void nearest(__global const float *restrict x, __global const float *rest
   FV best[PX];
   IV row[PX];
   UNROLL for (int p = 0; p < PX; p++) {
-    at[p] = (size_t)(first.x + min(q0 + p, n - 1)) * width;
+    at[p] = (size_t)list[first.x + min(q0 + p, n - 1)] * width;
     best[p] = (FV)(INFINITY);
     row[p] = (IV)(0);
   }
@@ -83,9 +84,9 @@ KERNEL void nearest(__global const float *restrict x, __global const float *rest
 #endif
 }
 
-/* The best of `parts` parts. Global size: (queries, 1, 1). */
-KERNEL void settle(__global const float *restrict value, __global const int *restrict where, __global int *restrict index,
-                   const int2 size /* queries, parts */) {
+/* The best of `parts` parts, for the rows of x in list [queries]. Global size: (queries, 1, 1). */
+KERNEL void settle(__global const float *restrict value, __global const int *restrict where, __global const int *restrict list,
+                   __global int *restrict index, const int2 size /* queries, parts */) {
   const int q = get_global_id(0), n = size.x;
   if (q >= n) return;
   float least = value[q];
@@ -98,35 +99,35 @@ KERNEL void settle(__global const float *restrict value, __global const int *res
       row = r;
     }
   }
-  index[q] = row;
+  index[list[q]] = row;
 }
 
 /* Keeps the k smallest of what came before and of `rows` further values (of rows first, first + 1, ... of the bank), in
- * order; begin: nothing came before. Rows come in order, so equal values keep the lower one.
+ * order; begin: nothing came before. Rows come in order, so equal values keep the lower one. list: as above.
  * Global size: (queries, 1, 1). */
-KERNEL void keep(__global const float *restrict value, __global float *restrict kept, __global int *restrict index,
-                 const int4 size /* queries, rows, k, first row */, const int2 first /* query, begin */) {
+KERNEL void keep(__global const float *restrict value, __global const int *restrict list, __global float *restrict kept,
+                 __global int *restrict index, const int4 size /* queries, rows, k, first row */, const int2 first /* query, begin */) {
   const int q = get_global_id(0), k = size.z;
   if (q >= size.x) return;
   __global const float *v = value + (size_t)q * size.y;
-  __global float *list = kept + (size_t)q * k;
-  __global int *row = index + (size_t)(first.x + q) * k;
+  __global float *best = kept + (size_t)q * k;
+  __global int *row = index + (size_t)list[first.x + q] * k;
   if (first.y)
     for (int i = 0; i < k; i++) {
-      list[i] = INFINITY;
+      best[i] = INFINITY;
       row[i] = 0;
     }
-  float worst = list[k - 1];
+  float worst = best[k - 1];
   for (int r = 0; r < size.y; r++) {
     if (!(v[r] < worst)) continue;
     int i = k - 1;
-    for (; i > 0 && v[r] < list[i - 1]; i--) {
-      list[i] = list[i - 1];
+    for (; i > 0 && v[r] < best[i - 1]; i--) {
+      best[i] = best[i - 1];
       row[i] = row[i - 1];
     }
-    list[i] = v[r];
+    best[i] = v[r];
     row[i] = size.w + r;
-    worst = list[k - 1];
+    worst = best[k - 1];
   }
 }
 

@@ -20,6 +20,7 @@ struct fm_refiner {
   float *half, *slope, *blur_s, *up; /* [batch] planes on the host: masks; g; blur |Y - N|; up(a) */
   float *reference;                  /* [batch][side][side][4] */
   int *active, actives; /* pictures that have a candidate region; their places in the compacted batch */
+  int *cell;            /* places in the compacted batch's cells that a mask can change */
 };
 
 enum fm_status fm_refiner_make(struct fm_device *d, const struct fm_model *model, int batch,
@@ -51,6 +52,8 @@ enum fm_status fm_refiner_make(struct fm_device *d, const struct fm_model *model
     if (status == FM_OK && !(r->half = fm_alloc(ctx, all / 4, sizeof(float)))) status = FM_MEMORY;
     if (status == FM_OK && !(r->reference = fm_alloc(ctx, all, 4 * sizeof(float)))) status = FM_MEMORY;
     if (status == FM_OK && !(r->active = fm_alloc(ctx, (size_t)batch, sizeof *r->active))) status = FM_MEMORY;
+    if (status == FM_OK && !(r->cell = fm_alloc(ctx, (size_t)batch * cells, sizeof *r->cell)))
+      status = FM_MEMORY;
     if (status == FM_OK && !(r->mask = fm_alloc(ctx, (size_t)batch, sizeof *r->mask))) status = FM_MEMORY;
     for (int i = 0; i < batch && status == FM_OK; i++) status = fm_mask_make(ctx, s->side, &r->mask[i]);
     if (status == FM_OK) status = fm_buffer_make(d, all / 4 * sizeof(float), &r->a);
@@ -71,7 +74,7 @@ void fm_refiner_free(struct fm_refiner *r) {
   if (!r) return;
   struct fm_device *d = r->look.d;
   struct fm_context *ctx = fm_device_context(d);
-  void *const host[] = {r->half, r->slope, r->blur_s, r->up, r->reference, r->active};
+  void *const host[] = {r->half, r->slope, r->blur_s, r->up, r->reference, r->active, r->cell};
   for (int i = 0; i < r->look.batch && r->mask; i++) fm_mask_free(&r->mask[i]);
   fm_free(ctx, r->mask);
   for (size_t i = 0; i < sizeof host / sizeof *host; i++) fm_free(ctx, host[i]);
@@ -108,6 +111,16 @@ static enum fm_status compact(struct fm_refiner *r, int n, const unsigned char *
   return FM_OK;
 }
 
+/* Cells that the masks can change, in the first step's search still all of them. */
+static enum fm_status attend(struct fm_refiner *r) {
+  struct fm_scorer *s = r->look.scorer;
+  int count = 0, cells = s->height * s->width;
+  for (int i = 0; i < r->actives; i++)
+    for (int q = 0; q < cells; q++)
+      if (fm_mask_touches(&r->mask[r->active[i]], q, s->height, s->width)) r->cell[count++] = i * cells + q;
+  return fm_scorer_attend(s, count, r->cell);
+}
+
 static enum fm_status step_mask(void *user, size_t i) {
   struct fm_refiner *r = user;
   struct fm_mask *mask = &r->mask[r->active[i]];
@@ -128,6 +141,7 @@ static enum fm_status optimise(struct fm_refiner *r) {
     FM_TRY(fm_buffer_write(d, &r->a, 0, r->half, count * (pixels / 4) * sizeof(float)));
     for (int k = 0; k < 2; k++)
       if (s->net[k]) fm_mix(d, s->side, &s->rgb, &r->look.referrer.picture, &r->a, fm_net_input(s->net[k]));
+    if (t == 2) FM_TRY(attend(r));
     fm_scorer_cells(s);
     fm_hinge(d, r->actives, s->height, s->width, &s->cells, &r->limit, factor, &s->slope);
     fm_scorer_back(s);
@@ -139,7 +153,7 @@ static enum fm_status optimise(struct fm_refiner *r) {
     r->look.step = t;
     FM_TRY(fm_parallel(fm_device_context(d), count, step_mask, r));
   }
-  return FM_OK;
+  return fm_scorer_attend(s, -1, NULL);
 }
 
 /* |Y - N| = up(a) |Y - R|, then smoothed on the device. */

@@ -166,6 +166,14 @@ enum fm_status fm_mask_step(struct fm_mask *mask, const float *g, int t, int T) 
   return FM_OK;
 }
 
+bool fm_mask_touches(const struct fm_mask *mask, int cell, int h, int w) {
+  int half = mask->half, y = cell / w, x = cell % w;
+  for (int row = y * half / h; row < ((y + 1) * half + h - 1) / h; row++)
+    for (int i = x * half / w; i < ((x + 1) * half + w - 1) / w; i++)
+      if (mask->room[row * half + i] > 0) return true;
+  return false;
+}
+
 void fm_mask_enlarge(const struct fm_mask *mask, float *out) {
   int side = mask->side;
   for (int row = 0; row < side; row++)

@@ -32,6 +32,9 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
 /* Step t of T (from 1): g [side][side] is d loss / d a before the adjoint of the enlargement. */
 enum fm_status fm_mask_step(struct fm_mask *mask, const float *g, int t, int T);
 
+/* Whether Om reaches into the cell (y * w + x) of a grid [h][w]. */
+bool fm_mask_touches(const struct fm_mask *mask, int cell, int h, int w);
+
 /* up(a) at full size into out [side][side]; half-pixel corners. */
 void fm_mask_enlarge(const struct fm_mask *mask, float *out);
 

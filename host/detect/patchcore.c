@@ -86,7 +86,6 @@ struct own {
   struct fm_buffer feature, slope; /* [cells][width] */
   struct fm_buffer row, mean;      /* one of them, for the weight of the picture's score */
   int cells;                       /* of a picture */
-  bool keep;
 };
 
 static const float *bank_of(const struct fm_scorer *s) {
@@ -139,9 +138,9 @@ static void end(struct fm_scorer *s) {
   fm_free(fm_device_context(s->d), own);
 }
 
-void fm_patchcore_keep_neighbours(struct fm_scorer *s, bool keep) {
+static enum fm_status attend(struct fm_scorer *s, int count, const int *cell) {
   struct own *own = s->own;
-  own->keep = keep;
+  return fm_search_only(s->d, &own->search, count, cell);
 }
 
 enum fm_status fm_patchcore_neighbours(struct fm_scorer *s, int *index) {
@@ -159,8 +158,7 @@ static void cells(struct fm_scorer *s) {
   struct own *own = s->own;
   fm_patches_run(s->d, &own->patches, fm_net_tap(s->net[0], FM_PATCHCORE_TAP),
                  fm_net_tap(s->net[0], FM_PATCHCORE_TAP + 1), &own->feature);
-  (own->keep ? fm_search_again : fm_search_run)(s->d, &own->bank, &own->search, s->n * own->cells,
-                                                &own->feature, factor_of(own), &s->cells);
+  fm_search_run(s->d, &own->bank, &own->search, s->n * own->cells, &own->feature, factor_of(own), &s->cells);
 }
 
 /* de/df = 2 (f - m) / D, the neighbours fixed; tap 1 (stride 4) is not looked at. */
@@ -245,5 +243,6 @@ const struct fm_method fm_method_patchcore = {.name = "patchcore",
                                               .begin = begin,
                                               .end = end,
                                               .cells = cells,
+                                              .attend = attend,
                                               .back = back,
                                               .picture = picture};

@@ -12,10 +12,6 @@
 /* The taps that features are made of: strides 8 and 16. */
 enum { FM_PATCHCORE_TAP = 1 };
 
-/* keep: the next fm_scorer_cells measures the distances to the neighbours found last, of the same pictures in
- * the same order, instead of searching again. After false (as in the beginning) it searches. */
-void fm_patchcore_keep_neighbours(struct fm_scorer *s, bool keep);
-
 /* Rows of the bank that lie nearest to each of the n * height * width cells, as the last search found them;
  * the recipe's `neighbours` of each, the nearest first. Waits. */
 enum fm_status fm_patchcore_neighbours(struct fm_scorer *s, int *index);

@@ -78,6 +78,10 @@ void fm_scorer_cells(struct fm_scorer *s) {
   s->method->cells(s);
 }
 
+enum fm_status fm_scorer_attend(struct fm_scorer *s, int count, const int *cell) {
+  return s->method->attend ? s->method->attend(s, count, cell) : FM_OK;
+}
+
 void fm_scorer_map(struct fm_scorer *s) {
   if (s->method->map)
     s->method->map(s);

@@ -43,6 +43,10 @@ enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *sc
 /* The map where a method has none of its own: the cells (their roots) enlarged and smoothed. */
 void fm_scorer_enlarge(struct fm_scorer *s);
 
+/* From now on the pictures at hand change at `count` cells only (places in s->cells), -1: anywhere. For the
+ * others a detector that searches keeps what it found in the last fm_scorer_cells. */
+enum fm_status fm_scorer_attend(struct fm_scorer *s, int count, const int *cell);
+
 /* After fm_scorer_cells, with s->slope = d loss / d e: d loss / d input of every network, in
  * fm_net_input_gradient(s->net[i]), on the scale of normalised pictures. */
 void fm_scorer_back(struct fm_scorer *s);

@@ -96,11 +96,21 @@ static int tiles_at_once(const struct fm_device *d, const struct fm_bank *b) {
   return most < 1 ? 1 : most < tiles ? most : tiles;
 }
 
+static enum fm_status count_up(struct fm_device *d, int n, struct fm_buffer *all) {
+  int *list = fm_alloc(fm_device_context(d), (size_t)n, sizeof *list);
+  if (!list) return FM_MEMORY;
+  for (int i = 0; i < n; i++) list[i] = i;
+  enum fm_status status = fm_buffer_make(d, (size_t)n * sizeof *list, all);
+  if (status == FM_OK) status = fm_buffer_write(d, all, 0, list, (size_t)n * sizeof *list);
+  fm_free(fm_device_context(d), list);
+  return status;
+}
+
 enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, int n, int k,
                               struct fm_search *s) {
   int tiles = tiles_of(bank), slice = n < SLICE ? n : SLICE;
   size_t tile = (size_t)rows_of_tile(d, bank) * (size_t)bank->width * sizeof(float), values, list;
-  *s = (struct fm_search){.n = n, .k = k};
+  *s = (struct fm_search){.n = n, .k = k, .only = -1};
   if (k < 1 || k > FM_NEIGHBOURS || k > bank->rows || n < 1 || (size_t)n > INT_MAX / FM_NEIGHBOURS)
     return fm_error(fm_device_context(d), FM_USAGE,
                     "%d neighbours of %d rows each cannot be found in a bank of %d rows (%d at most)", k, n,
@@ -117,13 +127,24 @@ enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, i
   if (status == FM_OK) status = fm_buffer_make(d, list * sizeof(int), &s->where);
   if (status == FM_OK) status = fm_buffer_make(d, found * sizeof(int), &s->index);
   if (status == FM_OK) status = fm_buffer_make(d, found * sizeof(float), &s->distance);
+  if (status == FM_OK) status = fm_buffer_make(d, (size_t)n * sizeof(int), &s->some);
+  if (status == FM_OK) status = count_up(d, n, &s->all);
   if (status != FM_OK) fm_search_free(d, s);
   return status;
 }
 
 void fm_search_free(struct fm_device *d, struct fm_search *s) {
-  struct fm_buffer *const own[] = {&s->value, &s->where, &s->index, &s->distance};
+  struct fm_buffer *const own[] = {&s->value, &s->where, &s->all, &s->some, &s->index, &s->distance};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
+}
+
+enum fm_status fm_search_only(struct fm_device *d, struct fm_search *s, int count, const int *list) {
+  s->only = count;
+  return count > 0 ? fm_buffer_write(d, &s->some, 0, list, (size_t)count * sizeof *list) : FM_OK;
+}
+
+static const struct fm_buffer *list_of(const struct fm_search *s) {
+  return s->only < 0 ? &s->all : &s->some;
 }
 
 /* The kernel over `tiles` tiles from `tile` on, for `n` queries from `query` on. */
@@ -134,9 +155,9 @@ static void launch(struct fm_device *d, const struct fm_bank *b, const struct fm
   size_t queries = (size_t)whole(n, b->px), chunks = (size_t)whole(tiles, each);
   size_t group = (size_t)fm_device_facts(d)->group;
   FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "nearest", options), group == 1 ? queries : chunks * group,
-            group == 1 ? chunks : queries, 1, fm_arg_buffer(x), fm_arg_buffer(&b->packed),
-            fm_arg_buffer(&b->squares), fm_arg_buffer(&s->value), fm_arg_buffer(&s->where),
-            fm_arg_int4(n, b->width, tiles, each), fm_arg_int2(query, tile));
+            group == 1 ? chunks : queries, 1, fm_arg_buffer(x), fm_arg_buffer(list_of(s)),
+            fm_arg_buffer(&b->packed), fm_arg_buffer(&b->squares), fm_arg_buffer(&s->value),
+            fm_arg_buffer(&s->where), fm_arg_int4(n, b->width, tiles, each), fm_arg_int2(query, tile));
 }
 
 static void find_one(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,
@@ -144,7 +165,8 @@ static void find_one(struct fm_device *d, const struct fm_bank *b, struct fm_sea
   int tiles = tiles_of(b), parts = whole(tiles, s->each) * fm_device_facts(d)->group;
   launch(d, b, s, x, 0, n, 0, tiles, s->each, false);
   FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "settle", ""), (size_t)n, 1, 1, fm_arg_buffer(&s->value),
-            fm_arg_buffer(&s->where), fm_arg_buffer(&s->index), fm_arg_int2(n, parts));
+            fm_arg_buffer(&s->where), fm_arg_buffer(list_of(s)), fm_arg_buffer(&s->index),
+            fm_arg_int2(n, parts));
 }
 
 /* All values of a slice of queries and a part of the bank, then the smallest of them and of those before. */
@@ -156,22 +178,16 @@ static void find_several(struct fm_device *d, const struct fm_bank *b, struct fm
       int now = n - query < SLICE ? n - query : SLICE, t = tiles - tile < step ? tiles - tile : step;
       launch(d, b, s, x, query, now, tile, t, t < s->each ? t : s->each, true);
       FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "keep", ""), (size_t)now, 1, 1, fm_arg_buffer(&s->value),
-                fm_arg_buffer(&s->where), fm_arg_buffer(&s->index),
+                fm_arg_buffer(list_of(s)), fm_arg_buffer(&s->where), fm_arg_buffer(&s->index),
                 fm_arg_int4(now, t * rows, s->k, tile * rows), fm_arg_int2(query, tile == 0));
     }
 }
 
 void fm_search_run(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
                    const struct fm_buffer *x, float factor, const struct fm_buffer *mean) {
-  if (s->k == 1)
-    find_one(d, bank, s, n, x);
-  else
-    find_several(d, bank, s, n, x);
-  fm_search_again(d, bank, s, n, x, factor, mean);
-}
-
-void fm_search_again(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
-                     const struct fm_buffer *x, float factor, const struct fm_buffer *mean) {
+  int queries = s->only < 0 ? n : s->only;
+  if (queries && s->k == 1) find_one(d, bank, s, queries, x);
+  if (queries && s->k > 1) find_several(d, bank, s, queries, x);
   FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "distances", ""), (size_t)n, 1, 1, fm_arg_buffer(x),
             fm_arg_buffer(&bank->row), fm_arg_buffer(&s->index), fm_arg_buffer(&s->distance),
             fm_arg_buffer(mean), fm_arg_int4(n, bank->width, s->k, 0), fm_arg_float(factor));

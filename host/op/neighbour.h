@@ -24,10 +24,12 @@ enum fm_status fm_bank_make(struct fm_device *d, int rows, int dimensions, const
 void fm_bank_free(struct fm_device *d, struct fm_bank *bank);
 
 /* Room for the search: for up to n rows at a time, k neighbours each (1..FM_NEIGHBOURS, at most as many as
- * the bank has). */
+ * the bank has). A new one searches for every row. */
 struct fm_search {
   int n, k, each; /* rows of a slice, neighbours, tiles a chunk */
+  int only;       /* rows that are searched for; -1: all */
   struct fm_buffer value, where;
+  struct fm_buffer all, some; /* int [n]: 0, 1, 2 ..; the rows that are searched for */
   struct fm_buffer
       index; /* int [n][k]: rows of the bank, the nearest first, the lowest where several are as near */
   struct fm_buffer distance; /* [n][k]: sum (x - m)^2 */
@@ -36,14 +38,14 @@ enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, i
                               struct fm_search *s);
 void fm_search_free(struct fm_device *d, struct fm_search *s);
 
+/* From now on fm_search_run searches for `count` rows only, list [count] of them, each below n and once; the
+ * others keep the neighbours that s->index names. 0: none is searched for; -1: every row again. */
+enum fm_status fm_search_only(struct fm_device *d, struct fm_search *s, int count, const int *list);
+
 /* For n rows x [n][width]: s->index, s->distance, and mean [n] = factor * mean over the k of the distance.
  * Every row's result depends on that row and the bank only. */
 void fm_search_run(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
                    const struct fm_buffer *x, float factor, const struct fm_buffer *mean);
-
-/* The same for the neighbours that s->index already names (of a search before). */
-void fm_search_again(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
-                     const struct fm_buffer *x, float factor, const struct fm_buffer *mean);
 
 /* dx [n][width] = d loss / d x, with slope [n] = d loss / d mean and the neighbours fixed. */
 void fm_search_back(struct fm_device *d, const struct fm_bank *bank, const struct fm_search *s, int n,

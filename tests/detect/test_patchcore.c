@@ -248,7 +248,7 @@ static void kept_neighbours(void **state) {
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_patchcore_neighbours(s, before));
   ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, e, sizeof e));
-  fm_patchcore_keep_neighbours(s, true);
+  ASSERT_OK(m.t.ctx, fm_scorer_attend(s, 0, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, kept, sizeof kept));
   assert_memory_equal(e, kept, sizeof e); /* nothing changed yet */
@@ -257,7 +257,7 @@ static void kept_neighbours(void **state) {
   ASSERT_OK(m.t.ctx, fm_patchcore_neighbours(s, after));
   assert_memory_equal(before, after, sizeof before);
   ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, kept, sizeof kept));
-  fm_patchcore_keep_neighbours(s, false);
+  ASSERT_OK(m.t.ctx, fm_scorer_attend(s, -1, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, free_again, sizeof free_again));
   for (int q = 0; q < CELLS; q++) {
