@@ -56,17 +56,39 @@ static void dilate(unsigned char *x, unsigned char *t, int side, int reach) {
   }
 }
 
+/* Keeps those parts of Om, 1, that reach a pixel in hot: they become 2. stack: room for every pixel. */
+static void keep_reached(unsigned char *om, const unsigned char *hot, int *stack, int side) {
+  int depth = 0;
+  for (int i = 0; i < side * side; i++) {
+    if (!hot[i] || om[i] != 1) continue;
+    om[i] = 2;
+    stack[depth++] = i;
+    while (depth) {
+      int at = stack[--depth], x = at % side;
+      const int near[] = {x > 0 ? at - 1 : at, x < side - 1 ? at + 1 : at, at >= side ? at - side : at,
+                          at < side * (side - 1) ? at + side : at};
+      for (int k = 0; k < 4; k++)
+        if (om[near[k]] == 1) {
+          om[near[k]] = 2;
+          stack[depth++] = near[k];
+        }
+    }
+  }
+}
+
 enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
                              const struct fm_mask_limits *limits) {
   int side = mask->side, half = mask->half;
   size_t pixels = (size_t)side * (size_t)side, cells = (size_t)h * (size_t)w,
          count = (size_t)half * (size_t)half;
-  unsigned char *om = fm_alloc(mask->ctx, pixels, 2);
+  unsigned char *om = fm_alloc(mask->ctx, pixels, 3), *hot = om + pixels;
   float *x = fm_alloc(mask->ctx, cells, 2 * sizeof *x);
+  int *stack = fm_alloc(mask->ctx, pixels, sizeof *stack);
   mask->inside = 0;
-  if (!om || !x) {
+  if (!om || !x || !stack) {
     fm_free(mask->ctx, om);
     fm_free(mask->ctx, x);
+    fm_free(mask->ctx, stack);
     return FM_MEMORY;
   }
   float *root = x + cells;
@@ -74,25 +96,32 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
   for (size_t i = 0; i < cells; i++) {
     x[i] = (double)e[i] > limits->q99;
     root[i] = sqrtf(fmaxf(e[i], 0));
-    any |= x[i] > 0;
+    any |= (double)e[i] > limits->q9995;
   }
-  for (size_t i = 0; i < pixels && any; i++)
-    om[i] = enlarged(x, h, w, side, (int)(i / (size_t)side), (int)(i % (size_t)side)) > 0.05f;
-  if (any) dilate(om, om + pixels, side, (8 * side + 128) / 256);
+  for (size_t i = 0; i < pixels && any; i++) {
+    int row = (int)(i / (size_t)side), column = (int)(i % (size_t)side);
+    om[i] = enlarged(x, h, w, side, row, column) > 0.05f;
+    hot[i] = (double)enlarged(root, h, w, side, row, column) > sqrt(limits->q9995);
+  }
+  if (any) {
+    dilate(om, hot + pixels, side, (8 * side + 128) / 256);
+    keep_reached(om, hot, stack, side);
+  }
   for (size_t i = 0; i < count; i++) {
-    float room = 0, hot = 0;
+    float room = 0, begin = 0;
     int row = 2 * (int)(i / (size_t)half), column = 2 * (int)(i % (size_t)half);
     for (int k = 0; k < 4 && any; k++) {
-      int y = row + k / 2, u = column + k % 2;
-      if (!om[y * side + u]) continue;
+      int at = (row + k / 2) * side + column + k % 2;
+      if (om[at] != 2) continue;
       room += 0.25f;
-      hot += 0.25f * (float)((double)enlarged(root, h, w, side, y, u) > sqrt(limits->q9995));
+      begin += 0.25f * (float)hot[at];
     }
     mask->room[i] = room;
-    mask->a[i] = hot;
+    mask->a[i] = begin;
     mask->m[i] = mask->v[i] = 0;
     mask->inside += room > 0;
   }
+  fm_free(mask->ctx, stack);
   fm_free(mask->ctx, om);
   fm_free(mask->ctx, x);
   return FM_OK;

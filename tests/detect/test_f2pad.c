@@ -45,6 +45,9 @@ static void refines_alike(void **state) {
     float *maps = fm_alloc(t.ctx, count * PIXELS, sizeof *maps),
           *base = fm_alloc(t.ctx, count * PIXELS, sizeof *base), alone[PIXELS];
     load(&t, &m, rgb, count);
+    for (size_t p = 0; p < PIXELS; p++) /* a flaw beyond doubt: a chequered square */
+      if (p % SIZE >= 24 && p % SIZE < 40 && p / SIZE >= 24 && p / SIZE < 40)
+        memset(rgb + 3 * p, (p / 4 + p / SIZE / 4) % 2 ? 255 : 0, 3);
     ASSERT_OK(t.ctx, fm_refiner_make(t.d, &m, (int)count, &many));
     ASSERT_OK(t.ctx, fm_refiner_make(t.d, &m, 1, &one));
     ASSERT_OK(t.ctx, fm_refiner_run(many, (int)count, rgb, maps, NULL, base, repaired));
@@ -127,6 +130,9 @@ static void mask(void **state) {
   const struct fm_mask_limits limits = {1, 4};
   float e[16 * 16] = {0}, *g = fm_alloc(ctx, PIXELS, sizeof *g);
   ASSERT_OK(ctx, fm_mask_make(ctx, SIZE, &m));
+  ASSERT_OK(ctx, fm_mask_begin(&m, e, 16, 16, &limits));
+  assert_int_equal(m.inside, 0);
+  e[12 * 16 + 2] = 2; /* between the limits, and no hot one near */
   ASSERT_OK(ctx, fm_mask_begin(&m, e, 16, 16, &limits));
   assert_int_equal(m.inside, 0);
   e[5 * 16 + 9] = 100; /* pixels 20..23, 36..39 */
