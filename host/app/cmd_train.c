@@ -25,6 +25,10 @@ struct args {
   const char *text[FM_FIELDS];
 };
 
+static bool every(const struct args *a) {
+  return a->category && strcmp(a->category, "all") == 0;
+}
+
 /* The option of a recipe's field. */
 static struct fm_option field_option(struct args *a, int i, int methods) {
   static const enum fm_option_kind kinds[] = {[FM_FIELD_FLAG] = FM_OPT_FLAG,
@@ -87,7 +91,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
     return fm_error(ctx, FM_USAGE, "say where the model goes: flawmap train %s -o MODEL", positional[0]);
   if (a->real_list && a->given[fm_field_find("real-anomalies")])
     return fm_error(ctx, FM_USAGE, "give --real-list or --real-anomalies, not both");
-  if (a->real_list && a->category && strcmp(a->category, "all") == 0)
+  if (a->real_list && every(a))
     return fm_error(ctx, FM_USAGE,
                     "--real-list names pictures of one category; with all of them use "
                     "--real-anomalies");
@@ -191,7 +195,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
     fit.calibrate_count = good.train_count;
   }
   if (status == FM_OK) {
-    bool all = a->category && strcmp(a->category, "all") == 0;
+    bool all = every(a);
     status = all ? train_all(d, &fit, set, a->out) : train_category(d, &fit, set, a->category);
   }
   fm_category_close(ctx, &good);
@@ -236,7 +240,8 @@ enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *
   enum fm_status status = parse(ctx, argc, argv, &a, positional, &help);
   if (status == FM_OK && !help) status = finish_recipe(ctx, &a);
   if (status == FM_OK && !help) status = run(ctx, &a);
-  if (status == FM_STOPPED) print_resume(ctx, argc, argv, a.resume);
+  bool keeps = every(&a) || (fm_method_of(&a.recipe) && fm_method_of(&a.recipe)->resumes);
+  if (status == FM_STOPPED && keeps) print_resume(ctx, argc, argv, a.resume);
   fm_free(ctx, positional);
   return status;
 }
