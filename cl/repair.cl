@@ -76,10 +76,50 @@ KERNEL void blend(__global const float *restrict weight, __global const uchar *r
   }
 }
 
+/* Where the good patch of every cell lies best over the picture: of all moves by at most `reach` pixels the one with the
+ * smallest sum, over the patch of 3 x 3 cells, of the distance of colours, cut off at LIKE so that a flaw has no say over its
+ * surroundings; the shortest of equal ones. found, origin: as below; shift: [n][h][w] of (down, right).
+ * Global size: (gx over w, h, 1). */
+#define LIKE 48
+KERNEL void align(__global const uchar *restrict rgb, __global const int *restrict found, __global const int *restrict origin,
+                  __global const uchar *restrict good, __global int *restrict shift, const int4 size /* h, w, n, s */,
+                  const int reach) {
+  const int cy = get_global_id(1), h = size.x, w = size.y, s = size.w, step = s / h;
+  for (int cx = get_global_id(0); cx < w; cx += get_global_size(0)) {
+    const int at = found[(size.z * h + cy) * w + cx], k = origin[2 * at], cell = origin[2 * at + 1];
+    const int y0 = max(cy * step - step, 0), y1 = min(cy * step + 2 * step, s), x0 = max(cx * step - step, 0),
+              x1 = min(cx * step + 2 * step, s);
+    int least = INT_MAX, down = 0, right = 0;
+    for (int dy = -reach; dy <= reach; dy++)
+      for (int dx = -reach; dx <= reach; dx++) {
+        int sum = 0;
+        for (int y = y0; y < y1 && sum <= least; y++) {
+          const int gy = clamp(cell / w * step + y - cy * step + dy, 0, s - 1);
+          __global const uchar *p = rgb + (((size_t)size.z * s + y) * s) * 3, *q = good + ((size_t)k * s + gy) * s * 4;
+          for (int x = x0; x < x1; x++) {
+            const int gx = clamp(cell % w * step + x - cx * step + dx, 0, s - 1);
+            const int d = abs_diff(p[3 * x], q[4 * gx]) + abs_diff(p[3 * x + 1], q[4 * gx + 1]) +
+                          abs_diff(p[3 * x + 2], q[4 * gx + 2]);
+            sum += min(d, LIKE);
+          }
+        }
+        const int longer = dy * dy + dx * dx - down * down - right * right;
+        if (sum < least || (sum == least && longer < 0)) {
+          least = sum;
+          down = dy;
+          right = dx;
+        }
+      }
+    const size_t to = 2 * (((size_t)size.z * h + cy) * w + cx);
+    shift[to] = down;
+    shift[to + 1] = right;
+  }
+}
+
 /* Reference of one picture: at every cell of the grid the patch of 3 x 3 cells around the good cell that is most alike,
  * overlap-added with a squared sine, whose nine weights at a pixel add up to the same number everywhere but at the edges.
- * found: [n][h][w] rows of origin; origin: (good picture, cell). Global size: (gx, s, 1). */
-KERNEL void quilt(__global const int *restrict found, __global const int *restrict origin,
+ * found: [n][h][w] rows of origin; origin: (good picture, cell); shift: from align. Global size: (gx, s, 1). */
+KERNEL void quilt(__global const int *restrict found, __global const int *restrict origin, __global const int *restrict shift,
                   __global const uchar *restrict good, __global float *restrict ref, const int4 size /* h, w, n, s */) {
   const int row = get_global_id(1), h = size.x, w = size.y, s = size.w, step = s / h;
   for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
@@ -87,11 +127,12 @@ KERNEL void quilt(__global const int *restrict found, __global const int *restri
     float total = 0.0f;
     for (int cy = max(row / step - 1, 0); cy <= min(row / step + 1, h - 1); cy++)
       for (int cx = max(i / step - 1, 0); cx <= min(i / step + 1, w - 1); cx++) {
-        const int at = found[(size.z * h + cy) * w + cx], k = origin[2 * at], cell = origin[2 * at + 1];
+        const int q = (size.z * h + cy) * w + cx, at = found[q], k = origin[2 * at], cell = origin[2 * at + 1];
         const int dy = row - cy * step, dx = i - cx * step; /* -step .. 2 step - 1 */
         const float wy = sin(M_PI_F * (dy + step + 0.5f) / (3 * step)), wx = sin(M_PI_F * (dx + step + 0.5f) / (3 * step));
         const float v = wy * wy * wx * wx;
-        const int y = clamp(cell / w * step + dy, 0, s - 1), x = clamp(cell % w * step + dx, 0, s - 1);
+        const int y = clamp(cell / w * step + dy + shift[2 * q], 0, s - 1);
+        const int x = clamp(cell % w * step + dx + shift[2 * q + 1], 0, s - 1);
         sum += v * convert_float4(vload4(((size_t)k * s + y) * s + x, good));
         total += v;
       }

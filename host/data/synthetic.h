@@ -3,7 +3,11 @@
  * matter.
  *
  * The number of patches is uniform in 0..most; each has half sizes uniform in [S/40, S/10) and a centre
- * uniform where it fits; its pixels become noise, each channel uniform in 0..254. */
+ * uniform where it fits; its pixels become noise, each channel uniform in 0..254.
+ *
+ * PIECES, not of CDO: every other patch, drawn, becomes a piece of the same picture from elsewhere: it looks
+ * normal, but not there. The rest are stained: each channel plus a number uniform in -64..64. Pixels that
+ * this changes by fewer than FM_PIECE_LEVELS levels do not count as flawed. */
 #ifndef FM_DATA_SYNTHETIC_H
 #define FM_DATA_SYNTHETIC_H
 
@@ -11,7 +15,9 @@
 
 #include <stdint.h>
 
-enum fm_synthetic_kind { FM_SYNTHETIC_NONE, FM_SYNTHETIC_CDO };
+enum { FM_PIECE_LEVELS = 16 };
+
+enum fm_synthetic_kind { FM_SYNTHETIC_NONE, FM_SYNTHETIC_CDO, FM_SYNTHETIC_PIECES };
 
 /* Half sizes are size / smallest to size / largest (excluded). */
 struct fm_synthetic {

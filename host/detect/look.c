@@ -52,7 +52,7 @@ enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb,
   }
   fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);
   FM_TRY(fm_buffer_read(d, &s->map, 0, look->soft, planes));
-  FM_TRY(fm_referrer_run(&look->referrer, s->net[0]));
+  FM_TRY(fm_referrer_run(&look->referrer, s->net[0], &s->rgb));
   fm_residual(d, side, n, &s->rgb, &look->referrer.picture, &s->map);
   FM_TRY(fm_buffer_read(d, &s->map, 0, look->residual, planes));
   fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);

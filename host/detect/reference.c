@@ -192,6 +192,7 @@ static enum fm_status make_quilt(struct fm_referrer *r, const struct fm_net *net
   FM_TRY(fm_search_make(r->d, &r->bank, (int)rows, 1, &r->search));
   FM_TRY(fm_buffer_make(r->d, rows * (size_t)r->patches.width * sizeof(float), &r->rows));
   FM_TRY(fm_buffer_make(r->d, rows * sizeof(float), &r->mean));
+  FM_TRY(fm_buffer_make(r->d, rows * 2 * sizeof(int), &r->shift));
   FM_TRY(fm_buffer_make(r->d, from->rows * 2 * sizeof(int), &r->origin));
   return fm_buffer_write(r->d, &r->origin, 0, from->origin, from->rows * 2 * sizeof(int));
 }
@@ -210,8 +211,8 @@ enum fm_status fm_referrer_make(struct fm_device *d, const struct fm_reference *
 }
 
 void fm_referrer_free(struct fm_referrer *r) {
-  struct fm_buffer *const own[] = {&r->distance, &r->scratch, &r->good,  &r->picture,
-                                   &r->rows,     &r->mean,    &r->origin};
+  struct fm_buffer *const own[] = {&r->distance, &r->scratch, &r->good,   &r->picture,
+                                   &r->rows,     &r->mean,    &r->origin, &r->shift};
   if (!r->d) return;
   fm_acts_free(r->d, &r->feature);
   fm_patches_free(r->d, &r->patches);
@@ -228,20 +229,20 @@ static void run_blend(struct fm_referrer *r, const struct fm_acts *tap) {
     fm_reference_blend(r->d, &b, tap, n, &r->feature, &r->good, &r->distance, &r->scratch, &r->picture);
 }
 
-static void run_quilt(struct fm_referrer *r, const struct fm_net *net) {
+static void run_quilt(struct fm_referrer *r, const struct fm_net *net, const struct fm_buffer *rgb) {
   const struct fm_acts *tap = fm_net_tap(net, 1);
   int h = r->patches.h, w = r->patches.w;
   fm_patches_run(r->d, &r->patches, tap, fm_net_tap(net, 2), &r->rows);
   fm_search_run(r->d, &r->bank, &r->search, tap->n * h * w, &r->rows, 1, &r->mean);
+  struct fm_quilt q = {.side = r->reference->side, .h = h, .w = w, .reach = r->reference->side / h / 2};
   for (int n = 0; n < tap->n; n++)
-    fm_reference_quilt(r->d, r->reference->side, h, w, n, &r->search.index, &r->origin, &r->good,
-                       &r->picture);
+    fm_reference_quilt(r->d, &q, n, rgb, &r->search.index, &r->origin, &r->good, &r->shift, &r->picture);
 }
 
-enum fm_status fm_referrer_run(struct fm_referrer *r, const struct fm_net *net) {
+enum fm_status fm_referrer_run(struct fm_referrer *r, const struct fm_net *net, const struct fm_buffer *rgb) {
   if (r->reference->kind == FM_REFERENCE_BLEND)
     run_blend(r, fm_net_tap(net, TAP));
   else
-    run_quilt(r, net);
+    run_quilt(r, net, rgb);
   return fm_device_status(r->d);
 }

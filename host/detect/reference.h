@@ -26,7 +26,7 @@ struct fm_referrer {
   struct fm_patches patches;      /* quilt */
   struct fm_bank bank;
   struct fm_search search;
-  struct fm_buffer rows, mean, origin;
+  struct fm_buffer rows, mean, origin, shift;
 };
 
 /* net: an expert of that batch size, for its shapes. */
@@ -34,7 +34,7 @@ enum fm_status fm_referrer_make(struct fm_device *d, const struct fm_reference *
                                 const struct fm_net *net, int batch, struct fm_referrer *r);
 void fm_referrer_free(struct fm_referrer *r);
 
-/* r->picture of the net's batch after its forward pass, enqueued. */
-enum fm_status fm_referrer_run(struct fm_referrer *r, const struct fm_net *net);
+/* r->picture of the net's batch after its forward pass, enqueued; rgb: its 8-bit pictures. */
+enum fm_status fm_referrer_run(struct fm_referrer *r, const struct fm_net *net, const struct fm_buffer *rgb);
 
 #endif

@@ -5,19 +5,14 @@
 #include "detect/detector.h"
 #include "detect/f2pad_internal.h"
 #include "score/radix.h"
+#include "score/rank.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 8, MOST_HELD = 100 };
+enum { BATCH = 8, MOST_HELD = 100, PIECES = 4 };
 static const float OWN_SHARE = 0.75f;
-
-struct seen { /* of all held-out pictures */
-  size_t count;
-  float *cells, *soft, *blur, *map; /* [count] cells or planes */
-  double residual;                  /* mean of |Y - R| */
-};
 
 struct run {
   struct fm_context *ctx;
@@ -28,14 +23,29 @@ struct run {
   int height, width; /* of the grid */
 };
 
+struct seen { /* of all held-out pictures: [count] cells or planes */
+  float *cells, *soft, *blur, *map;
+};
+
+/* A reference with what is normal beside it, and how well it shows pieces that do not belong. */
+struct candidate {
+  struct fm_refinement made;
+  struct seen seen;
+  double residual, ap; /* mean of |Y - R|; NaN where there was no piece */
+};
+
 static void free_seen(struct fm_context *ctx, struct seen *s) {
   float *const all[] = {s->cells, s->soft, s->blur, s->map};
   for (size_t i = 0; i < 4; i++) fm_free(ctx, all[i]);
   *s = (struct seen){0};
 }
 
+static void free_candidate(struct fm_context *ctx, struct candidate *c) {
+  fm_refinement_free(ctx, &c->made);
+  free_seen(ctx, &c->seen);
+}
+
 static enum fm_status make_seen(struct run *r, struct seen *s) {
-  *s = (struct seen){.count = r->count};
   s->cells = fm_alloc(r->ctx, r->count * r->cells, sizeof(float));
   s->soft = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
   s->blur = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
@@ -43,9 +53,26 @@ static enum fm_status make_seen(struct run *r, struct seen *s) {
   return s->cells && s->soft && s->blur && s->map ? FM_OK : FM_MEMORY;
 }
 
-static enum fm_status go_through(struct run *r, struct fm_look *look, struct fm_loader *loader,
-                                 struct seen *s) {
-  double sum = 0;
+static enum fm_status open_held(struct run *r, const struct fm_synthetic *synthetic,
+                                struct fm_loader **loader) {
+  struct fm_loader_options o = {.samples = r->held,
+                                .count = r->count,
+                                .batch = BATCH,
+                                .synthetic = *synthetic,
+                                .seed = (uint64_t)r->model->recipe.seed};
+  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model->recipe, &o.preprocess));
+  return fm_loader_open(r->ctx, &o, loader);
+}
+
+static enum fm_status stopped(struct fm_context *ctx) {
+  return ctx->stop ? fm_error(ctx, FM_STOPPED, "stopped while learning to sharpen maps") : FM_OK;
+}
+
+/* ---- the held-out pictures as they are ---- */
+
+static enum fm_status see(struct run *r, struct fm_look *look, struct fm_loader *loader,
+                          struct candidate *c) {
+  struct seen *s = &c->seen;
   for (size_t at = 0;;) {
     struct fm_batch batch;
     FM_TRY(fm_loader_next(loader, &batch));
@@ -54,30 +81,12 @@ static enum fm_status go_through(struct run *r, struct fm_look *look, struct fm_
     memcpy(s->cells + at * r->cells, look->cells, batch.count * r->cells * sizeof(float));
     memcpy(s->soft + at * r->pixels, look->soft, batch.count * r->pixels * sizeof(float));
     memcpy(s->blur + at * r->pixels, look->blur, batch.count * r->pixels * sizeof(float));
-    for (size_t i = 0; i < batch.count * r->pixels; i++) sum += (double)look->residual[i];
+    for (size_t i = 0; i < batch.count * r->pixels; i++) c->residual += (double)look->residual[i];
     at += batch.count;
-    if (r->ctx->stop) return fm_error(r->ctx, FM_STOPPED, "stopped while learning to sharpen maps");
+    FM_TRY(stopped(r->ctx));
   }
-  s->residual = sum / (double)(r->count * r->pixels);
+  c->residual /= (double)(r->count * r->pixels);
   return FM_OK;
-}
-
-static enum fm_status look_at_held(struct run *r, const struct fm_reference *reference, struct seen *s) {
-  struct fm_loader_options o = {.samples = r->held, .count = r->count, .batch = BATCH};
-  struct fm_loader *loader = NULL;
-  struct fm_look look = {0};
-  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model->recipe, &o.preprocess));
-  FM_TRY(fm_look_make(r->d, r->model, reference, BATCH, false, &look));
-  r->pixels = (size_t)look.scorer->side * (size_t)look.scorer->side;
-  r->height = look.scorer->height;
-  r->width = look.scorer->width;
-  r->cells = (size_t)r->height * (size_t)r->width;
-  enum fm_status status = make_seen(r, s);
-  if (status == FM_OK) status = fm_loader_open(r->ctx, &o, &loader);
-  if (status == FM_OK) status = go_through(r, &look, loader, s);
-  fm_loader_close(loader);
-  fm_look_free(&look);
-  return status;
 }
 
 /* The smallest value that at most a share 1 - q of them is over, for several q at once. */
@@ -142,17 +151,115 @@ static enum fm_status usual(struct run *r, const struct seen *s, struct fm_refin
   return status;
 }
 
-static enum fm_status measure(struct run *r, struct seen *s, struct fm_refinement *out) {
+static enum fm_status measure(struct run *r, const struct seen *s, struct fm_refinement *out) {
   static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99};
   double q90;
   double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho};
   FM_TRY(quantiles(r->ctx, s->cells, r->count * r->cells, 4, of_cells, cells));
   FM_TRY(quantiles(r->ctx, s->blur, r->count * r->pixels, 1, of_residual, residual));
-  if (!(out->q995 > 0 && out->rho > 0))
+  if (!(out->q995 > 0))
     return fm_error(r->ctx, FM_NUMERIC,
                     "the held-out pictures all look exactly like those learned: no refinement");
+  out->rho = fmax(out->rho, 1.0 / 255); /* nothing is known more finely than a level */
   FM_TRY(limits(r, s, q90, out));
   return usual(r, s, out);
+}
+
+/* The map where all of the distance to the reference counts as a flaw, |Y - N| = |Y - R|. */
+static float sharpened(const struct fm_refinement *m, float soft, float blur, size_t pixel) {
+  return soft * (float)(1 / sqrt(m->q995)) * (1 + blur / m->usual[pixel]);
+}
+
+/* ---- which reference ---- */
+
+struct trial {
+  uint32_t *normal; /* keys of the pixels' scores */
+  uint64_t *flawed; /* the same, shifted as fm_ranking wants them */
+  size_t normals, flaws;
+  float *map;
+};
+
+static enum fm_status score_pieces(struct run *r, struct fm_look *look, struct fm_loader *loader,
+                                   const struct fm_refinement *made, struct trial *t) {
+  for (;;) {
+    struct fm_batch batch;
+    FM_TRY(fm_loader_next(loader, &batch));
+    if (!batch.count) return FM_OK;
+    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, t->map, NULL));
+    for (size_t i = 0; i < batch.count * r->pixels; i++) {
+      uint32_t key = fm_score_key(sharpened(made, look->soft[i], look->blur[i], i % r->pixels));
+      if (batch.mask[i])
+        t->flawed[t->flaws++] = (uint64_t)key << 32;
+      else
+        t->normal[t->normals++] = key;
+    }
+    FM_TRY(stopped(r->ctx));
+  }
+}
+
+/* How well the sharpened map finds pieces of the held-out pictures that were moved in them or stained. A
+ * smaller |Y - R| alone does not make the better reference: one that is free to follow the picture follows
+ * flaws, too. */
+static enum fm_status try_pieces(struct run *r, struct fm_look *look, struct candidate *c) {
+  static const struct fm_synthetic pieces = {.kind = FM_SYNTHETIC_PIECES, .most = PIECES};
+  size_t all = r->count * r->pixels;
+  struct trial t = {fm_alloc(r->ctx, all, sizeof *t.normal), fm_alloc(r->ctx, all, sizeof *t.flawed), 0, 0,
+                    fm_alloc(r->ctx, BATCH * r->pixels, sizeof *t.map)};
+  struct fm_loader *loader = NULL;
+  enum fm_status status = t.normal && t.flawed && t.map ? open_held(r, &pieces, &loader) : FM_MEMORY;
+  if (status == FM_OK) status = score_pieces(r, look, loader, &c->made, &t);
+  if (status == FM_OK) status = fm_sort_u32(r->ctx, t.normal, t.normals);
+  if (status == FM_OK) status = fm_sort_u64(r->ctx, t.flawed, t.flaws);
+  if (status == FM_OK)
+    c->ap = fm_rank_walk(&(struct fm_ranking){t.normals, t.flaws, 0, t.normal, t.flawed}).ap;
+  fm_loader_close(loader);
+  fm_free(r->ctx, t.normal);
+  fm_free(r->ctx, t.flawed);
+  fm_free(r->ctx, t.map);
+  return status;
+}
+
+static enum fm_status look_at_held(struct run *r, struct candidate *c) {
+  static const struct fm_synthetic none = {0};
+  struct fm_loader *loader = NULL;
+  struct fm_look look = {0};
+  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, BATCH, false, &look));
+  r->pixels = (size_t)look.scorer->side * (size_t)look.scorer->side;
+  r->height = look.scorer->height;
+  r->width = look.scorer->width;
+  r->cells = (size_t)r->height * (size_t)r->width;
+  enum fm_status status = make_seen(r, &c->seen);
+  if (status == FM_OK) status = open_held(r, &none, &loader);
+  if (status == FM_OK) status = see(r, &look, loader, c);
+  fm_loader_close(loader);
+  if (status == FM_OK) status = measure(r, &c->seen, &c->made);
+  if (status == FM_OK) status = try_pieces(r, &look, c);
+  fm_look_free(&look);
+  return status;
+}
+
+static bool better(const struct candidate *a, const struct candidate *b) {
+  return isnan(a->ap) || isnan(b->ap) ? a->residual < b->residual : a->ap > b->ap;
+}
+
+/* Tries one kind; the better of it and the best so far stays. */
+static enum fm_status try_kind(struct run *r, const struct fm_train *t, int kind, struct candidate *best) {
+  struct candidate c = {.ap = NAN};
+  enum fm_status status = fm_reference_fit(r->d, t, (enum fm_reference_kind)kind, &c.made.reference);
+  if (status == FM_OK) status = look_at_held(r, &c);
+  if (status == FM_OK) {
+    fm_note(r->ctx,
+            "reference %s: finds moved and stained pieces with a pixel AP of %.1f %%; good pictures are %.4f "
+            "from it",
+            fm_reference_names[kind], 100 * c.ap, c.residual);
+    if (!best->seen.map || better(&c, best)) {
+      struct candidate worse = *best;
+      *best = c;
+      c = worse;
+    }
+  }
+  free_candidate(r->ctx, &c);
+  return status;
 }
 
 /* The sharpened map's threshold: the largest value that a good picture, the middle one of those held out,
@@ -162,12 +269,12 @@ static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinem
   static const double middle[] = {0.5}, thousandth[] = {0.999};
   struct fm_threshold *t = &out->threshold;
   double *const value[] = {&t->value}, *const base[] = {&out->base};
-  float scale = (float)(1 / sqrt(out->q995)), *peak = fm_alloc(r->ctx, r->count, sizeof *peak);
+  float *peak = fm_alloc(r->ctx, r->count, sizeof *peak);
   if (!peak) return FM_MEMORY;
   for (size_t i = 0; i < r->count; i++)
     for (size_t k = 0; k < r->pixels; k++) {
       size_t at = i * r->pixels + k;
-      peak[i] = fmaxf(peak[i], s->soft[at] * scale * (1 + s->blur[at] / out->usual[k]));
+      peak[i] = fmaxf(peak[i], sharpened(out, s->soft[at], s->blur[at], k));
     }
   *t = (struct fm_threshold){
       .alpha = 0.5, .n = r->count, .k = (r->count + 1) / 2, .promised = NAN, .low = NAN, .high = NAN};
@@ -182,35 +289,20 @@ static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinem
 enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
                                  const struct fm_sample *held, size_t held_count) {
   struct run r = {.ctx = fm_device_context(d), .d = d, .model = model, .held = held};
-  struct fm_refinement *out = &model->refinement;
-  struct seen best = {0};
+  struct candidate best = {.ap = NAN};
   enum fm_status status = FM_OK;
   r.count = held_count < MOST_HELD ? held_count : MOST_HELD;
-  fm_refinement_free(r.ctx, out);
-  for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++) {
-    struct fm_reference reference;
-    struct seen seen = {0};
-    status = fm_reference_fit(d, t, (enum fm_reference_kind)kind, &reference);
-    if (status == FM_OK) status = look_at_held(&r, &reference, &seen);
-    if (status == FM_OK && kind)
-      fm_note(r.ctx, "reference: %s %.4f, %s %.4f mean distance of held-out pictures", fm_reference_names[0],
-              best.residual, fm_reference_names[kind], seen.residual);
-    if (status == FM_OK && (!best.count || seen.residual < best.residual)) {
-      fm_reference_free(r.ctx, &out->reference);
-      free_seen(r.ctx, &best);
-      out->reference = reference;
-      best = seen;
-    } else {
-      fm_reference_free(r.ctx, &reference);
-      free_seen(r.ctx, &seen);
-    }
+  for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++)
+    status = try_kind(&r, t, kind, &best);
+  if (status == FM_OK) status = threshold(&r, &best.seen, &best.made);
+  if (status == FM_OK) {
+    struct fm_refinement before = model->refinement;
+    model->refinement = best.made;
+    model->refinement.height = r.height;
+    model->refinement.width = r.width;
+    model->refinement.there = true;
+    best.made = before;
   }
-  if (status == FM_OK) status = measure(&r, &best, out);
-  out->height = r.height;
-  out->width = r.width;
-  out->there = status == FM_OK;
-  if (status == FM_OK) status = threshold(&r, &best, out);
-  free_seen(r.ctx, &best);
-  if (status != FM_OK) fm_refinement_free(r.ctx, out);
+  free_candidate(r.ctx, &best);
   return status;
 }

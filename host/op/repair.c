@@ -19,11 +19,16 @@ void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const str
             fm_arg_int(n));
 }
 
-void fm_reference_quilt(struct fm_device *d, int side, int h, int w, int n, const struct fm_buffer *found,
-                        const struct fm_buffer *origin, const struct fm_buffer *good,
+void fm_reference_quilt(struct fm_device *d, const struct fm_quilt *q, int n, const struct fm_buffer *rgb,
+                        const struct fm_buffer *found, const struct fm_buffer *origin,
+                        const struct fm_buffer *good, const struct fm_buffer *shift,
                         const struct fm_buffer *reference) {
-  FM_LAUNCH(d, KERNEL("quilt"), fm_acts_gx(d, side), (size_t)side, 1, fm_arg_buffer(found),
-            fm_arg_buffer(origin), fm_arg_buffer(good), fm_arg_buffer(reference), fm_arg_int4(h, w, n, side));
+  FM_LAUNCH(d, KERNEL("align"), fm_acts_gx(d, q->w), (size_t)q->h, 1, fm_arg_buffer(rgb),
+            fm_arg_buffer(found), fm_arg_buffer(origin), fm_arg_buffer(good), fm_arg_buffer(shift),
+            fm_arg_int4(q->h, q->w, n, q->side), fm_arg_int(q->reach));
+  FM_LAUNCH(d, KERNEL("quilt"), fm_acts_gx(d, q->side), (size_t)q->side, 1, fm_arg_buffer(found),
+            fm_arg_buffer(origin), fm_arg_buffer(shift), fm_arg_buffer(good), fm_arg_buffer(reference),
+            fm_arg_int4(q->h, q->w, n, q->side));
 }
 
 void fm_residual(struct fm_device *d, int side, int n, const struct fm_buffer *rgb,

@@ -22,10 +22,16 @@ void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const str
                         const struct fm_buffer *distance, const struct fm_buffer *scratch,
                         const struct fm_buffer *reference);
 
-/* A quilt of patches around good cells: found [pictures][h][w] (ints) are rows of origin, (good picture,
- * cell) each. */
-void fm_reference_quilt(struct fm_device *d, int side, int h, int w, int n, const struct fm_buffer *found,
-                        const struct fm_buffer *origin, const struct fm_buffer *good,
+/* A quilt of patches around good cells, for parts that lie anywhere and for textures: found [pictures][h][w]
+ * (ints) are rows of origin, (good picture, cell) each. Each patch, 3 x 3 cells, is moved by at most `reach`
+ * pixels to where it lies best over picture n of rgb; shift [pictures][h][w][2] (ints) are the moves, down
+ * and right. */
+struct fm_quilt {
+  int side, h, w, reach;
+};
+void fm_reference_quilt(struct fm_device *d, const struct fm_quilt *q, int n, const struct fm_buffer *rgb,
+                        const struct fm_buffer *found, const struct fm_buffer *origin,
+                        const struct fm_buffer *good, const struct fm_buffer *shift,
                         const struct fm_buffer *reference);
 
 /* r [n][side][side] = distance of colours. */
