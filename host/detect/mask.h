@@ -3,8 +3,8 @@
  * network.
  *
  * side: of the picture; half = side / 2. The candidate region Om: cells over the 99 % quantile of good ones,
- * enlarged, and 8 pixels (of 256) more on each side; of that the connected parts with a pixel over the 99.95 %
- * quantile. */
+ * enlarged, and 8 pixels (of 256) more on each side; of that the connected parts with a pixel over the 99.95
+ * % quantile. */
 #ifndef FM_DETECT_MASK_H
 #define FM_DETECT_MASK_H
 
