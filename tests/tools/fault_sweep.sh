@@ -8,11 +8,16 @@
 #   ONLY=...    some of: train eval predict cold ('cold': predict with nothing cached)
 #   KINDS=...   some of: alloc file device
 #   JOBS=n      so many sweeps at a time (2)
+#   TRAIN=...   further options of train, USE=... of eval and predict:
+#               TRAIN="--method padim --channels 10 --refine --hold-out 50%" USE="--refine f2pad"
+#   PICTURES=n  good pictures to learn from (4)
 set -u
 flawmap=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
 STRIDE=${STRIDE:-1} DENSE=${DENSE:-50} JOBS=${JOBS:-2}
 ONLY=${ONLY:-train eval predict cold} KINDS=${KINDS:-alloc file device}
+read -ra train <<<"${TRAIN:---batch 2 --epochs 1}"
+read -ra use <<<"${USE:-}"
 
 # Only one driver, as each process starts them all; its own cache of compiled kernels stays where it always is.
 export POCL_CACHE_DIR=${POCL_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pocl/kcache}
@@ -52,9 +57,9 @@ act() {
 
 act_once() {
   case $1 in
-  train) program "$2" train "$work/data" --category gear --size 64 --batch 2 --epochs 1 -o model.flawmap ;;
-  eval) program "$2" eval "$work/before.flawmap" "$work/data" -o results ;;
-  predict | cold) program "$2" predict "$work/before.flawmap" "$work/data/gear/test" -o results ;;
+  train) program "$2" train "$work/data" --category gear --size 64 "${train[@]}" -o model.flawmap ;;
+  eval) program "$2" eval "$work/before.flawmap" "$work/data" "${use[@]}" -o results ;;
+  predict | cold) program "$2" predict "$work/before.flawmap" "$work/data/gear/test" "${use[@]}" -o results ;;
   esac
 }
 
@@ -134,8 +139,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/none
-program alloc:0 synth data --size 64 --train 4 --good 1 --flawed 1 --product gear || { cat err; exit 1; }
-program alloc:0 train data --category gear --size 64 --batch 2 --epochs 1 --seed 5 -o before.flawmap || { cat err; exit 1; }
+program alloc:0 synth data --size 64 --train "${PICTURES:-4}" --good 1 --flawed 1 --product gear || { cat err; exit 1; }
+program alloc:0 train data --category gear --size 64 "${train[@]}" --seed 5 -o before.flawmap || { cat err; exit 1; }
 export STRIDE DENSE
 for what in $ONLY; do for kind in $KINDS; do echo "$what $kind"; done; done |
   xargs -P "$JOBS" -L 1 bash -c 'bash "$0" "$1" "$3" "$4" "$2"' "$here/fault_sweep.sh" "$flawmap" "$work"
