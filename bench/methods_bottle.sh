@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fits and evaluates PaDiM, PatchCore and CFLOW-AD on one category, three seeds each, on all training pictures as published;
-# and each of them with held-out pictures and F2PAD. A row a run in OUT/results.csv; finished runs are not repeated.
+# Fits and evaluates PaDiM, PatchCore (features concat, then official) and CFLOW-AD on one category, three seeds each, on all
+# training pictures as published; and each of them with held-out pictures and F2PAD. A row a run in OUT/results.csv; finished runs are not repeated.
 #   DATA=mvtec WEIGHTS=efficientnet_lite0.safetensors [BACKBONE=efficientnet_lite0] [CATEGORY=bottle] [SEEDS="1 2 3"]
-#   [METHODS="padim patchcore cflow"] [REFINE="padim patchcore cflow cdo"] [FLAWMAP=build/release/flawmap]
+#   [METHODS="padim patchcore official cflow"] [REFINE="padim patchcore cflow cdo"] [FLAWMAP=build/release/flawmap]
 #   [OUT=build/methods_bottle] bench/methods_bottle.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,9 +34,11 @@ evaluate() { # run model options...
 }
 
 echo "run,size,image_auroc,pixel_auroc,aupro_0.30,pixel_ap,pixel_f1,pixel_iou" >"$out/results.csv"
-for method in ${METHODS-padim patchcore cflow}; do
+for method in ${METHODS-padim patchcore official cflow}; do
+  options=(--method "$method")
+  [ "$method" = official ] && options=(--method patchcore --features official)
   for seed in ${SEEDS:-1 2 3}; do
-    train "$method-$seed" --method "$method" --seed "$seed" --hold-out 0 --no-refine
+    train "$method-$seed" "${options[@]}" --seed "$seed" --hold-out 0 --no-refine
     evaluate "$method-$seed" "$method-$seed"
     row "$method-$seed" own 1 >>"$out/results.csv"
     row "$method-$seed" training 2 >>"$out/results.csv"
