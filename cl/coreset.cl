@@ -4,13 +4,15 @@
  * Points lie side by side as cl/lanes.cl makes them, K numbers each. Distances are squared, and everywhere the same sum in
  * the same order: NEARER for k = 0..K-1. So a distance has the same bits wherever it is computed.
  *   OB, PX  groups of points and centres of a tile of `cover`
- *   CHAINS  groups of the pool that `pick` takes at a time */
+ *   CHAINS  groups of the pool that `pick` takes at a time
+ *   STRETCH numbers of a point between two looks of `cover` at whether it can still come nearer */
 #define LANES (CB * WG)
 #ifndef OB
 #define OB 1
 #define PX 1
 #endif
 #define CHAINS 8
+#define STRETCH 16
 #define NEARER(acc, x, m) do { const FV d_ = (x) - (m); acc = FMA(d_, d_, acc); } while (0)
 
 /* dist = (mean over the centres of the root of the squared distance)^2; centres [count][K].
@@ -148,7 +150,9 @@ KERNEL void centres(__global const float *restrict pool, __global const int *res
   for (int k = 0; k < K; k++) y[(size_t)k * px] = x[(size_t)k * LANES];
 }
 
-/* dist = min(dist, squared distance to each centre), for all points. Global size: (tiles of OB groups * WG, 1, 1). */
+/* dist = min(dist, squared distance to each centre), for all points. A sum of squares never falls, rounded or not: where it is
+ * past dist for all of a tile after some stretch, the rest of it changes nothing, and most points are far from most centres.
+ * Global size: (tiles of OB groups * WG, 1, 1). */
 KERNEL void cover(__global const float *restrict point, __global const float *restrict centre,
                   __global const int *restrict picks, __global float *restrict dist,
                   const int4 size /* K, groups, groups of centres, 0 */) {
@@ -163,11 +167,17 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
     FV acc[OB][PX];
     UNROLL for (int o = 0; o < OB; o++)
       UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
-    for (int k = 0; k < K; k++, m += PX) {
-      FV v[OB];
-      UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD(x + ((size_t)o * K + k) * LANES);
-      UNROLL for (int p = 0; p < PX; p++)
-        UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p]));
+    int k = 0;
+    for (IV nearer = (IV)(-1); k < K && any(nearer);) {
+      for (const int end = min(k + STRETCH, K); k < end; k++, m += PX) {
+        FV v[OB];
+        UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD(x + ((size_t)o * K + k) * LANES);
+        UNROLL for (int p = 0; p < PX; p++)
+          UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p]));
+      }
+      nearer = (IV)(0);
+      UNROLL for (int o = 0; o < OB; o++)
+        UNROLL for (int p = 0; p < PX; p++) nearer |= acc[o][p] < least[o];
     }
     UNROLL for (int o = 0; o < OB; o++)
       UNROLL for (int p = 0; p < PX; p++) least[o] = CLAMP_HIGH(least[o], acc[o][p]);
