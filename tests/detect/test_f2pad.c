@@ -39,6 +39,7 @@ static void refines_alike(void **state) {
     fit(&t, methods[k], true);
     ASSERT_OK(t.ctx, fm_model_load(t.ctx, t.model, NULL, &m));
     assert_true(m.refinement.there && m.refinement.threshold.n == 2 && m.refinement.rho > 0);
+    assert_int_equal(m.refinement.reference.kind, FM_REFERENCE_BLEND); /* gears that lie alike */
     size_t count = t.category.test_count < MOST ? t.category.test_count : MOST;
     unsigned char *rgb = fm_alloc(t.ctx, count * PIXELS, 3), *repaired = fm_alloc(t.ctx, count * PIXELS, 3),
                   single[PIXELS * 3];
