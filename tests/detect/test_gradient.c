@@ -6,8 +6,10 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "detect/cflow.h"
 #include "detect/detector.h"
 #include "net/reference.h"
+#include "op/flow_reference.h"
 
 #include <string.h>
 
@@ -113,12 +115,55 @@ static void cells_padim(const struct view *v, double *e) {
   free(x);
 }
 
+/* ---- CFLOW-AD: sum over the taps of max(0, M - l), l in double precision ---- */
+
+static struct host flow_of(const struct fm_model *m, int tap, const struct fm_flow_shape *shape) {
+  struct host h = host_make(shape);
+  for (int k = 0; k < shape->blocks; k++) {
+    const struct fm_flow_block b = fm_cflow_block(&m->learned, tap, k);
+    const float *const kinds[KINDS] = {b.w1, b.b1, b.w2, b.b2, b.scale, b.offset};
+    for (int kind = 0; kind < KINDS; kind++)
+      for (int i = 0; i < h.count[kind]; i++) kind_at(&h, h.values, k, kind)[i] = (double)kinds[kind][i];
+    for (int i = 0; i < shape->channels * (shape->mixing ? shape->channels : 1); i++)
+      mixing_at(&h, k)[i] = (double)b.mixing[i];
+  }
+  return h;
+}
+
+static void cells_cflow(const struct view *v, double *e) {
+  struct fm_flow_shape shape[FM_TAPS];
+  assert_int_equal(fm_cflow_shapes(v->model->ctx, &v->model->recipe, shape), FM_OK);
+  memset(e, 0, (size_t)(v->height * v->width) * sizeof *e);
+  for (int t = 0; t < FM_TAPS; t++) {
+    struct host h = flow_of(v->model, t, &shape[t]);
+    int n = shape[t].width, cells = n * n, channels = shape[t].channels;
+    double *x = calloc((size_t)channels, sizeof *x), *excess = calloc((size_t)cells, sizeof *excess);
+    for (int q = 0; q < cells; q++) {
+      for (int c = 0; c < channels; c++) x[c] = reference_tap(v->net[0], t)[c * cells + q];
+      double l = host_score(&h, x, q % n, q / n, NULL);
+      excess[q] = fmax(0, (double)fm_cflow_maxima(&v->model->learned)[t] - l);
+    }
+    for (int q = 0; q < v->height * v->width; q++)
+      e[q] += at_grid(excess, n, v->height, q / v->width, q % v->width);
+    free(x);
+    free(excess);
+    host_free(&h);
+  }
+}
+
 static void few_channels(struct fm_recipe *recipe) {
   recipe->channels = 7;
 }
 
-static const struct row rows[] = {
-    {"cdo", NULL, cells_cdo}, {"padim", NULL, cells_padim}, {"padim", few_channels, cells_padim}};
+static void short_warmup(struct fm_recipe *recipe) {
+  recipe->warmup = 0;
+  recipe->blocks = 3;
+}
+
+static const struct row rows[] = {{"cdo", NULL, cells_cdo},
+                                  {"padim", NULL, cells_padim},
+                                  {"padim", few_channels, cells_padim},
+                                  {"cflow", short_warmup, cells_cflow}};
 
 struct chain {
   struct view view;
