@@ -36,7 +36,8 @@ enum fm_status fm_refiner_make(struct fm_device *d, const struct fm_model *model
         "this model did not learn to sharpen its maps; train it with --refine and held-out pictures");
   }
   r->refinement = &model->refinement;
-  enum fm_status status = fm_look_make(d, model, &model->refinement.reference, batch, true, &r->look);
+  enum fm_status status =
+      fm_look_make(d, model, &model->refinement.reference, model->refinement.blur, batch, true, &r->look);
   if (status == FM_OK) {
     const struct fm_scorer *s = r->look.scorer;
     size_t pixels = (size_t)s->side * (size_t)s->side, all = (size_t)batch * pixels,

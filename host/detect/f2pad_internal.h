@@ -10,7 +10,7 @@ struct fm_look {
   struct fm_device *d;
   struct fm_scorer *scorer;
   struct fm_referrer referrer;
-  struct fm_gaussian gaussian; /* sigma 2 of 256 pixels */
+  struct fm_gaussian gaussian; /* blur of 256 pixels */
   int batch, step;             /* step: of the optimisation at hand */
   /* Of the pictures looked at last, on the host: e [n][cells]; planes [n][side][side]: |Y - R|, the same
    * smoothed, up(sqrt e) smoothed. */
@@ -18,7 +18,7 @@ struct fm_look {
 };
 
 enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
-                            const struct fm_reference *reference, int batch, bool gradient,
+                            const struct fm_reference *reference, double blur, int batch, bool gradient,
                             struct fm_look *look);
 void fm_look_free(struct fm_look *look);
 

@@ -4,7 +4,7 @@
 #include "op/repair.h"
 
 enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
-                            const struct fm_reference *reference, int batch, bool gradient,
+                            const struct fm_reference *reference, double blur, int batch, bool gradient,
                             struct fm_look *look) {
   struct fm_context *ctx = fm_device_context(d);
   *look = (struct fm_look){.d = d, .batch = batch};
@@ -13,7 +13,7 @@ enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
   size_t pixels = (size_t)batch * (size_t)s->side * (size_t)s->side,
          cells = (size_t)batch * (size_t)s->height * (size_t)s->width;
   enum fm_status status = fm_referrer_make(d, reference, s->net[0], batch, &look->referrer);
-  if (status == FM_OK) status = fm_gaussian_make(d, 2.0 * s->side / 256, &look->gaussian);
+  if (status == FM_OK) status = fm_gaussian_make(d, blur * s->side / 256, &look->gaussian);
   look->cells = fm_alloc(ctx, cells, sizeof(float));
   look->residual = fm_alloc(ctx, pixels, sizeof(float));
   look->blur = fm_alloc(ctx, pixels, sizeof(float));

@@ -13,6 +13,7 @@
 
 enum { BATCH = 8, MOST_HELD = 100, PIECES = 4 };
 static const float OWN_SHARE = 0.75f;
+static const double BLUR = 2, MORE_BLUR = 4; /* of 256 pixels; the second for what never lies quite right */
 
 struct run {
   struct fm_context *ctx;
@@ -135,7 +136,7 @@ static enum fm_status usual(struct run *r, const struct seen *s, struct fm_refin
     for (size_t i = 0; i < r->count; i++) sum += pow((double)s->blur[i * r->pixels + k], 2);
     out->usual[k] = (float)sqrt(sum / (double)r->count);
   }
-  enum fm_status status = fm_gaussian_make(r->d, 2.0 * side / 256, &gaussian);
+  enum fm_status status = fm_gaussian_make(r->d, out->blur * side / 256, &gaussian);
   if (status == FM_OK) status = fm_buffer_make(r->d, bytes, &plane);
   if (status == FM_OK) status = fm_buffer_make(r->d, bytes, &scratch);
   if (status == FM_OK) status = fm_buffer_write(r->d, &plane, 0, out->usual, bytes);
@@ -223,7 +224,7 @@ static enum fm_status look_at_held(struct run *r, struct candidate *c) {
   static const struct fm_synthetic none = {0};
   struct fm_loader *loader = NULL;
   struct fm_look look = {0};
-  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, BATCH, false, &look));
+  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, BATCH, false, &look));
   r->pixels = (size_t)look.scorer->side * (size_t)look.scorer->side;
   r->height = look.scorer->height;
   r->width = look.scorer->width;
@@ -242,22 +243,33 @@ static bool better(const struct candidate *a, const struct candidate *b) {
   return isnan(a->ap) || isnan(b->ap) ? a->residual < b->residual : a->ap > b->ap;
 }
 
-/* Tries one kind; the better of it and the best so far stays. */
+/* Looks with a candidate; the better of it and the best so far is *best then, the other one *c. */
+static enum fm_status compare(struct run *r, struct candidate *c, struct candidate *best) {
+  FM_TRY(look_at_held(r, c));
+  fm_note(r->ctx,
+          "reference %s, blur %g: finds moved and stained pieces with a pixel AP of %.1f %%; good pictures "
+          "are %.4f from it",
+          fm_reference_names[c->made.reference.kind], c->made.blur, 100 * c->ap, c->residual);
+  if (best->seen.map && !better(c, best)) return FM_OK;
+  struct candidate worse = *best;
+  *best = *c;
+  *c = worse;
+  return FM_OK;
+}
+
 static enum fm_status try_kind(struct run *r, const struct fm_train *t, int kind, struct candidate *best) {
-  struct candidate c = {.ap = NAN};
+  struct candidate c = {.made.blur = BLUR, .ap = NAN};
   enum fm_status status = fm_reference_fit(r->d, t, (enum fm_reference_kind)kind, &c.made.reference);
-  if (status == FM_OK) status = look_at_held(r, &c);
-  if (status == FM_OK) {
-    fm_note(r->ctx,
-            "reference %s: finds moved and stained pieces with a pixel AP of %.1f %%; good pictures are %.4f "
-            "from it",
-            fm_reference_names[kind], 100 * c.ap, c.residual);
-    if (!best->seen.map || better(&c, best)) {
-      struct candidate worse = *best;
-      *best = c;
-      c = worse;
-    }
-  }
+  if (status == FM_OK) status = compare(r, &c, best);
+  free_candidate(r->ctx, &c);
+  return status;
+}
+
+/* The same reference, seen less sharply. */
+static enum fm_status try_blur(struct run *r, struct candidate *best) {
+  struct candidate c = {.made.blur = MORE_BLUR, .made.reference = best->made.reference, .ap = NAN};
+  enum fm_status status = compare(r, &c, best);
+  c.made.reference = (struct fm_reference){0}; /* it is the best one's, whichever that is now */
   free_candidate(r->ctx, &c);
   return status;
 }
@@ -294,6 +306,7 @@ enum fm_status fm_refinement_fit(struct fm_device *d, struct fm_model *model, co
   r.count = held_count < MOST_HELD ? held_count : MOST_HELD;
   for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++)
     status = try_kind(&r, t, kind, &best);
+  if (status == FM_OK) status = try_blur(&r, &best);
   if (status == FM_OK) status = threshold(&r, &best.seen, &best.made);
   if (status == FM_OK) {
     struct fm_refinement before = model->refinement;

@@ -30,14 +30,12 @@ struct entry {
   const char *key;
   double *value;
 };
-enum { ENTRIES = 5 };
+enum { ENTRIES = 6 };
 
 static void list_entries(struct fm_refinement *r, struct entry entry[ENTRIES]) {
-  const struct entry all[ENTRIES] = {{"refine.q99", &r->q99},
-                                     {"refine.q99.5", &r->q995},
-                                     {"refine.q99.95", &r->q9995},
-                                     {"refine.rho", &r->rho},
-                                     {"refine.base", &r->base}};
+  const struct entry all[ENTRIES] = {{"refine.q99", &r->q99},      {"refine.q99.5", &r->q995},
+                                     {"refine.q99.95", &r->q9995}, {"refine.rho", &r->rho},
+                                     {"refine.base", &r->base},    {"refine.blur", &r->blur}};
   memcpy(entry, all, sizeof all);
 }
 
@@ -130,6 +128,7 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   list_entries(r, entry);
   for (int i = 0; i < ENTRIES; i++) FM_TRY(get_number(l, entry[i].key, entry[i].value));
   if (!(r->q995 > 0 && r->rho > 0)) return damaged(l, "refine.rho");
+  if (!(r->blur > 0 && r->blur <= FM_REFINEMENT_BLUR)) return damaged(l, "refine.blur");
   FM_TRY(get_tensor(l, "refine.good", FM_U8, 4, &t));
   if (t->shape[0] > 65536 || t->shape[1] != side || t->shape[2] != side || t->shape[3] != 3)
     return damaged(l, "refine.good");

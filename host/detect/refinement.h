@@ -20,6 +20,8 @@ struct fm_reference {
 };
 void fm_reference_free(struct fm_context *ctx, struct fm_reference *r);
 
+enum { FM_REFINEMENT_BLUR = 8 };
+
 struct fm_refinement {
   bool there;
   struct fm_reference reference;
@@ -28,6 +30,7 @@ struct fm_refinement {
   float *usual;      /* [side][side] rho at each pixel: how far good pictures are from their references */
   /* Quantiles of e over all cells of the held-out pictures; the 99 % quantile of blur |Y - R|. */
   double q99, q995, q9995, rho;
+  double blur;                   /* sigma of 256 pixels, for maps and residuals; at most FM_REFINEMENT_BLUR */
   struct fm_threshold threshold; /* of the sharpened map */
   double base; /* what 0.1 % of the held-out pictures' pixels are over in the detector's own map */
 };

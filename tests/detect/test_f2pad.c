@@ -116,6 +116,7 @@ static void damaged_files(void **state) {
   fit(&t, "padim", true);
   ASSERT_OK(t.ctx, fm_file_read(t.ctx, t.model, (size_t)1 << 30, &good, &size));
   refused(&t, good, size, "\"refine.rho\":\"", "\"refine.rh0\":\"");
+  refused(&t, good, size, "\"refine.blur\":\"2", "\"refine.blur\":\"9");
   refused(&t, good, size, "\"refine.good\"", "\"refine.g00d\"");
   refused(&t, good, size, "\"refine.limit\"", "\"refine.limix\"");
   refused(&t, good, size, "\"refine.usual\"", "\"refine.usuax\"");
