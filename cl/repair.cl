@@ -52,27 +52,29 @@ KERNEL void weigh(__global float *d, const int4 size /* h, w, good, 0 */, const 
   }
 }
 
-/* Reference of one picture: the good pictures, each with its weights enlarged bilinearly (half-pixel corners). On a CPU a
- * work-item makes a row and goes through the good pictures one after the other. Global size: (gx, s, 1). */
+/* Reference of one picture: the good pictures, each with its weights enlarged bilinearly (half-pixel corners), a cell being 8
+ * pixels: between the centres of two cells, 8 pixels too, the weight is a straight line. The first and the last segment have
+ * half of that. Global size: (gx over w + 1 segments, s, 1). */
 KERNEL void blend(__global const float *restrict weight, __global const uchar *restrict good, __global float *restrict ref,
                   const int4 size /* h, w, good, s */, const int n) {
   const int row = get_global_id(1), h = size.x, w = size.y, s = size.w;
-  const float sy = clamp((row + 0.5f) * h / s - 0.5f, 0.0f, (float)(h - 1));
+  const float sy = clamp((row + 0.5f) / 8 - 0.5f, 0.0f, (float)(h - 1));
   const int y0 = (int)sy, y1 = min(y0 + 1, h - 1);
   const float fy = sy - y0;
-  __global float *out = ref + ((size_t)n * s + row) * s * 4;
-  for (int i = get_global_id(0); i < s; i += get_global_size(0)) vstore4((float4)(0.0f), i, out);
-  for (int k = 0; k < size.z; k++) {
-    __global const float *top = weight + ((size_t)k * h + y0) * w, *bottom = weight + ((size_t)k * h + y1) * w;
-    __global const uchar *p = good + ((size_t)k * s + row) * s * 4;
-    for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
-      const float sx = clamp((i + 0.5f) * w / s - 0.5f, 0.0f, (float)(w - 1));
-      const int x0 = (int)sx, x1 = min(x0 + 1, w - 1);
-      const float fx = sx - x0;
-      const float v = (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) +
-                      fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
-      vstore4(vload4(i, out) + v * convert_float4(vload4(i, p)) / 255.0f, i, out);
+  const float16 t01 = (float16)(1, 1, 1, 1, 3, 3, 3, 3, 5, 5, 5, 5, 7, 7, 7, 7) / 16.0f, t23 = t01 + 0.5f;
+  for (int i = get_global_id(0); i <= w; i += get_global_size(0)) {
+    const int left = max(i - 1, 0), right = min(i, w - 1), x = 8 * i - 4;
+    float16 first = (float16)(0.0f), last = (float16)(0.0f);
+    for (int k = 0; k < size.z; k++) {
+      __global const float *top = weight + ((size_t)k * h + y0) * w, *bottom = weight + ((size_t)k * h + y1) * w;
+      __global const uchar *p = good + ((size_t)k * s + row) * s * 4;
+      const float a = (1.0f - fy) * top[left] + fy * bottom[left], b = (1.0f - fy) * top[right] + fy * bottom[right];
+      if (i > 0) first += (a + (b - a) * t01) * convert_float16(vload16(0, p + 4 * x));
+      if (i < w) last += (a + (b - a) * t23) * convert_float16(vload16(0, p + 4 * x + 16));
     }
+    __global float *out = ref + ((size_t)n * s + row) * s * 4;
+    if (i > 0) vstore16(first / 255.0f, 0, out + 4 * x);
+    if (i < w) vstore16(last / 255.0f, 0, out + 4 * x + 16);
   }
 }
 

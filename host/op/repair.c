@@ -14,7 +14,7 @@ void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const str
             fm_arg_int4(x->h, x->w, b->reach, 0));
   FM_LAUNCH(d, KERNEL("weigh"), gx, h, 1, fm_arg_buffer(distance), fm_arg_int4(x->h, x->w, b->count, 0),
             fm_arg_float(b->sharpness));
-  FM_LAUNCH(d, KERNEL("blend"), fm_acts_gx(d, b->side), (size_t)b->side, 1, fm_arg_buffer(distance),
+  FM_LAUNCH(d, KERNEL("blend"), fm_acts_gx(d, x->w + 1), (size_t)b->side, 1, fm_arg_buffer(distance),
             fm_arg_buffer(good), fm_arg_buffer(reference), fm_arg_int4(x->h, x->w, b->count, b->side),
             fm_arg_int(n));
 }

@@ -11,8 +11,8 @@
 
 /* The picture's own good neighbours, for parts that lie where the others lie: at every cell of x's grid the
  * good pictures are weighed by how alike their features are there (mean over reach cells around, softmax of
- * -sharpness d_k / mean d), then mixed. n: which picture of x, and of the references. good_features: the same
- * tap of `good`. d, scratch: [good][h][w] floats each. */
+ * -sharpness d_k / mean d), then mixed. A cell is 8 pixels: side = 8 h = 8 w. n: which picture of x, and of
+ * the references. good_features: the same tap of `good`. d, scratch: [good][h][w] floats each. */
 struct fm_blend {
   int side, count, reach;
   float sharpness;

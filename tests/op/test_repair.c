@@ -11,7 +11,7 @@ struct shape {
   int n, side, h, good, reach, c;
 };
 
-static const struct shape table[] = {{1, 8, 1, 1, 0, 1},   {2, 8, 2, 3, 1, 5},   {1, 16, 4, 2, 2, 17},
+static const struct shape table[] = {{1, 8, 1, 1, 0, 1},   {2, 16, 2, 3, 1, 5},  {1, 32, 4, 2, 2, 17},
                                      {2, 24, 3, 7, 2, 40}, {3, 32, 4, 5, 1, 16}, {1, 40, 5, 9, 2, 24}};
 
 struct case_data {
