@@ -76,7 +76,6 @@ static int cells_of(const struct fm_scorer *s, int i) {
 
 static enum fm_status begin_tap(struct fm_scorer *s, int i, const struct fm_flow_shape *shape,
                                 size_t *widest) {
-  struct fm_context *ctx = fm_device_context(s->d);
   struct own *own = s->own;
   struct tap *tap = &own->tap[i];
   size_t count = (size_t)cells_of(s, i), row = (size_t)fm_flow_width(s->d, shape) * sizeof(float);
@@ -84,15 +83,10 @@ static enum fm_status begin_tap(struct fm_scorer *s, int i, const struct fm_flow
   FM_TRY(fm_cflow_flow(s->d, &s->model->learned, i, shape, s->gradient ? FM_FLOW_GRADIENT : FM_FLOW_SCORE,
                        rows, &tap->flow));
   FM_TRY(fm_buffer_make(s->d, count * row, &tap->fibres));
-  FM_TRY(fm_buffer_make(s->d, count * sizeof(int), &tap->place));
+  FM_TRY(fm_buffer_make_order(s->d, count, &tap->place));
   FM_TRY(fm_buffer_make(s->d, count * sizeof(float), &tap->l));
   if (count * row > *widest) *widest = count * row;
-  int *place = fm_alloc(ctx, count, sizeof *place);
-  if (!place) return FM_MEMORY;
-  for (size_t k = 0; k < count; k++) place[k] = (int)k;
-  enum fm_status status = fm_buffer_write(s->d, &tap->place, 0, place, count * sizeof *place);
-  fm_free(ctx, place);
-  return status;
+  return FM_OK;
 }
 
 static enum fm_status begin(struct fm_scorer *s) {

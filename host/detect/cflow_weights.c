@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "detect/taps.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,23 +18,16 @@ static void name_of(int tap, int block, int kind, char name[NAME]) {
 
 enum fm_status fm_cflow_shapes(struct fm_context *ctx, const struct fm_recipe *r,
                                struct fm_flow_shape shape[FM_TAPS]) {
-  const struct fm_backbone *backbone;
-  struct fm_preprocess preprocess;
-  struct fm_graph g;
-  FM_TRY(fm_backbone_find(ctx, r->backbone, &backbone));
-  FM_TRY(fm_recipe_preprocess(ctx, r, &preprocess));
-  FM_TRY(fm_backbone_build(ctx, backbone, fm_preprocess_side(&preprocess), &g));
-  for (int i = 0; i < FM_TAPS; i++) {
-    const struct fm_node *tap = &g.node[g.tap[i]];
-    shape[i] = (struct fm_flow_shape){.channels = tap->c,
-                                      .width = tap->w,
-                                      .height = tap->h,
+  struct fm_acts tap[FM_TAPS];
+  FM_TRY(fm_taps_shapes(ctx, r, tap));
+  for (int i = 0; i < FM_TAPS; i++)
+    shape[i] = (struct fm_flow_shape){.channels = tap[i].c,
+                                      .width = tap[i].w,
+                                      .height = tap[i].h,
                                       .blocks = (int)r->blocks,
                                       .condition = (int)r->condition,
                                       .clamp = (float)r->clamp,
                                       .mixing = strcmp(r->mixing, "orthogonal") == 0};
-  }
-  fm_graph_free(&g);
   return FM_OK;
 }
 

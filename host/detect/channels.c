@@ -4,26 +4,11 @@
 #include "base/embedded.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "detect/taps.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum fm_status fm_channels_taps(struct fm_context *ctx, const struct fm_recipe *recipe,
-                                struct fm_acts tap[FM_TAPS]) {
-  const struct fm_backbone *backbone;
-  struct fm_preprocess p;
-  struct fm_graph g;
-  FM_TRY(fm_backbone_find(ctx, recipe->backbone, &backbone));
-  FM_TRY(fm_recipe_preprocess(ctx, recipe, &p));
-  FM_TRY(fm_backbone_build(ctx, backbone, fm_preprocess_side(&p), &g));
-  for (int i = 0; i < FM_TAPS; i++) {
-    const struct fm_node *n = &g.node[g.tap[i]];
-    tap[i] = (struct fm_acts){.c = n->c, .h = n->h, .w = n->w};
-  }
-  fm_graph_free(&g);
-  return FM_OK;
-}
 
 /* The first of a permutation of all channels; 0: every channel. */
 static enum fm_status draw(struct fm_context *ctx, const struct fm_recipe *r, uint32_t all, bool *chosen) {
@@ -86,7 +71,7 @@ enum fm_status fm_channels_choose(struct fm_context *ctx, const struct fm_recipe
   struct fm_acts tap[FM_TAPS];
   *count = 0;
   *channel = NULL;
-  FM_TRY(fm_channels_taps(ctx, recipe, tap));
+  FM_TRY(fm_taps_shapes(ctx, recipe, tap));
   int all = tap[0].c + tap[1].c + tap[2].c;
   bool *chosen = fm_alloc(ctx, (size_t)all, sizeof *chosen);
   if (!chosen) return FM_MEMORY;

@@ -7,10 +7,6 @@
 #include "net/backbone.h"
 #include "op/acts.h"
 
-/* The taps of the recipe's pictures, shapes only. */
-enum fm_status fm_channels_taps(struct fm_context *ctx, const struct fm_recipe *recipe,
-                                struct fm_acts tap[FM_TAPS]);
-
 /* channel: numbers in the concatenation of the taps, ascending; the caller's (fm_free). FM_USAGE where there
  * is no such list, or it is another network's, or there are fewer channels than asked for. */
 enum fm_status fm_channels_choose(struct fm_context *ctx, const struct fm_recipe *recipe, int *count,

@@ -184,10 +184,10 @@ static enum fm_status finish_one(void *user, size_t i) {
   struct finish *f = user;
   struct fm_refiner *r = f->r;
   size_t pixels = (size_t)r->look.scorer->side * (size_t)r->look.scorer->side, at = i * pixels;
-  float scale = (float)(1 / sqrt(r->refinement->q995));
+  float scale = fm_refinement_scale(r->refinement);
   const float *usual = r->refinement->usual;
   for (size_t k = at; k < at + pixels; k++)
-    f->maps[k] = r->look.soft[k] * scale * (1 + (r->look.blur[k] + r->blur_s[k]) / (2 * usual[k - at]));
+    f->maps[k] = fm_sharpened(r->look.soft[k] * scale, r->look.blur[k], r->blur_s[k], usual[k - at]);
   for (size_t k = at; k < at + pixels && f->repaired; k++)
     for (size_t c = 0; c < 3; c++) {
       float y = (float)f->rgb[3 * k + c], v = y + r->up[k] * (255 * r->reference[4 * k + c] - y);

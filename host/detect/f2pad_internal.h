@@ -6,6 +6,18 @@
 #include "detect/f2pad.h"
 #include "detect/mask.h"
 
+#include <math.h>
+
+/* f = b (1 + (blur |Y - R| + blur |Y - N|) / (2 rho)), docs/math/f2pad.md; b is up(sqrt e), smoothed, times
+ * this. */
+static inline float fm_refinement_scale(const struct fm_refinement *m) {
+  return (float)(1 / sqrt(m->q995));
+}
+
+static inline float fm_sharpened(float b, float r, float s, float rho) {
+  return b * (1 + (r + s) / (2 * rho));
+}
+
 struct fm_look {
   struct fm_device *d;
   struct fm_scorer *scorer;

@@ -51,7 +51,7 @@ static enum fm_status begin_fit(struct fit *f) {
     return fm_error(ctx, FM_USAGE,
                     "PaDiM learns a covariance and needs two good pictures at least; '%s' has %zu",
                     f->t->category, f->t->count);
-  FM_TRY(fm_channels_taps(ctx, recipe, tap));
+  FM_TRY(fm_taps_shapes(ctx, recipe, tap));
   enum fm_status status = fm_channels_choose(ctx, recipe, &count, &channel);
   size_t pictures = fm_gauss_by_rows(f->t->count, (size_t)count) ? f->t->count : 0;
   if (status == FM_OK)
@@ -157,7 +157,7 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
   const struct fm_weight *channels = fm_weights_find(w, "channels"), *mean = fm_weights_find(w, "mean"),
                          *factor = fm_weights_find(w, "factor"), *rows = fm_weights_find(w, "rows");
   struct fm_acts tap[FM_TAPS];
-  FM_TRY(fm_channels_taps(m->ctx, &m->recipe, tap));
+  FM_TRY(fm_taps_shapes(m->ctx, &m->recipe, tap));
   if (!channels || channels->dims != 1 ||
       !ascend(w->value + channels->offset, channels->count, tap[0].c + tap[1].c + tap[2].c))
     return refuse(m, path, "channels");

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "detect/methods.h"
+#include "detect/taps.h"
 #include "op/neighbour.h"
 
 #include <math.h>
@@ -47,8 +48,7 @@ static bool all_below(const struct fm_model *m, const struct fm_weight *w, size_
 static enum fm_status accept(const struct fm_model *m, const char *path) {
   const struct fm_weight *bank = tensor(m, "bank", 2), *picture = tensor(m, "picture", 1),
                          *cell = tensor(m, "cell", 1);
-  struct fm_preprocess preprocess;
-  struct fm_graph g;
+  struct fm_acts tap[FM_TAPS];
   if (m->learned.count != 3 || !bank || !picture || !cell || picture->count != bank->shape[0] ||
       cell->count != bank->shape[0])
     return fm_error(
@@ -56,13 +56,11 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
         "'%s' is damaged: PatchCore's tensors patchcore.bank, .picture and .cell are missing or do not fit "
         "together; train it again",
         path);
-  FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
-  FM_TRY(fm_backbone_build(m->ctx, m->backbone, fm_preprocess_side(&preprocess), &g));
-  const struct fm_node *one = &g.node[g.tap[FM_PATCHCORE_TAP]], *two = &g.node[g.tap[FM_PATCHCORE_TAP + 1]];
+  FM_TRY(fm_taps_shapes(m->ctx, &m->recipe, tap));
+  const struct fm_acts *one = &tap[FM_PATCHCORE_TAP], *two = &tap[FM_PATCHCORE_TAP + 1];
   size_t want = (size_t)fm_patch_dimensions(fm_patchcore_official(&m->recipe), (int)m->recipe.dimensions,
                                             one->c, two->c),
          cells = (size_t)one->h * (size_t)one->w;
-  fm_graph_free(&g);
   if (bank->shape[1] != want || bank->shape[0] > INT32_MAX)
     return fm_error(
         m->ctx, FM_FORMAT,

@@ -168,7 +168,7 @@ static enum fm_status measure(struct run *r, const struct seen *s, struct fm_ref
 
 /* The map where all of the distance to the reference counts as a flaw, |Y - N| = |Y - R|. */
 static float sharpened(const struct fm_refinement *m, float soft, float blur, size_t pixel) {
-  return soft * (float)(1 / sqrt(m->q995)) * (1 + blur / m->usual[pixel]);
+  return fm_sharpened(soft * fm_refinement_scale(m), blur, blur, m->usual[pixel]);
 }
 
 /* ---- which reference ---- */

@@ -85,3 +85,19 @@ enum fm_status fm_taps_bytes(struct fm_device *d, const struct fm_train *t, size
   fm_device_rehearse(d, false);
   return status;
 }
+
+enum fm_status fm_taps_shapes(struct fm_context *ctx, const struct fm_recipe *recipe,
+                              struct fm_acts tap[FM_TAPS]) {
+  const struct fm_backbone *backbone;
+  struct fm_preprocess p;
+  struct fm_graph g;
+  FM_TRY(fm_backbone_find(ctx, recipe->backbone, &backbone));
+  FM_TRY(fm_recipe_preprocess(ctx, recipe, &p));
+  FM_TRY(fm_backbone_build(ctx, backbone, fm_preprocess_side(&p), &g));
+  for (int i = 0; i < FM_TAPS; i++) {
+    const struct fm_node *n = &g.node[g.tap[i]];
+    tap[i] = (struct fm_acts){.c = n->c, .h = n->h, .w = n->w};
+  }
+  fm_graph_free(&g);
+  return FM_OK;
+}

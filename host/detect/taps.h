@@ -14,6 +14,10 @@ enum fm_status fm_taps_run(struct fm_device *d, const struct fm_train *t, const 
 /* Pictures at a time. */
 int fm_taps_batch(const struct fm_train *t);
 
+/* The taps of the recipe's pictures, shapes only. */
+enum fm_status fm_taps_shapes(struct fm_context *ctx, const struct fm_recipe *recipe,
+                              struct fm_acts tap[FM_TAPS]);
+
 /* Device bytes that a run takes. */
 enum fm_status fm_taps_bytes(struct fm_device *d, const struct fm_train *t, size_t *bytes);
 

@@ -1,6 +1,7 @@
 #include "device/memory.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "device/internal.h"
 
 #include <math.h>
@@ -138,4 +139,17 @@ enum fm_status fm_buffer_copy(struct fm_device *d, const struct fm_buffer *from,
   cl_int code =
       d->cl.clEnqueueCopyBuffer(d->queue, from->mem, to->mem, from_offset, to_offset, size, 0, NULL, NULL);
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueCopyBuffer", code, NULL);
+}
+
+enum fm_status fm_buffer_make_order(struct fm_device *d, size_t count, struct fm_buffer *buffer) {
+  struct fm_context *ctx = fm_device_context(d);
+  *buffer = (struct fm_buffer){0};
+  int *order = fm_alloc(ctx, count, sizeof *order);
+  if (!order) return FM_MEMORY;
+  for (size_t i = 0; i < count; i++) order[i] = (int)i;
+  enum fm_status status = fm_buffer_make(d, count * sizeof *order, buffer);
+  if (status == FM_OK) status = fm_buffer_write(d, buffer, 0, order, count * sizeof *order);
+  if (status != FM_OK) fm_buffer_free(d, buffer);
+  fm_free(ctx, order);
+  return status;
 }

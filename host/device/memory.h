@@ -13,6 +13,9 @@ struct fm_buffer {
 /* A new buffer, empty after a failure; zeroed, or in test mode (FLAWMAP_POISON=1) filled with NaN. */
 enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffer *buffer);
 
+/* The same with the ints 0, 1, 2 .. count - 1. */
+enum fm_status fm_buffer_make_order(struct fm_device *d, size_t count, struct fm_buffer *buffer);
+
 /* A part of a buffer as a buffer of its own; offset a multiple of the device's base alignment. Freed before
  * its parent. */
 enum fm_status fm_buffer_view(struct fm_device *d, const struct fm_buffer *parent, size_t offset,

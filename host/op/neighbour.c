@@ -96,16 +96,6 @@ static int tiles_at_once(const struct fm_device *d, const struct fm_bank *b) {
   return most < 1 ? 1 : most < tiles ? most : tiles;
 }
 
-static enum fm_status count_up(struct fm_device *d, int n, struct fm_buffer *all) {
-  int *list = fm_alloc(fm_device_context(d), (size_t)n, sizeof *list);
-  if (!list) return FM_MEMORY;
-  for (int i = 0; i < n; i++) list[i] = i;
-  enum fm_status status = fm_buffer_make(d, (size_t)n * sizeof *list, all);
-  if (status == FM_OK) status = fm_buffer_write(d, all, 0, list, (size_t)n * sizeof *list);
-  fm_free(fm_device_context(d), list);
-  return status;
-}
-
 enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, int n, int k,
                               struct fm_search *s) {
   int tiles = tiles_of(bank), slice = n < SLICE ? n : SLICE;
@@ -128,7 +118,7 @@ enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, i
   if (status == FM_OK) status = fm_buffer_make(d, found * sizeof(int), &s->index);
   if (status == FM_OK) status = fm_buffer_make(d, found * sizeof(float), &s->distance);
   if (status == FM_OK) status = fm_buffer_make(d, (size_t)n * sizeof(int), &s->some);
-  if (status == FM_OK) status = count_up(d, n, &s->all);
+  if (status == FM_OK) status = fm_buffer_make_order(d, (size_t)n, &s->all);
   if (status != FM_OK) fm_search_free(d, s);
   return status;
 }

@@ -183,6 +183,18 @@ static void by_rows(void **state) {
   learns(*state, 100, LEARNED);
 }
 
+/* What a fit is given; the expert is made here. */
+static struct fm_train train_of(struct fm_context *ctx, const struct tiny *t, struct fm_expert *expert) {
+  const struct fm_backbone *backbone;
+  ASSERT_OK(ctx, fm_backbone_find(ctx, t->fit.recipe.backbone, &backbone));
+  ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, expert));
+  return (struct fm_train){.recipe = t->fit.recipe,
+                           .category = "gear",
+                           .samples = t->category.train,
+                           .count = t->category.train_count,
+                           .expert = expert};
+}
+
 /* What is said before is taken, and not much less. */
 static void memory(void **state) {
   struct fm_context *ctx = *state;
@@ -193,14 +205,7 @@ static void memory(void **state) {
     size_t bytes;
     open_tiny(ctx, &t, channels);
     const struct fm_method *method = fm_method_of(&t.fit.recipe);
-    const struct fm_backbone *backbone;
-    ASSERT_OK(ctx, fm_backbone_find(ctx, t.fit.recipe.backbone, &backbone));
-    ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, &expert));
-    struct fm_train train = {.recipe = t.fit.recipe,
-                             .category = "gear",
-                             .samples = t.category.train,
-                             .count = t.category.train_count,
-                             .expert = &expert};
+    struct fm_train train = train_of(ctx, &t, &expert);
     ASSERT_OK(ctx, method->memory(t.d, &train, &bytes));
     assert_int_equal(fm_device_live(t.d).bytes, 0);
     ASSERT_OK(ctx, method->fit(t.d, &train, &learned));
@@ -304,15 +309,8 @@ static void no_factor(void **state) {
   struct tiny t;
   struct fm_expert expert;
   struct fm_weights learned;
-  const struct fm_backbone *backbone;
   open_tiny(ctx, &t, 7);
-  ASSERT_OK(ctx, fm_backbone_find(ctx, t.fit.recipe.backbone, &backbone));
-  ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, &expert));
-  struct fm_train train = {.recipe = t.fit.recipe,
-                           .category = "gear",
-                           .samples = t.category.train,
-                           .count = t.category.train_count,
-                           .expert = &expert};
+  struct fm_train train = train_of(ctx, &t, &expert);
   for (size_t i = 0; i < expert.weights.total; i++) expert.weights.value[i] *= 1e20f;
   assert_int_equal(fm_method_of(&train.recipe)->fit(t.d, &train, &learned), FM_NUMERIC);
   assert_non_null(strstr(ctx->message, "--regulariser"));
