@@ -2,9 +2,10 @@
 #include "flawmap.h"
 
 #include "base/memory.h"
-#include "detect/score_set.h"
 #include "file/image.h"
+#include "method/scorer.h"
 #include "op/selftest.h"
+#include "task/score_set.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "detect/bench.h"
+#include "check/bench.h"
 #include "device/device.h"
 #include "file/json.h"
 #include "op/peak.h"

@@ -4,7 +4,7 @@
 #include "app/trusted.h"
 
 #include "base/memory.h"
-#include "detect/score_set.h"
+#include "task/score_set.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* flawmap convert: weights of other programs, without executing anything in them. */
 #include "app/commands.h"
 
-#include "detect/model.h"
 #include "file/pth.h"
+#include "model/model.h"
 
 #include <stdio.h>
 #include <string.h>

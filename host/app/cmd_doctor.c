@@ -5,11 +5,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "detect/golden.h"
-#include "detect/model.h"
-#include "detect/pretrained.h"
+#include "check/golden.h"
 #include "device/load.h"
 #include "device/program.h"
+#include "model/model.h"
+#include "model/pretrained.h"
 
 #include <stdarg.h>
 #include <stdio.h>

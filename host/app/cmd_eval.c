@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "detect/real.h"
+#include "model/real.h"
 #include "report/table.h"
 
 #include <math.h>

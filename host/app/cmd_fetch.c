@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "detect/model.h"
-#include "detect/pretrained.h"
+#include "model/model.h"
+#include "model/pretrained.h"
 
 #include <stdio.h>
 #include <string.h>

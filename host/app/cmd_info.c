@@ -4,8 +4,8 @@
 #include "app/evaluate.h"
 
 #include "base/memory.h"
-#include "detect/checkpoint.h"
 #include "file/json.h"
+#include "model/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>

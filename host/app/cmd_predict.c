@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "detect/f2pad.h"
 #include "file/json.h"
 #include "file/tiff.h"
+#include "refine/f2pad.h"
 #include "report/overlay.h"
 
 #include <math.h>
@@ -44,7 +44,7 @@ struct run {
   struct fm_preprocess preprocess;
   struct fm_heat heat;
   struct fm_scorer *scorer;
-  struct fm_refiner *refiner; /* instead of the scorer */
+  struct fm_f2pad *refiner; /* instead of the scorer */
   int batch;
   unsigned char *rgb, *repaired;
   float *maps, *base, *scores;
@@ -237,7 +237,7 @@ static enum fm_status score_batch(struct run *r) {
   int side = fm_preprocess_side(&r->preprocess);
   size_t pixels = (size_t)side * (size_t)side;
   if (r->refiner)
-    FM_TRY(fm_refiner_run(r->refiner, (int)r->in_work, r->rgb, r->maps, r->scores, r->base, r->repaired));
+    FM_TRY(fm_f2pad_run(r->refiner, (int)r->in_work, r->rgb, r->maps, r->scores, r->base, r->repaired));
   else
     FM_TRY(fm_scorer_run(r->scorer, (int)r->in_work, r->rgb, r->maps, r->scores));
   for (size_t i = 0; i < r->in_work; i++) {
@@ -308,7 +308,7 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
     r->base = fm_alloc(r->ctx, (size_t)r->batch * side * side, sizeof *r->base);
     r->repaired = fm_alloc(r->ctx, (size_t)r->batch * side * side, 3);
     if (!r->base || !r->repaired) return FM_MEMORY;
-    FM_TRY(fm_refiner_make(d, &r->model, r->batch, &r->refiner));
+    FM_TRY(fm_f2pad_make(d, &r->model, r->batch, &r->refiner));
   } else {
     FM_TRY(fm_scorer_make(d, &r->model, r->batch, false, &r->scorer));
   }
@@ -325,7 +325,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
   fm_scorer_free(r.scorer);
-  fm_refiner_free(r.refiner);
+  fm_f2pad_free(r.refiner);
   fm_model_free(&r.model);
   for (size_t i = 0; i < r.count; i++) {
     fm_free(ctx, r.item[i].path);

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "detect/fit.h"
-#include "detect/real.h"
+#include "model/real.h"
+#include "task/fit.h"
 
 #include <stdio.h>
 #include <string.h>

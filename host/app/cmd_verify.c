@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "detect/golden.h"
+#include "check/golden.h"
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "detect/f2pad.h"
-#include "detect/real.h"
+#include "model/real.h"
+#include "refine/f2pad.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -3,8 +3,8 @@
 #ifndef FM_APP_EVALUATE_H
 #define FM_APP_EVALUATE_H
 
-#include "detect/score_set.h"
 #include "report/report.h"
+#include "task/score_set.h"
 
 /* At the pixel threshold that the model has from good pictures: overlap of what is flagged with what is
  * flawed, over all pictures; the share of the good pictures' pixels that is flagged. */

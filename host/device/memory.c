@@ -153,3 +153,18 @@ enum fm_status fm_buffer_make_order(struct fm_device *d, size_t count, struct fm
   fm_free(ctx, order);
   return status;
 }
+
+enum fm_status fm_memory_check(struct fm_device *d, const char *what, size_t bytes, const char *advice) {
+  struct fm_context *ctx = fm_device_context(d);
+  const struct fm_facts *f = fm_device_facts(d);
+  size_t available = fm_memory_available();
+  double mib = (double)bytes / 0x1p20;
+  fm_note(ctx, "memory: %.0f MiB to %s", mib, what);
+  if (bytes > f->global_memory)
+    return fm_error(ctx, FM_MEMORY, "%.0f MiB are needed to %s, and '%s' has %.0f MiB; %s", mib, what,
+                    f->name, (double)f->global_memory / 0x1p20, advice);
+  if (f->unified_memory && available && bytes > available)
+    return fm_error(ctx, FM_MEMORY, "%.0f MiB are needed to %s, and this computer has %.0f MiB left; %s", mib,
+                    what, (double)available / 0x1p20, advice);
+  return FM_OK;
+}

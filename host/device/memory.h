@@ -32,4 +32,7 @@ enum fm_status fm_buffer_fill(struct fm_device *d, const struct fm_buffer *buffe
 enum fm_status fm_buffer_copy(struct fm_device *d, const struct fm_buffer *from, size_t from_offset,
                               const struct fm_buffer *to, size_t to_offset, size_t size);
 
+/* Refuses in numbers, before anything is taken, what the device or the computer has no room for. */
+enum fm_status fm_memory_check(struct fm_device *d, const char *what, size_t bytes, const char *advice);
+
 #endif

@@ -1,0 +1,156 @@
+#include "method/cdo.h"
+
+#include "base/memory.h"
+#include "op/simple.h"
+
+#include <math.h>
+#include <string.h>
+
+struct fm_cdo_trainer {
+  struct fm_device *d;
+  struct fm_cdo_options o;
+  struct fm_net *expert, *apprentice;
+  struct fm_buffer rgb, mask, moments[2], norm_parts;
+  struct fm_buffer result[FM_TAPS];
+  struct fm_loss_scratch loss;
+  struct fm_unit_pair unit[FM_TAPS]; /* empty where once is enough */
+  int n;
+};
+
+/* On the grid itself there is no resize between the two normalisations, and the second changes nothing. */
+static bool twice(const struct fm_cdo_trainer *t, int tap) {
+  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0), *a = fm_net_tap(t->apprentice, tap);
+  return t->o.twice && (a->h != grid->h || a->w != grid->w);
+}
+
+static enum fm_status make_loss(struct fm_cdo_trainer *t) {
+  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
+  FM_TRY(fm_loss_scratch_make(t->d, t->o.batch, grid->h, grid->w, &t->loss));
+  for (int i = 0; i < FM_TAPS; i++) {
+    FM_TRY(fm_buffer_make(t->d, 4 * sizeof(float), &t->result[i]));
+    if (twice(t, i)) FM_TRY(fm_unit_pair_make(t->d, fm_net_tap(t->apprentice, i), &t->unit[i]));
+  }
+  return FM_OK;
+}
+
+enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_options *o,
+                                   const struct fm_weights *expert, const struct fm_weights *apprentice,
+                                   struct fm_cdo_trainer **trainer) {
+  *trainer = NULL;
+  struct fm_cdo_trainer *t = fm_alloc(fm_device_context(d), 1, sizeof *t);
+  if (!t) return FM_MEMORY;
+  t->d = d;
+  t->o = *o;
+  t->n = o->batch;
+  size_t pixels = (size_t)o->batch * (size_t)o->size * (size_t)o->size;
+  enum fm_status status = fm_net_make(d, o->backbone, FM_NET_INFER, o->batch, o->size, expert, &t->expert);
+  if (status == FM_OK)
+    status = fm_net_make(d, o->backbone, FM_NET_TRAIN, o->batch, o->size, apprentice, &t->apprentice);
+  if (status == FM_OK) status = make_loss(t);
+  if (status == FM_OK) status = fm_buffer_make(d, pixels * 3 + 16, &t->rgb);
+  if (status == FM_OK) status = fm_buffer_make(d, pixels, &t->mask);
+  size_t count = status == FM_OK ? fm_net_vectors(t->apprentice)->count : 0;
+  for (int i = 0; i < 2 && status == FM_OK; i++) {
+    status = fm_buffer_make(d, count * sizeof(float), &t->moments[i]);
+    if (status == FM_OK) status = fm_buffer_fill(d, &t->moments[i], 0);
+  }
+  if (status == FM_OK) status = fm_buffer_make(d, fm_norm2_bytes(d, count), &t->norm_parts);
+  if (status != FM_OK) {
+    fm_cdo_trainer_free(t);
+    return status;
+  }
+  *trainer = t;
+  return FM_OK;
+}
+
+void fm_cdo_trainer_free(struct fm_cdo_trainer *t) {
+  if (!t) return;
+  struct fm_device *d = t->d;
+  fm_net_free(t->expert);
+  fm_net_free(t->apprentice);
+  fm_loss_scratch_free(d, &t->loss);
+  for (int i = 0; i < FM_TAPS; i++) fm_unit_pair_free(d, &t->unit[i]);
+  struct fm_buffer *const own[] = {&t->rgb,        &t->mask,      &t->moments[0], &t->moments[1],
+                                   &t->norm_parts, &t->result[0], &t->result[1],  &t->result[2]};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
+  fm_free(fm_device_context(d), t);
+}
+
+static void set_batch(struct fm_cdo_trainer *t, int n) {
+  t->n = n;
+  fm_net_set_batch(t->expert, n);
+  fm_net_set_batch(t->apprentice, n);
+}
+
+enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsigned char *rgb,
+                                   const unsigned char *mask) {
+  size_t pixels = (size_t)n * (size_t)t->o.size * (size_t)t->o.size;
+  set_batch(t, n);
+  FM_TRY(fm_buffer_write(t->d, &t->rgb, 0, rgb, pixels * 3));
+  FM_TRY(fm_buffer_write(t->d, &t->mask, 0, mask, pixels));
+  fm_picture(t->d, &t->rgb, fm_net_input(t->expert));
+  fm_picture(t->d, &t->rgb, fm_net_input(t->apprentice));
+  return fm_device_status(t->d);
+}
+
+static void tap_loss(struct fm_cdo_trainer *t, int i) {
+  const struct fm_acts *grid = fm_net_tap(t->apprentice, 0), *expert = fm_net_tap(t->expert, i),
+                       *apprentice = fm_net_tap(t->apprentice, i),
+                       *gradient = fm_net_tap_gradient(t->apprentice, i);
+  struct fm_loss_options o = {t->o.gamma, t->o.overlap};
+  int size = t->o.size;
+  if (twice(t, i))
+    fm_loss_tap_twice(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, size, size, &t->loss,
+                      &t->unit[i], &t->result[i], gradient);
+  else
+    fm_loss_tap(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, size, size, &t->loss, &t->result[i],
+                gradient);
+}
+
+enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_loss *loss, double *norm) {
+  struct fm_device *d = t->d;
+  fm_net_forward(t->expert);
+  fm_net_forward(t->apprentice);
+  for (int i = 0; i < FM_TAPS; i++) tap_loss(t, i);
+  fm_net_backward(t->apprentice);
+  loss->total = 0;
+  for (int i = 0; i < FM_TAPS; i++) {
+    float r[4];
+    FM_TRY(fm_buffer_read(d, &t->result[i], 0, r, sizeof r));
+    loss->part[i][0] = r[0];
+    loss->part[i][1] = r[2];
+    loss->part[i][2] = r[3];
+    loss->total += r[0];
+  }
+  const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
+  FM_TRY(fm_norm2(d, v->count, &v->gradient, &t->norm_parts, norm));
+  if (!isfinite(loss->total) || !isfinite(*norm))
+    return fm_error(fm_device_context(d), FM_NUMERIC,
+                    "the training left the range of numbers: loss %g, gradient norm %g; use a "
+                    "smaller learning rate (--lr) and go on from the last checkpoint",
+                    (double)loss->total, *norm);
+  return FM_OK;
+}
+
+void fm_cdo_trainer_update(struct fm_cdo_trainer *t, long step, double lr, float factor) {
+  const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
+  struct fm_adam adam = t->o.adam;
+  adam.lr = lr;
+  fm_adam_step(t->d, &adam, step, factor, v->count, &v->weights, &v->gradient, &t->moments[0],
+               &t->moments[1]);
+}
+
+void fm_cdo_trainer_measure(struct fm_cdo_trainer *t, float momentum) {
+  fm_net_set_momentum(t->apprentice, momentum);
+  fm_net_forward(t->apprentice);
+}
+
+struct fm_net *fm_cdo_trainer_apprentice(struct fm_cdo_trainer *t) {
+  return t->apprentice;
+}
+struct fm_net *fm_cdo_trainer_expert(struct fm_cdo_trainer *t) {
+  return t->expert;
+}
+const struct fm_buffer *fm_cdo_trainer_moments(const struct fm_cdo_trainer *t) {
+  return t->moments;
+}

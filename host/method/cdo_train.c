@@ -1,0 +1,213 @@
+#include "method/cdo_train.h"
+
+#include "base/memory.h"
+#include "method/cdo.h"
+#include "method/session.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+  struct fm_device *d;
+  struct fm_context *ctx;
+  const struct fm_train *t;
+  struct fm_cdo_trainer *trainer;
+  struct fm_loader *loader;
+  struct fm_training session;
+};
+
+/* ---- state: device to checkpoint and back ---- */
+
+static enum fm_status move_moments(struct run *r, bool to_device) {
+  struct fm_net *net = fm_cdo_trainer_apprentice(r->trainer);
+  const struct fm_buffer *moments = fm_cdo_trainer_moments(r->trainer);
+  size_t count = fm_net_vectors(net)->count, bytes = count * sizeof(float);
+  float *packed = fm_alloc(r->ctx, count, sizeof *packed);
+  if (!packed) return FM_MEMORY;
+  enum fm_status status = FM_OK;
+  for (int i = 0; i < 2 && status == FM_OK; i++) {
+    if (to_device) {
+      memset(packed, 0, bytes);
+      fm_net_pack(net, &r->session.state.moment[i], packed);
+      status = fm_buffer_write(r->d, &moments[i], 0, packed, bytes);
+    } else {
+      status = fm_buffer_read(r->d, &moments[i], 0, packed, bytes);
+      if (status == FM_OK) fm_net_unpack(net, packed, &r->session.state.moment[i]);
+    }
+  }
+  fm_free(r->ctx, packed);
+  return status;
+}
+
+static enum fm_status gather(void *user) {
+  struct run *r = user;
+  FM_TRY(fm_net_read_weights(fm_cdo_trainer_apprentice(r->trainer), &r->session.state.weights));
+  return move_moments(r, false);
+}
+
+static enum fm_status begin_state(struct run *r) {
+  const struct fm_train *t = r->t;
+  const struct fm_backbone *backbone;
+  FM_TRY(fm_training_open(r->ctx, t, &r->session));
+  r->session.gather = gather;
+  r->session.user = r;
+  FM_TRY(fm_backbone_find(r->ctx, t->recipe.backbone, &backbone));
+  fm_weights_init(&r->session.state.weights, backbone->init, (uint64_t)t->recipe.seed);
+  fm_training_weights(&r->session);
+  return FM_OK;
+}
+
+/* What training takes is known before anything is taken: one line, and a refusal in numbers. */
+static enum fm_status plan_memory(struct run *r, const struct fm_cdo_options *o) {
+  size_t before = fm_device_live(r->d).bytes;
+  fm_device_rehearse(r->d, true);
+  enum fm_status status =
+      fm_cdo_trainer_make(r->d, o, &r->t->expert->weights, &r->session.state.weights, &r->trainer);
+  size_t bytes = fm_device_live(r->d).bytes - before;
+  fm_cdo_trainer_free(r->trainer);
+  r->trainer = NULL;
+  fm_device_rehearse(r->d, false);
+  FM_TRY(status);
+  char what[120];
+  snprintf(what, sizeof what, "train %s with batches of %d at %d x %d", o->backbone->name, o->batch, o->size,
+           o->size);
+  return fm_memory_check(r->d, what, bytes, "use a smaller --batch or --size");
+}
+
+static enum fm_status begin_trainer(struct run *r) {
+  const struct fm_recipe *recipe = &r->t->recipe;
+  size_t batch = (size_t)recipe->batch;
+  struct fm_preprocess preprocess;
+  FM_TRY(fm_recipe_preprocess(r->ctx, recipe, &preprocess));
+  struct fm_cdo_options o = {.batch = (int)(batch < r->t->count ? batch : r->t->count),
+                             .size = fm_preprocess_side(&preprocess),
+                             .gamma = (float)recipe->gamma,
+                             .overlap = recipe->oom,
+                             .twice = fm_recipe_2025(recipe),
+                             .adam = fm_recipe_adam(recipe)};
+  FM_TRY(fm_backbone_find(r->ctx, recipe->backbone, &o.backbone));
+  FM_TRY(plan_memory(r, &o));
+  FM_TRY(fm_cdo_trainer_make(r->d, &o, &r->t->expert->weights, &r->session.state.weights, &r->trainer));
+  fm_net_set_momentum(fm_cdo_trainer_apprentice(r->trainer), (float)recipe->momentum);
+  return r->t->resume ? move_moments(r, true) : FM_OK;
+}
+
+static enum fm_status loader_options(const struct run *r, struct fm_loader_options *o) {
+  const struct fm_train *t = r->t;
+  *o = (struct fm_loader_options){.samples = t->samples,
+                                  .count = t->count,
+                                  .batch = (int)t->recipe.batch,
+                                  .shuffle = true,
+                                  .masks = true,
+                                  .synthetic = fm_recipe_synthetic(&t->recipe, t->category),
+                                  .seed = (uint64_t)t->recipe.seed,
+                                  .first_epoch = (int)r->session.state.epoch,
+                                  .epochs = (int)t->recipe.epochs,
+                                  .first_batch = (size_t)r->session.state.batch};
+  return fm_recipe_preprocess(r->ctx, &t->recipe, &o->preprocess);
+}
+
+/* ---- the loop ---- */
+
+static double learning_rate(const struct fm_recipe *recipe, long epoch) {
+  double lr = recipe->lr;
+  for (long i = 0; i < epoch; i++) lr *= recipe->lr_decay;
+  return recipe->lr_drop && epoch >= recipe->lr_drop ? lr / 10 : lr;
+}
+
+/* What the gradient is multiplied by, so that its norm is clip at most (as PyTorch does it). */
+static float clipped(const struct fm_recipe *recipe, double norm) {
+  return recipe->clip > 0 && norm > recipe->clip ? (float)(recipe->clip / (norm + 1e-6)) : 1;
+}
+
+/* Unit vectors are at most 2 apart, so a tap's term is at most 4 times the batch. (What is not finite was
+ * seen before.) */
+static enum fm_status check_loss(struct run *r, const struct fm_cdo_loss *loss) {
+  double most = 4.01 * FM_TAPS * (double)r->t->recipe.batch;
+  if (fabs((double)loss->total) <= most) return FM_OK;
+  return fm_error(r->ctx, FM_NUMERIC,
+                  "the loss is %g, but cannot be more than %g: the device computes wrong ('flawmap verify' "
+                  "tells); the last checkpoint is good",
+                  (double)loss->total, most);
+}
+
+static enum fm_status step(struct run *r, const struct fm_batch *batch) {
+  struct fm_training *s = &r->session;
+  struct fm_cdo_loss loss;
+  double norm;
+  FM_TRY(fm_cdo_trainer_load(r->trainer, (int)batch->count, batch->rgb, batch->mask));
+  FM_TRY(fm_cdo_trainer_gradient(r->trainer, &loss, &norm));
+  FM_TRY(check_loss(r, &loss));
+  s->lr = learning_rate(&r->t->recipe, s->state.epoch);
+  fm_cdo_trainer_update(r->trainer, ++s->state.step, s->lr, clipped(&r->t->recipe, norm));
+  double sums[FM_LOSS_SUMS] = {(double)loss.total};
+  for (int i = 0; i < FM_TAPS; i++) sums[i + 1] = (double)loss.part[i][0];
+  fm_training_batch(s, sums);
+  return FM_OK;
+}
+
+static enum fm_status run_epochs(struct run *r) {
+  for (;;) {
+    struct fm_batch batch;
+    FM_TRY(fm_loader_next(r->loader, &batch));
+    if (!batch.count) return FM_OK;
+    FM_TRY(step(r, &batch));
+    if (batch.last) FM_TRY(fm_training_epoch(&r->session));
+    if (r->ctx->stop) return fm_training_stopped(&r->session);
+  }
+}
+
+/* The running statistics as the mean over one more epoch's full batches, with their synthetic anomalies; the
+ * weights stay. They lag behind moving weights otherwise. */
+static enum fm_status reestimate(struct run *r) {
+  struct fm_loader_options o;
+  struct fm_loader *loader;
+  FM_TRY(loader_options(r, &o));
+  o.first_epoch = o.epochs;
+  o.epochs++;
+  o.first_batch = 0;
+  FM_TRY(fm_loader_open(r->ctx, &o, &loader));
+  enum fm_status status = FM_OK;
+  for (int k = 1; status == FM_OK; k++) {
+    struct fm_batch batch;
+    status = fm_loader_next(loader, &batch);
+    if (status != FM_OK || !batch.count || (k > 1 && batch.count < (size_t)o.batch)) break;
+    status = fm_cdo_trainer_load(r->trainer, (int)batch.count, batch.rgb, batch.mask);
+    if (status == FM_OK) fm_cdo_trainer_measure(r->trainer, 1.0f / (float)k);
+    if (status == FM_OK) status = fm_device_finish(r->d);
+    if (status == FM_OK && r->ctx->stop) status = fm_training_stopped(&r->session);
+  }
+  fm_loader_close(loader);
+  return status;
+}
+
+static enum fm_status train(struct run *r) {
+  struct fm_loader_options o;
+  const struct fm_recipe *recipe = &r->t->recipe;
+  FM_TRY(loader_options(r, &o));
+  FM_TRY(begin_trainer(r));
+  if (r->session.state.epoch < recipe->epochs) {
+    FM_TRY(fm_loader_open(r->ctx, &o, &r->loader));
+    fm_training_begin(&r->session, (long)fm_loader_batches(r->loader));
+    enum fm_status status = run_epochs(r);
+    fm_progress_end(&r->session.progress);
+    FM_TRY(status);
+  }
+  if (recipe->reestimate) FM_TRY(reestimate(r));
+  return fm_net_read_weights(fm_cdo_trainer_apprentice(r->trainer), &r->session.state.weights);
+}
+
+enum fm_status fm_train_run(struct fm_device *d, const struct fm_train *t, struct fm_weights *weights) {
+  struct run r = {.d = d, .ctx = fm_device_context(d), .t = t};
+  enum fm_status status = begin_state(&r);
+  if (status == FM_OK) status = train(&r);
+  fm_loader_close(r.loader);
+  fm_cdo_trainer_free(r.trainer);
+  if (status == FM_OK) {
+    *weights = r.session.state.weights;
+    r.session.state.weights = (struct fm_weights){0};
+  }
+  fm_training_close(&r.session);
+  return status;
+}

@@ -1,0 +1,229 @@
+/* PaDiM (Defard, Setkov, Loesch, Audigier, ICPR workshops 2021): a Gaussian of features at every cell; the
+ * score is the Mahalanobis distance. docs/math/padim.md.
+ *
+ * A model has padim.channels [d] (ascending), padim.mean [d][h][w] and padim.factor [triangle][h][w]; where
+ * it is by rows (op/mahalanobis.h) also padim.rows [pictures][d][h][w]. */
+#define _POSIX_C_SOURCE 200809L
+#include "method/channels.h"
+#include "method/methods.h"
+#include "method/taps.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "op/mahalanobis.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void defaults(struct fm_recipe *r) {
+  snprintf(r->resize, sizeof r->resize, "pil");
+  r->channels = 100;
+  r->regulariser = 0.01;
+  r->refine = true;
+}
+
+static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
+  int count, *channel;
+  enum fm_status status = fm_channels_choose(ctx, r, &count, &channel);
+  fm_free(ctx, channel);
+  return status;
+}
+
+/* ---- learning ---- */
+
+static void taps_of(const struct fm_net *net, const struct fm_acts *tap[FM_TAPS]) {
+  for (int t = 0; t < FM_TAPS; t++) tap[t] = fm_net_tap(net, t);
+}
+
+struct fit {
+  struct fm_device *d;
+  const struct fm_train *t;
+  struct fm_gauss gauss;
+};
+
+static enum fm_status begin_fit(struct fit *f) {
+  const struct fm_recipe *recipe = &f->t->recipe;
+  struct fm_context *ctx = fm_device_context(f->d);
+  struct fm_acts tap[FM_TAPS];
+  int count, *channel;
+  if (f->t->count < 2)
+    return fm_error(ctx, FM_USAGE,
+                    "PaDiM learns a covariance and needs two good pictures at least; '%s' has %zu",
+                    f->t->category, f->t->count);
+  FM_TRY(fm_taps_shapes(ctx, recipe, tap));
+  enum fm_status status = fm_channels_choose(ctx, recipe, &count, &channel);
+  size_t pictures = fm_gauss_by_rows(f->t->count, (size_t)count) ? f->t->count : 0;
+  if (status == FM_OK)
+    status = fm_gauss_make(f->d, (const struct fm_acts *const[]){&tap[0], &tap[1], &tap[2]}, count, channel,
+                           pictures, fm_taps_batch(f->t), FM_GAUSS_LEARN, &f->gauss);
+  fm_free(ctx, channel);
+  return status;
+}
+
+static enum fm_status take(void *user, struct fm_net *net, size_t first, int count) {
+  struct fit *f = user;
+  const struct fm_acts *tap[FM_TAPS];
+  taps_of(net, tap);
+  fm_gauss_learn(f->d, &f->gauss, tap, count);
+  return fm_device_status(f->d);
+}
+
+static enum fm_status shape_learned(const struct fm_gauss *g, struct fm_weights *learned) {
+  size_t d = (size_t)g->count, n = (size_t)g->pictures, h = (size_t)g->h, w = (size_t)g->w;
+  FM_TRY(fm_weights_add(learned, "channels", 1, &d, false));
+  FM_TRY(fm_weights_add(learned, "mean", 3, (size_t[]){d, h, w}, false));
+  FM_TRY(fm_weights_add(learned, "factor", 3, (size_t[]){fm_triangle(n ? n : d), h, w}, false));
+  if (n) FM_TRY(fm_weights_add(learned, "rows", 4, (size_t[]){n, d, h, w}, false));
+  return fm_weights_allocate(learned);
+}
+
+static float *values(const struct fm_weights *w, const char *name) {
+  const struct fm_weight *item = fm_weights_find(w, name);
+  return item ? w->value + item->offset : NULL;
+}
+
+static enum fm_status keep(struct fit *f, struct fm_weights *learned) {
+  const struct fm_recipe *recipe = &f->t->recipe;
+  int count, *channel;
+  FM_TRY(shape_learned(&f->gauss, learned));
+  FM_TRY(fm_channels_choose(learned->ctx, recipe, &count, &channel));
+  for (int i = 0; i < count; i++) values(learned, "channels")[i] = (float)channel[i];
+  fm_free(learned->ctx, channel);
+  FM_TRY(fm_gauss_finish(f->d, &f->gauss, recipe->regulariser, values(learned, "mean"),
+                         values(learned, "rows"), values(learned, "factor")));
+  for (size_t i = 0; i < learned->total; i++)
+    if (!isfinite(learned->value[i]))
+      return fm_error(learned->ctx, FM_NUMERIC,
+                      "the covariance of the features has no factor; use a larger --regulariser than %g",
+                      recipe->regulariser);
+  return FM_OK;
+}
+
+static enum fm_status fit(struct fm_device *d, const struct fm_train *t, struct fm_weights *learned) {
+  struct fit f = {.d = d, .t = t};
+  *learned = (struct fm_weights){.ctx = fm_device_context(d)};
+  FM_TRY(begin_fit(&f));
+  enum fm_status status = fm_taps_run(d, t, "features", take, &f);
+  if (status == FM_OK) status = keep(&f, learned);
+  fm_gauss_free(d, &f.gauss);
+  if (status != FM_OK) fm_weights_free(learned);
+  return status;
+}
+
+/* The network and the sums; at the end the sums and what becomes of them on the host. */
+static enum fm_status memory(struct fm_device *d, const struct fm_train *t, size_t *bytes) {
+  struct fm_context *ctx = fm_device_context(d);
+  struct fit f = {.d = d, .t = t};
+  size_t before = fm_device_live(d).bytes;
+  FM_TRY(fm_taps_bytes(d, t, bytes));
+  fm_device_rehearse(d, true);
+  enum fm_status status = begin_fit(&f);
+  size_t sums = fm_device_live(d).bytes - before;
+  const struct fm_gauss *g = &f.gauss;
+  size_t n = (size_t)g->pictures, c = (size_t)g->count, cells = (size_t)g->h * (size_t)g->w,
+         numbers = n ? n * c + fm_triangle(n) : fm_triangle(c), kept = (numbers + c) * cells * sizeof(float);
+  if (status == FM_OK)
+    fm_note(ctx, "padim: %zu channels at %d x %d cells, %zu numbers a cell%s", c, g->h, g->w, numbers,
+            n ? " (by the pictures' rows: fewer than the covariance's)" : "");
+  fm_gauss_free(d, &f.gauss);
+  fm_device_rehearse(d, false);
+  *bytes = sums + (*bytes > kept ? *bytes : kept);
+  return status;
+}
+
+/* ---- scoring ---- */
+
+static enum fm_status refuse(const struct fm_model *m, const char *path, const char *name) {
+  return fm_error(m->ctx, FM_FORMAT,
+                  "'%s' is no PaDiM model that can be used: its tensor 'padim.%s' is missing or of a wrong "
+                  "shape or content",
+                  path, name);
+}
+
+/* Of dims dimensions, the last two the grid's. */
+static bool is_map(const struct fm_weight *w, int dims, const struct fm_acts *tap) {
+  return w && w->dims == dims && w->shape[dims - 2] == (size_t)tap->h && w->shape[dims - 1] == (size_t)tap->w;
+}
+
+static bool ascend(const float *v, size_t count, int all) {
+  for (size_t i = 0; i < count; i++)
+    if (!(v[i] >= 0 && v[i] < (float)all && v[i] == floorf(v[i]) && (!i || v[i] > v[i - 1]))) return false;
+  return count > 0;
+}
+
+static enum fm_status accept(const struct fm_model *m, const char *path) {
+  const struct fm_weights *w = &m->learned;
+  const struct fm_weight *channels = fm_weights_find(w, "channels"), *mean = fm_weights_find(w, "mean"),
+                         *factor = fm_weights_find(w, "factor"), *rows = fm_weights_find(w, "rows");
+  struct fm_acts tap[FM_TAPS];
+  FM_TRY(fm_taps_shapes(m->ctx, &m->recipe, tap));
+  if (!channels || channels->dims != 1 ||
+      !ascend(w->value + channels->offset, channels->count, tap[0].c + tap[1].c + tap[2].c))
+    return refuse(m, path, "channels");
+  size_t d = channels->count;
+  if (!is_map(mean, 3, &tap[0]) || mean->shape[0] != d) return refuse(m, path, "mean");
+  if (rows && (!is_map(rows, 4, &tap[0]) || rows->shape[1] != d || rows->shape[0] != m->data.learned ||
+               rows->shape[0] < 2 || !fm_gauss_by_rows(rows->shape[0], d)))
+    return refuse(m, path, "rows");
+  if (!is_map(factor, 3, &tap[0]) || factor->shape[0] != fm_triangle(rows ? rows->shape[0] : d))
+    return refuse(m, path, "factor");
+  return FM_OK;
+}
+
+static enum fm_status begin_gauss(struct fm_scorer *s, struct fm_gauss *g, const int *channel) {
+  const struct fm_weights *w = &s->model->learned;
+  const struct fm_weight *channels = fm_weights_find(w, "channels"), *rows = fm_weights_find(w, "rows");
+  const struct fm_acts *tap[FM_TAPS];
+  taps_of(s->net[0], tap);
+  FM_TRY(fm_gauss_make(s->d, tap, (int)channels->count, channel, rows ? rows->shape[0] : 0, s->batch,
+                       s->gradient ? FM_GAUSS_GRADIENT : FM_GAUSS_SCORE, g));
+  return fm_gauss_write(s->d, g, values(w, "mean"), values(w, "rows"), values(w, "factor"));
+}
+
+static enum fm_status begin(struct fm_scorer *s) {
+  struct fm_context *ctx = fm_device_context(s->d);
+  const struct fm_weights *w = &s->model->learned;
+  size_t count = fm_weights_find(w, "channels")->count;
+  struct fm_gauss *g = s->own = fm_alloc(ctx, 1, sizeof *g);
+  if (!g) return FM_MEMORY;
+  FM_TRY(fm_scorer_net(s, 0, &s->model->expert.weights));
+  int *channel = fm_alloc(ctx, count, sizeof *channel);
+  if (!channel) return FM_MEMORY;
+  for (size_t i = 0; i < count; i++) channel[i] = (int)values(w, "channels")[i];
+  enum fm_status status = begin_gauss(s, g, channel);
+  fm_free(ctx, channel);
+  return status;
+}
+
+static void end(struct fm_scorer *s) {
+  if (s->own) fm_gauss_free(s->d, s->own);
+  fm_free(fm_device_context(s->d), s->own);
+}
+
+static void cells(struct fm_scorer *s) {
+  const struct fm_acts *tap[FM_TAPS];
+  taps_of(s->net[0], tap);
+  fm_gauss_score(s->d, s->own, s->model->recipe.regulariser, tap, s->n, &s->cells);
+}
+
+static void back(struct fm_scorer *s) {
+  const struct fm_acts *gradient[FM_TAPS];
+  for (int t = 0; t < FM_TAPS; t++) gradient[t] = fm_net_tap_gradient(s->net[0], t);
+  fm_gauss_back(s->d, s->own, &s->slope, gradient);
+}
+
+const struct fm_method fm_method_padim = {.name = "padim",
+                                          .about = "a Gaussian of features at every place",
+                                          .prefix = "padim.",
+                                          .bit = FM_PADIM,
+                                          .root = true,
+                                          .defaults = defaults,
+                                          .check = check,
+                                          .memory = memory,
+                                          .fit = fit,
+                                          .accept = accept,
+                                          .begin = begin,
+                                          .end = end,
+                                          .cells = cells,
+                                          .back = back};

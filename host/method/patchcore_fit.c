@@ -1,0 +1,318 @@
+/* PatchCore's bank: features of every cell of every good picture, projected to few numbers, a coreset of
+ * them, and the chosen ones' full features, kept from the first look where they are few, else from a second
+ * look at the pictures. */
+#include "method/patchcore.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "method/taps.h"
+#include "op/coreset.h"
+#include "op/gemm.h"
+#include "op/neighbour.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t KEEP_BYTES = (size_t)1 << 30;
+
+struct member {
+  uint32_t point; /* picture * cells + cell */
+  size_t row;     /* of the bank */
+};
+
+struct job {
+  struct fm_device *d;
+  struct fm_context *ctx;
+  const struct fm_train *t;
+  int cells, dimensions, width,
+      points_width;    /* of a picture; of a feature, in whole blocks; of a projected one */
+  size_t points, want; /* all cells, those of the bank */
+  size_t most;         /* bytes of features that are kept */
+  bool keep;
+  struct fm_patches patches;
+  struct fm_buffer feature, map, projected; /* of a batch [cells][width]; [width][points_width]; a batch's */
+  struct fm_coreset coreset;
+  float *batch, *kept;   /* features of a batch as on the device; of all cells [points][dimensions] */
+  struct member *member; /* by point */
+  size_t next;           /* the first of them that has not been met */
+  struct fm_weights learned;
+};
+
+/* ---- sizes ---- */
+
+static enum fm_status sizes(struct job *j, const struct fm_net *net) {
+  const struct fm_recipe *r = &j->t->recipe;
+  const struct fm_acts *one = fm_net_tap(net, FM_PATCHCORE_TAP), *two = fm_net_tap(net, FM_PATCHCORE_TAP + 1);
+  j->cells = one->h * one->w;
+  j->dimensions = fm_patch_dimensions(fm_patchcore_official(r), (int)r->dimensions, one->c, two->c);
+  j->width = fm_bank_width(j->d, j->dimensions);
+  j->points_width = r->projection > 0 && r->projection < j->dimensions ? (int)r->projection : j->width;
+  size_t kept;
+  if (!fm_mul(j->t->count, (size_t)j->cells, &j->points) || j->points > INT32_MAX || j->t->count > 1 << 24)
+    return fm_error(j->ctx, FM_LIMIT,
+                    "%zu pictures of %d cells are too many for PatchCore; use fewer (--shots)", j->t->count,
+                    j->cells);
+  j->keep = fm_mul(j->points, (size_t)j->dimensions * sizeof(float), &kept) && kept <= j->most;
+  j->want = (size_t)((double)j->points * r->coreset);
+  if (j->want < 1) j->want = 1;
+  if (r->bank_limit && j->want > (size_t)r->bank_limit) j->want = (size_t)r->bank_limit;
+  return FM_OK;
+}
+
+static bool projects(const struct job *j) {
+  return j->points_width != j->width;
+}
+
+static size_t batch_cells(const struct job *j) {
+  return (size_t)fm_taps_batch(j->t) * (size_t)j->cells;
+}
+
+static enum fm_status make_features(struct job *j, const struct fm_net *net) {
+  const struct fm_recipe *r = &j->t->recipe;
+  FM_TRY(fm_patches_make(j->d, fm_net_tap(net, FM_PATCHCORE_TAP), fm_net_tap(net, FM_PATCHCORE_TAP + 1),
+                         fm_patchcore_official(r), (int)r->dimensions, false, &j->patches));
+  return fm_buffer_make(j->d, batch_cells(j) * (size_t)j->width * sizeof(float), &j->feature);
+}
+
+static void free_features(struct job *j) {
+  fm_patches_free(j->d, &j->patches);
+  fm_buffer_free(j->d, &j->feature);
+}
+
+static enum fm_status make_points(struct job *j) {
+  FM_TRY(fm_coreset_make(j->d, j->points, j->points_width, &j->coreset));
+  if (!projects(j)) return FM_OK;
+  size_t columns = (size_t)j->points_width * sizeof(float);
+  FM_TRY(fm_buffer_make(j->d, (size_t)j->width * columns, &j->map));
+  return fm_buffer_make(j->d, batch_cells(j) * columns, &j->projected);
+}
+
+static void free_points(struct job *j) {
+  fm_coreset_free(j->d, &j->coreset);
+  fm_buffer_free(j->d, &j->map);
+  fm_buffer_free(j->d, &j->projected);
+}
+
+/* ---- memory ---- */
+
+/* What the host holds, and what the coreset and, right after the fit, the model take. */
+static size_t other_bytes(const struct job *j) {
+  struct fm_coreset_options o = {.want = j->want};
+  size_t row = (size_t)j->dimensions * sizeof(float),
+         host = batch_cells(j) * (size_t)j->width * sizeof(float);
+  if (j->keep) host += j->points * row;
+  return host + fm_coreset_bytes(j->d, &j->coreset, &o) + j->want * (3 * row + 4 * sizeof(struct member));
+}
+
+static enum fm_status rehearse(struct job *j, const struct fm_backbone *backbone, int side, size_t *bytes) {
+  struct fm_net *net;
+  size_t before = fm_device_live(j->d).bytes;
+  FM_TRY(fm_net_make(j->d, backbone, FM_NET_INFER, fm_taps_batch(j->t), side, &j->t->expert->weights, &net));
+  size_t net_bytes = fm_device_live(j->d).bytes - before; /* fm_taps_bytes counts it */
+  enum fm_status status = sizes(j, net);
+  if (status == FM_OK) status = make_features(j, net);
+  if (status == FM_OK) status = make_points(j);
+  if (status == FM_OK) *bytes = fm_device_live(j->d).bytes - before - net_bytes + other_bytes(j);
+  fm_net_free(net);
+  free_features(j);
+  free_points(j);
+  return status;
+}
+
+enum fm_status fm_patchcore_memory(struct fm_device *d, const struct fm_train *t, size_t *bytes) {
+  struct job j = {.d = d, .ctx = fm_device_context(d), .t = t, .most = KEEP_BYTES};
+  const struct fm_backbone *backbone;
+  struct fm_preprocess preprocess;
+  size_t taps, most = fm_device_facts(d)->max_allocation;
+  FM_TRY(fm_backbone_find(j.ctx, t->recipe.backbone, &backbone));
+  FM_TRY(fm_recipe_preprocess(j.ctx, &t->recipe, &preprocess));
+  FM_TRY(fm_taps_bytes(d, t, &taps));
+  fm_device_rehearse(d, true);
+  enum fm_status status = rehearse(&j, backbone, fm_preprocess_side(&preprocess), bytes);
+  fm_device_rehearse(d, false);
+  FM_TRY(status);
+  *bytes += taps;
+  size_t points = j.points * (size_t)j.points_width * sizeof(float);
+  if (most && points > most)
+    return fm_error(
+        j.ctx, FM_MEMORY,
+        "the features of %zu pictures take %.0f MiB in one piece, and '%s' gives %.0f MiB at most; use fewer "
+        "pictures (--shots) or a smaller --projection",
+        t->count, (double)points / 0x1p20, fm_device_facts(d)->name, (double)most / 0x1p20);
+  return FM_OK;
+}
+
+/* ---- the first look: projected features ---- */
+
+/* A random linear map as the authors': uniform in +-1/sqrt(D); rows past the last number stay zero. */
+static enum fm_status write_map(struct job *j) {
+  size_t columns = (size_t)j->points_width, rows = (size_t)j->width;
+  struct fm_rng rng = fm_rng_stream((uint64_t)j->t->recipe.seed, "patchcore.projection");
+  float *map = fm_alloc(j->ctx, rows * columns, sizeof *map), scale = (float)(1 / sqrt(j->dimensions));
+  if (!map) return FM_MEMORY;
+  for (size_t i = 0; i < (size_t)j->dimensions * columns; i++)
+    map[i] = (2 * fm_rng_uniform_at(&rng, i) - 1) * scale;
+  enum fm_status status = fm_buffer_write(j->d, &j->map, 0, map, rows * columns * sizeof *map);
+  fm_free(j->ctx, map);
+  return status;
+}
+
+static enum fm_status begin_first(struct job *j, const struct fm_net *net) {
+  FM_TRY(sizes(j, net));
+  FM_TRY(make_features(j, net));
+  FM_TRY(make_points(j));
+  j->batch = fm_alloc(j->ctx, batch_cells(j) * (size_t)j->width, sizeof *j->batch);
+  if (j->keep) j->kept = fm_alloc(j->ctx, j->points * (size_t)j->dimensions, sizeof *j->kept);
+  if (!j->batch || (j->keep && !j->kept)) return FM_MEMORY;
+  return projects(j) ? write_map(j) : FM_OK;
+}
+
+static enum fm_status read_features(struct job *j, int count) {
+  return fm_buffer_read(j->d, &j->feature, 0, j->batch,
+                        (size_t)count * (size_t)j->cells * (size_t)j->width * sizeof *j->batch);
+}
+
+static void run_features(struct job *j, const struct fm_net *net) {
+  fm_patches_run(j->d, &j->patches, fm_net_tap(net, FM_PATCHCORE_TAP), fm_net_tap(net, FM_PATCHCORE_TAP + 1),
+                 &j->feature);
+}
+
+static enum fm_status take_first(void *user, struct fm_net *net, size_t first, int count) {
+  struct job *j = user;
+  if (!j->batch) FM_TRY(begin_first(j, net));
+  run_features(j, net);
+  int rows = count * j->cells, at = (int)first * j->cells;
+  if (projects(j))
+    FM_TRY(fm_gemm(j->d, rows, j->points_width, j->width, &j->feature, &j->map, &j->projected));
+  fm_coreset_add(j->d, &j->coreset, projects(j) ? &j->projected : &j->feature, rows, at);
+  if (!j->keep) return FM_OK;
+  size_t dims = (size_t)j->dimensions;
+  FM_TRY(read_features(j, count));
+  for (size_t r = 0; r < (size_t)rows; r++)
+    memcpy(j->kept + ((size_t)at + r) * dims, j->batch + r * (size_t)j->width, dims * sizeof *j->kept);
+  return FM_OK;
+}
+
+/* ---- the choice ---- */
+
+static int by_point(const void *a, const void *b) {
+  const struct member *x = a, *y = b;
+  return x->point < y->point ? -1 : x->point > y->point;
+}
+
+static int draw_starts(const struct job *j, uint32_t start[FM_CORESET_STARTS]) {
+  struct fm_rng rng = fm_rng_stream((uint64_t)j->t->recipe.seed, "patchcore.starts");
+  int starts = j->points < FM_CORESET_STARTS ? (int)j->points : FM_CORESET_STARTS;
+  for (int i = 0; i < starts;) { /* without repetition */
+    int k = 0;
+    start[i] = (uint32_t)fm_rng_integer(&rng, 0, (int64_t)j->points);
+    while (k < i && start[k] != start[i]) k++;
+    if (k == i) i++;
+  }
+  return starts;
+}
+
+static void tell(const struct job *j, size_t count) {
+  const struct fm_recipe *r = &j->t->recipe;
+  size_t share = (size_t)((double)j->points * r->coreset);
+  if (r->bank_limit && share > (size_t)r->bank_limit)
+    fm_note(j->ctx, "note: the bank is cut from %zu to %ld features (--bank-limit)", share, r->bank_limit);
+  if (count < j->want)
+    fm_note(j->ctx,
+            "note: the bank has %zu features instead of %zu: every other one coincides with one of them",
+            count, j->want);
+}
+
+static enum fm_status choose(struct job *j, size_t *count) {
+  uint32_t start[FM_CORESET_STARTS], *point = fm_alloc(j->ctx, j->want, sizeof *point);
+  j->member = fm_alloc(j->ctx, j->want, sizeof *j->member);
+  if (!point || !j->member) {
+    fm_free(j->ctx, point);
+    return FM_MEMORY;
+  }
+  struct fm_coreset_options o = {
+      .start = start, .starts = draw_starts(j, start), .want = j->want, .text = "choosing features"};
+  enum fm_status status = fm_coreset_run(j->d, &j->coreset, &o, point, count);
+  if (status == FM_OK && *count == 0) { /* all features are the same one */
+    point[0] = 0;
+    *count = 1;
+  }
+  if (status == FM_OK) tell(j, *count);
+  for (size_t i = 0; i < *count; i++) j->member[i] = (struct member){point[i], i};
+  fm_free(j->ctx, point);
+  return status;
+}
+
+/* ---- the bank ---- */
+
+static enum fm_status make_learned(struct job *j, size_t count) {
+  struct fm_weights *w = &j->learned;
+  size_t cells = (size_t)j->cells;
+  *w = (struct fm_weights){.ctx = j->ctx};
+  FM_TRY(fm_weights_add(w, "bank", 2, (size_t[]){count, (size_t)j->dimensions}, false));
+  FM_TRY(fm_weights_add(w, "picture", 1, &count, false));
+  FM_TRY(fm_weights_add(w, "cell", 1, &count, false));
+  FM_TRY(fm_weights_allocate(w));
+  for (size_t i = 0; i < count; i++) {
+    w->value[w->item[1].offset + i] = (float)(j->member[i].point / cells);
+    w->value[w->item[2].offset + i] = (float)(j->member[i].point % cells);
+  }
+  return FM_OK;
+}
+
+static void put(struct job *j, size_t row, const float *feature) {
+  memcpy(j->learned.value + j->learned.item[0].offset + row * (size_t)j->dimensions, feature,
+         (size_t)j->dimensions * sizeof *feature);
+}
+
+/* The second look: members come by point, as the pictures do. */
+static enum fm_status take_second(void *user, struct fm_net *net, size_t first, int count) {
+  struct job *j = user;
+  size_t begin = first * (size_t)j->cells, end = begin + (size_t)count * (size_t)j->cells,
+         all = j->learned.item[0].shape[0];
+  if (!j->feature.mem) FM_TRY(make_features(j, net));
+  run_features(j, net);
+  FM_TRY(read_features(j, count));
+  for (; j->next < all && j->member[j->next].point < end; j->next++)
+    put(j, j->member[j->next].row, j->batch + (j->member[j->next].point - begin) * (size_t)j->width);
+  return FM_OK;
+}
+
+static enum fm_status learn(struct job *j) {
+  size_t count;
+  FM_TRY(fm_taps_run(j->d, j->t, "looking at good pictures", take_first, j));
+  FM_TRY(choose(j, &count));
+  free_features(j);
+  free_points(j);
+  FM_TRY(make_learned(j, count));
+  if (j->keep) {
+    for (size_t i = 0; i < count; i++)
+      put(j, i, j->kept + (size_t)j->member[i].point * (size_t)j->dimensions);
+    return FM_OK;
+  }
+  qsort(j->member, count, sizeof *j->member, by_point);
+  return fm_taps_run(j->d, j->t, "fetching the chosen features", take_second, j);
+}
+
+enum fm_status fm_patchcore_fit(struct fm_device *d, const struct fm_train *t, struct fm_weights *learned) {
+  return fm_patchcore_learn(d, t, KEEP_BYTES, learned);
+}
+
+enum fm_status fm_patchcore_learn(struct fm_device *d, const struct fm_train *t, size_t keep,
+                                  struct fm_weights *learned) {
+  struct job j = {.d = d, .ctx = fm_device_context(d), .t = t, .most = keep};
+  enum fm_status status = learn(&j);
+  free_features(&j);
+  free_points(&j);
+  fm_free(j.ctx, j.batch);
+  fm_free(j.ctx, j.kept);
+  fm_free(j.ctx, j.member);
+  if (status == FM_OK)
+    *learned = j.learned;
+  else
+    fm_weights_free(&j.learned);
+  return status;
+}

@@ -1,0 +1,112 @@
+#define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "file/pth.h"
+#include "file/sha256.h"
+#include "model/model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Seed of an untrained expert: beyond what --seed takes, so that it never equals the apprentice's start. */
+#define UNTRAINED_SEED UINT64_C(0xC0FFEE0000000001)
+
+enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone, int size,
+                                   struct fm_weights *weights) {
+  struct fm_graph graph;
+  FM_TRY(fm_backbone_build(ctx, backbone, size, &graph));
+  enum fm_status status = fm_weights_make(&graph, weights);
+  fm_graph_free(&graph);
+  if (status != FM_OK) fm_weights_free(weights);
+  return status;
+}
+
+enum fm_status fm_weights_check(const struct fm_weights *w, const char *path, const char *prefix) {
+  for (size_t i = 0; i < w->count; i++) {
+    const struct fm_weight *item = &w->item[i];
+    size_t n = strlen(item->name);
+    bool variance = n > 12 && strcmp(item->name + n - 12, ".running_var") == 0;
+    const float *v = w->value + item->offset;
+    for (size_t k = 0; k < item->count; k++)
+      if (!isfinite(v[k]) || (variance && v[k] < 0))
+        return fm_error(w->ctx, FM_FORMAT, "'%s': the tensor '%s%s' holds %g, which no network can use", path,
+                        prefix, item->name, (double)v[k]);
+  }
+  return FM_OK;
+}
+
+static enum fm_status hash(struct fm_expert *e) {
+  const struct fm_weights *w = &e->weights;
+  struct fm_sha256 sha;
+  enum fm_status status = fm_sha256_begin(&sha, w->ctx);
+  for (size_t i = 0; i < w->count && status == FM_OK; i++) {
+    status = fm_sha256_update(&sha, w->item[i].name, strlen(w->item[i].name) + 1);
+    if (status == FM_OK)
+      status = fm_sha256_update(&sha, w->value + w->item[i].offset, w->item[i].count * sizeof *w->value);
+  }
+  if (status == FM_OK) status = fm_sha256_end(&sha, e->hash);
+  fm_sha256_free(&sha);
+  return status;
+}
+
+char *fm_expert_path(struct fm_context *ctx, const struct fm_backbone *backbone) {
+  const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+  /* Both kinds of taps of resnet50_v2 have the same weights. */
+  size_t n = strlen(backbone->name), name = n > 5 && strcmp(backbone->name + n - 5, "_post") == 0 ? n - 5 : n;
+  bool own = data && data[0];
+  return fm_format(ctx, "%s%s/flawmap/%.*s.safetensors",
+                   own    ? data
+                   : home ? home
+                          : ".",
+                   own ? "" : "/.local/share", (int)name, backbone->name);
+}
+
+static enum fm_status from_file(struct fm_context *ctx, const char *path, struct fm_expert *e) {
+  struct fm_safetensors *file;
+  FM_TRY(fm_tensors_read(ctx, path, &file));
+  enum fm_status status = fm_weights_load(&e->weights, file, "");
+  fm_safetensors_free(ctx, file);
+  if (status == FM_OK) status = fm_weights_check(&e->weights, path, "");
+  e->trained = true;
+  snprintf(e->file, sizeof e->file, "%.127s", fm_path_name(path));
+  return status;
+}
+
+static enum fm_status find(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
+                           struct fm_expert *e) {
+  if (path) return from_file(ctx, path, e);
+  char *usual = fm_expert_path(ctx, backbone);
+  if (!usual) return FM_MEMORY;
+  enum fm_status status = FM_OK;
+  if (fm_file_exists(usual)) {
+    status = from_file(ctx, usual, e);
+  } else {
+    fm_note(ctx,
+            "note: no pretrained weights of %s (looked for '%s'): the expert gets random weights, and flaws "
+            "will be found "
+            "much worse. 'flawmap fetch %s' gets the weights, --weights FILE names them.",
+            backbone->name, usual, backbone->name);
+    fm_weights_init(&e->weights, backbone->init, UNTRAINED_SEED);
+  }
+  fm_free(ctx, usual);
+  return status;
+}
+
+enum fm_status fm_expert_load(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
+                              struct fm_expert *expert) {
+  enum { ANY_SIZE = 64 }; /* parameters are the same for every size */
+  *expert = (struct fm_expert){0};
+  FM_TRY(fm_backbone_weights(ctx, backbone, ANY_SIZE, &expert->weights));
+  enum fm_status status = find(ctx, backbone, path, expert);
+  if (status == FM_OK) status = hash(expert);
+  if (status != FM_OK) fm_expert_free(expert);
+  return status;
+}
+
+void fm_expert_free(struct fm_expert *expert) {
+  fm_weights_free(&expert->weights);
+}

@@ -1,0 +1,78 @@
+/* A trained detector: one safetensors file with everything that scoring needs.
+ *
+ * Metadata: flawmap.model (format version), recipe.* (every constant), what it was trained with (data set,
+ * its list's hash, device, the expert's name and hash) and the thresholds with their origin. Tensors:
+ * expert.* and what the method learned under its own prefix (CDO: apprentice.*). A thin file leaves the
+ * expert out and names it by its hash. No date and no path: the same training gives the same bytes.
+ *
+ * Files are hostile: every value, shape and number is checked, and numbers that are not finite are refused.
+ */
+#ifndef FM_MODEL_MODEL_H
+#define FM_MODEL_MODEL_H
+
+#include "model/recipe.h"
+#include "model/refinement.h"
+#include "net/weights.h"
+#include "score/threshold.h"
+
+#define FM_MODEL_VERSION "1"
+
+/* The network that stays as it is. hash: SHA-256 over names and values (float32) in the graph's order, the
+ * same for every file that holds these values. */
+struct fm_expert {
+  struct fm_weights weights;
+  bool trained; /* false: random weights */
+  char hash[65];
+  char file[128]; /* the file's name without folder; "" where untrained */
+};
+
+/* From `path`; where that is NULL from the folder that `flawmap fetch` fills; where nothing is there, random
+ * weights and a note that says what that means. */
+enum fm_status fm_expert_load(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
+                              struct fm_expert *expert);
+void fm_expert_free(struct fm_expert *expert);
+
+/* Where pretrained weights lie: $XDG_DATA_HOME/flawmap/BACKBONE.safetensors, else under ~/.local/share. A new
+ * string. */
+char *fm_expert_path(struct fm_context *ctx, const struct fm_backbone *backbone);
+
+/* Parameters of a backbone, zero. */
+enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone, int size,
+                                   struct fm_weights *weights);
+
+/* FM_FORMAT, naming the tensor, where a value is not finite or a variance is negative. */
+enum fm_status fm_weights_check(const struct fm_weights *weights, const char *path, const char *prefix);
+
+/* What is known about the pictures it learned from. */
+struct fm_model_data {
+  char category[128], hash[17];
+  size_t learned, held; /* good pictures */
+  char *real;           /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */
+};
+
+struct fm_model {
+  struct fm_context *ctx;
+  const struct fm_backbone *backbone;
+  struct fm_recipe recipe;
+  struct fm_expert expert;
+  struct fm_weights learned; /* by the method; CDO: the apprentice */
+  struct fm_model_data data;
+  char device[256];
+  bool thin; /* the file it came from leaves the expert out */
+  bool has_thresholds;
+  struct fm_threshold image, pixel;
+  struct fm_refinement refinement; /* for sharpening maps; may not be there */
+};
+
+/* weights: for thin models the expert's file (else looked for as fm_expert_load does); NULL otherwise. */
+enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const char *weights,
+                             struct fm_model *model);
+void fm_model_free(struct fm_model *model);
+enum fm_status fm_model_save(const struct fm_model *model, const char *path, bool thin);
+
+/* A CDO model from two weight files with plain names (an expert and an apprentice trained elsewhere). The
+ * recipe names method, backbone and size; the model has no thresholds. */
+enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,
+                             const char *apprentice, struct fm_model *model);
+
+#endif

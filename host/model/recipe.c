@@ -1,0 +1,320 @@
+#define _POSIX_C_SOURCE 200809L
+#include "model/recipe.h"
+
+#include "base/embedded.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "file/ini.h"
+#include "model/method.h"
+#include "net/backbone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct fm_recipe, field), sizeof(((struct fm_recipe *)0)->field)
+
+/* clang-format off */
+#define GRADIENT (FM_CDO | FM_CFLOW)
+const struct fm_field fm_fields[FM_FIELDS] = {
+    {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)"},
+    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network: resnet18, hrnet32, efficientnet_lite0, ..."},
+    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "pictures become N x N, a multiple of 32"},
+    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then their middle N x N is used (0: all)"},
+    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil, lanczos) does it"},
+    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures a step"},
+    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "of every random number"},
+    {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)"},
+    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures kept for thresholds"},
+    {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged"},
+    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "keep what 'predict --refine' needs (--no-refine: not)"},
+    {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures"},
+    {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate"},
+    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "its factor after each epoch"},
+    {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL},
+    {"weight-decay", FM_FIELD_NUMBER, FM_CDO, AT(weight_decay), 0, 1e3, "X", NULL},
+    {"beta1", FM_FIELD_NUMBER, GRADIENT, AT(beta1), 0, 0.9999999, "X", NULL},
+    {"beta2", FM_FIELD_NUMBER, GRADIENT, AT(beta2), 0, 0.9999999, "X", NULL},
+    {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL},
+    {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL},
+    {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL},
+    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap's weights"},
+    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "margin: synthetic anomalies (--no-mom: none)"},
+    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "overlap: weights of the positions (--no-oom: all 1)"},
+    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on a plain background"},
+    {"patches", FM_FIELD_INT, FM_CDO, AT(patches), 0, 1000, "N", NULL},
+    {"patch-smallest", FM_FIELD_INT, FM_CDO, AT(patch_smallest), 1, 4096, "N", NULL},
+    {"patch-largest", FM_FIELD_INT, FM_CDO, AT(patch_largest), 1, 4096, "N", NULL},
+    {"patch-canvas", FM_FIELD_INT, FM_CDO, AT(patch_canvas), 0, 4096, "N", NULL},
+    {"redraws", FM_FIELD_INT, FM_CDO, AT(redraws), 0, 1e6, "N", NULL},
+    {"momentum", FM_FIELD_NUMBER, FM_CDO, AT(momentum), 1e-6, 1, "X", NULL},
+    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "norm statistics anew at the end (--no-reestimate)"},
+    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "learn from N flawed test pictures too"},
+    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "channels that are drawn (0: all)"},
+    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice instead of the seed's"},
+    {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal"},
+    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official: pooled to --dimensions"},
+    {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL},
+    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features that are kept"},
+    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions in which they are chosen (0: all)"},
+    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "features kept at most (0: by the share only)"},
+    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours that are averaged"},
+    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours in the picture score's weight (0: none)"},
+    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks a flow"},
+    {"condition", FM_FIELD_INT, FM_CFLOW, AT(condition), 4, 1024, "N", NULL},
+    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors a step"},
+    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures an epoch"},
+    {"warmup", FM_FIELD_INT, FM_CFLOW, AT(warmup), 0, 1000, "N", NULL},
+    {"lr-first", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_first), 0, 1e6, "X", NULL},
+    {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL},
+    {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL},
+    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "degrees that training pictures are turned at most"},
+    {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL},
+    {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation"},
+    {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect"},
+};
+/* clang-format on */
+
+void fm_recipe_default(struct fm_recipe *r) {
+  *r = (struct fm_recipe){.method = "cdo",
+                          .backbone = "efficientnet_lite0",
+                          .resize = "cv2",
+                          .size = 256,
+                          .batch = 16,
+                          .seed = 111,
+                          .hold_out = 0.2,
+                          .false_alarms = 0.01,
+                          .epochs = 50,
+                          .lr = 4e-4,
+                          .lr_decay = 0.95,
+                          .weight_decay = 1e-4,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-8,
+                          .variant = "2023",
+                          .gamma = 2,
+                          .momentum = 0.1,
+                          .mom = true,
+                          .oom = true,
+                          .reestimate = true,
+                          .patches = 4,
+                          .patch_smallest = 40,
+                          .patch_largest = 10,
+                          .redraws = 200};
+}
+
+enum fm_status fm_recipe_begin(struct fm_context *ctx, const char *method, struct fm_recipe *recipe) {
+  const struct fm_method *m;
+  FM_TRY(fm_method_find(ctx, method, &m));
+  fm_recipe_default(recipe);
+  snprintf(recipe->method, sizeof recipe->method, "%s", m->name);
+  if (m->defaults) m->defaults(recipe);
+  return FM_OK;
+}
+
+bool fm_recipe_has(const struct fm_recipe *recipe, int i) {
+  const struct fm_method *m = fm_method_of(recipe);
+  return !m || (fm_fields[i].methods & m->bit) != 0;
+}
+
+int fm_field_find(const char *key) {
+  for (int i = 0; i < FM_FIELDS; i++)
+    if (strcmp(fm_fields[i].key, key) == 0) return i;
+  return -1;
+}
+
+static enum fm_status set_number(struct fm_context *ctx, const struct fm_field *f, void *at,
+                                 const char *value, const char *where) {
+  char *end;
+  double v = strtod(value, &end);
+  if (*end == '%' && end != value && f->kind == FM_FIELD_NUMBER) {
+    v /= 100;
+    end++;
+  }
+  bool whole = f->kind == FM_FIELD_NUMBER || (v > -9.1e15 && v < 9.1e15 && v == (double)(long)v);
+  if (end == value || *end || !(v >= f->low && v <= f->high) || !whole)
+    return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s'; it should be a %s from %g to %g", where, f->key, value,
+                    f->kind == FM_FIELD_INT ? "whole number" : "number", f->low, f->high);
+  if (f->kind == FM_FIELD_INT)
+    *(long *)at = (long)v;
+  else
+    *(double *)at = v;
+  return FM_OK;
+}
+
+enum fm_status fm_recipe_set(struct fm_context *ctx, struct fm_recipe *recipe, const char *key,
+                             const char *value, const char *where) {
+  int i = fm_field_find(key);
+  if (i < 0) return fm_error(ctx, FM_USAGE, "%s: there is no constant '%.40s'", where, key);
+  const struct fm_field *f = &fm_fields[i];
+  void *at = (char *)recipe + f->offset;
+  bool yes = strcmp(value, "yes") == 0, no = strcmp(value, "no") == 0, automatic = strcmp(value, "auto") == 0;
+  switch (f->kind) {
+  case FM_FIELD_FLAG:
+    if (!yes && !no)
+      return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s', neither yes nor no", where, key, value);
+    *(bool *)at = yes;
+    return FM_OK;
+  case FM_FIELD_SWITCH:
+    if (!yes && !no && !automatic)
+      return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s', none of yes, no and auto", where, key, value);
+    *(enum fm_switch *)at = yes ? FM_YES : no ? FM_NO : FM_AUTO;
+    return FM_OK;
+  case FM_FIELD_TEXT:
+    if (strlen(value) >= f->size)
+      return fm_error(ctx, FM_USAGE, "%s: there is no %s '%.60s'", where, key, value);
+    memset(at, 0, f->size);
+    memcpy(at, value, strlen(value));
+    return FM_OK;
+  case FM_FIELD_INT:
+  case FM_FIELD_NUMBER:
+    return set_number(ctx, f, at, value, where);
+  }
+  return FM_OK;
+}
+
+void fm_recipe_get(const struct fm_recipe *recipe, int i, char out[FM_FIELD_VALUE]) {
+  const struct fm_field *f = &fm_fields[i];
+  const void *at = (const char *)recipe + f->offset;
+  static const char *const switches[] = {"auto", "yes", "no"};
+  switch (f->kind) {
+  case FM_FIELD_FLAG:
+    snprintf(out, FM_FIELD_VALUE, "%s", *(const bool *)at ? "yes" : "no");
+    break;
+  case FM_FIELD_SWITCH:
+    snprintf(out, FM_FIELD_VALUE, "%s", switches[*(const enum fm_switch *)at]);
+    break;
+  case FM_FIELD_TEXT:
+    snprintf(out, FM_FIELD_VALUE, "%s", (const char *)at);
+    break;
+  case FM_FIELD_INT:
+    snprintf(out, FM_FIELD_VALUE, "%ld", *(const long *)at);
+    break;
+  case FM_FIELD_NUMBER: /* the shorter of two that read back exactly */
+    snprintf(out, FM_FIELD_VALUE, "%.15g", *(const double *)at);
+    if (strtod(out, NULL) != *(const double *)at) snprintf(out, FM_FIELD_VALUE, "%.17g", *(const double *)at);
+    break;
+  }
+}
+
+static enum fm_status apply_ini(struct fm_context *ctx, const struct fm_ini *ini, const char *where,
+                                struct fm_recipe *recipe) {
+  for (size_t i = 0; i < ini->count; i++) {
+    const struct fm_ini_entry *e = &ini->entries[i];
+    char place[160];
+    snprintf(place, sizeof place, "%.120s, line %d", where, e->line);
+    FM_TRY(fm_recipe_set(ctx, recipe, e->key, e->value, place));
+    if (!fm_recipe_has(recipe, fm_field_find(e->key)))
+      return fm_error(ctx, FM_USAGE, "%s: %s means nothing to the method %s", place, e->key, recipe->method);
+  }
+  return FM_OK;
+}
+
+/* The method comes first, whatever line it is on: it decides on the defaults. */
+static enum fm_status begin_ini(struct fm_context *ctx, const struct fm_ini *ini, struct fm_recipe *recipe) {
+  const char *method = "cdo";
+  for (size_t i = 0; i < ini->count; i++)
+    if (strcmp(ini->entries[i].key, "method") == 0) method = ini->entries[i].value;
+  return fm_recipe_begin(ctx, method, recipe);
+}
+
+static enum fm_status no_such_recipe(struct fm_context *ctx, const char *name) {
+  char names[400] = "";
+  for (const struct fm_embedded *e = fm_embedded_models; e->name; e++) {
+    size_t n = strlen(e->name), used = strlen(names);
+    if (n > 4 && strcmp(e->name + n - 4, ".ini") == 0)
+      snprintf(names + used, sizeof names - used, "%s%.*s", used ? ", " : "", (int)n - 4, e->name);
+  }
+  return fm_error(ctx, FM_USAGE, "there is no recipe '%s'; there are: %s; or name a file that ends in .ini",
+                  name, names);
+}
+
+enum fm_status fm_recipe_read(struct fm_context *ctx, const char *name, struct fm_recipe *recipe) {
+  struct fm_ini ini;
+  size_t n = strlen(name);
+  if (n > 4 && strcmp(name + n - 4, ".ini") == 0) {
+    FM_TRY(fm_ini_read(ctx, name, &ini));
+  } else {
+    char file[64];
+    snprintf(file, sizeof file, "%.58s.ini", name);
+    const struct fm_embedded *e = fm_embedded_find(fm_embedded_models, file);
+    if (!e || n > 58) return no_such_recipe(ctx, name);
+    FM_TRY(fm_ini_parse(ctx, file, e->bytes, e->size, &ini));
+  }
+  char where[140];
+  snprintf(where, sizeof where, "recipe %.120s", name);
+  enum fm_status status = begin_ini(ctx, &ini, recipe);
+  if (status == FM_OK) status = apply_ini(ctx, &ini, where, recipe);
+  fm_ini_free(ctx, &ini);
+  return status;
+}
+
+enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *r) {
+  const struct fm_backbone *backbone;
+  const struct fm_method *method;
+  struct fm_preprocess preprocess;
+  FM_TRY(fm_method_find(ctx, r->method, &method));
+  FM_TRY(fm_backbone_find(ctx, r->backbone, &backbone));
+  FM_TRY(fm_recipe_preprocess(ctx, r, &preprocess));
+  FM_TRY(fm_preprocess_check(ctx, &preprocess));
+  if (fm_preprocess_side(&preprocess) % 32)
+    return fm_error(ctx, FM_USAGE, "the size %d is not possible: it must be a multiple of 32 from 32 to 4096",
+                    fm_preprocess_side(&preprocess));
+  return method->check ? method->check(ctx, r) : FM_OK;
+}
+
+enum fm_status fm_recipe_save(const struct fm_recipe *recipe, struct fm_safetensors_out *out) {
+  for (int i = 0; i < FM_FIELDS; i++) {
+    char key[48], value[FM_FIELD_VALUE];
+    if (!fm_recipe_has(recipe, i)) continue;
+    snprintf(key, sizeof key, "recipe.%s", fm_fields[i].key);
+    fm_recipe_get(recipe, i, value);
+    FM_TRY(fm_safetensors_out_meta(out, key, value));
+  }
+  return FM_OK;
+}
+
+enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensors *file,
+                              struct fm_recipe *recipe) {
+  char where[300];
+  snprintf(where, sizeof where, "'%.200s' is damaged or not flawmap's", fm_safetensors_path(file));
+  const char *method = fm_safetensors_meta(file, "recipe.method");
+  if (!method) return fm_error(ctx, FM_FORMAT, "%s: its metadata lack 'recipe.method'", where);
+  if (fm_recipe_begin(ctx, method, recipe) != FM_OK) return FM_FORMAT;
+  for (int i = 0; i < FM_FIELDS; i++) {
+    char key[48];
+    if (!fm_recipe_has(recipe, i)) continue;
+    snprintf(key, sizeof key, "recipe.%s", fm_fields[i].key);
+    const char *value = fm_safetensors_meta(file, key);
+    if (!value) return fm_error(ctx, FM_FORMAT, "%s: its metadata lack '%s'", where, key);
+    if (fm_recipe_set(ctx, recipe, fm_fields[i].key, value, where) != FM_OK) return FM_FORMAT;
+  }
+  return fm_recipe_check(ctx, recipe) == FM_OK ? FM_OK : FM_FORMAT;
+}
+
+enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,
+                                    struct fm_preprocess *out) {
+  *out = (struct fm_preprocess){.size = (int)recipe->size, .crop = (int)recipe->crop};
+  return fm_resize_parse(ctx, recipe->resize, &out->resize);
+}
+
+struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *r, const char *category) {
+  struct fm_synthetic s = fm_synthetic_cdo(category);
+  s.kind = r->mom ? FM_SYNTHETIC_CDO : FM_SYNTHETIC_NONE;
+  s.most = (int)r->patches;
+  s.smallest = (int)r->patch_smallest;
+  s.largest = (int)r->patch_largest;
+  s.redraws = (int)r->redraws;
+  s.canvas = (int)r->patch_canvas;
+  if (r->skip_background != FM_AUTO) s.skip_background = r->skip_background == FM_YES;
+  return s;
+}
+
+bool fm_recipe_2025(const struct fm_recipe *r) {
+  return strcmp(r->variant, "2025") == 0;
+}
+
+struct fm_adam fm_recipe_adam(const struct fm_recipe *r) {
+  return (struct fm_adam){
+      .lr = r->lr, .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->epsilon, .decay = r->weight_decay};
+}

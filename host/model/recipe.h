@@ -1,0 +1,100 @@
+/* A recipe: every constant of a training, in one table from which options, recipe files, the metadata of
+ * models and checkpoints, and their comparison are made. Adding a constant is one field and one row.
+ *
+ * Recipes are files of "key = value" lines (models/recipes, in [cdo] and alike); a key is the option's name.
+ */
+#ifndef FM_MODEL_RECIPE_H
+#define FM_MODEL_RECIPE_H
+
+#include "data/loader.h"
+#include "file/safetensors.h"
+#include "op/adam.h"
+
+enum fm_switch { FM_AUTO, FM_YES, FM_NO };
+
+/* The methods that a constant means something to. */
+enum { FM_CDO = 1, FM_PADIM = 2, FM_PATCHCORE = 4, FM_CFLOW = 8, FM_EVERY = 15 };
+
+struct fm_recipe {
+  char method[16], backbone[32], resize[8];
+  long size, crop, batch, seed, shots;
+  double hold_out, false_alarms;
+  bool refine; /* learn to sharpen maps, too */
+  /* Training by gradient */
+  long epochs;
+  double lr, lr_decay, weight_decay, beta1, beta2, epsilon, clip;
+  long lr_drop; /* after so many epochs the rate is a tenth; 0: never */
+  /* CDO */
+  char variant[16];       /* "2023" or "2025": normalisation, map and score */
+  double gamma, momentum; /* momentum: of the running statistics */
+  bool mom, oom, reestimate;
+  enum fm_switch skip_background; /* auto: for the categories that the publication names */
+  long patches, patch_smallest, patch_largest, redraws, patch_canvas, real_anomalies;
+  /* PaDiM */
+  long channels;
+  char channel_list[32]; /* a published choice, or "" */
+  double regulariser;
+  /* PatchCore */
+  char features[16]; /* "concat" or "official" */
+  long dimensions, projection, bank_limit, neighbours, reweight;
+  double coreset;
+  /* CFLOW-AD */
+  long blocks, condition, fibres, passes, warmup;
+  double clamp, lr_last, lr_first, rotate, normal_share;
+  char mixing[16], padding[8];
+};
+
+enum fm_field_kind { FM_FIELD_FLAG, FM_FIELD_SWITCH, FM_FIELD_INT, FM_FIELD_NUMBER, FM_FIELD_TEXT };
+
+struct fm_field {
+  const char *key; /* "lr-decay" */
+  enum fm_field_kind kind;
+  int methods;                 /* FM_CDO | ... */
+  size_t offset, size;         /* in struct fm_recipe */
+  double low, high;            /* of numbers */
+  const char *argument, *help; /* help NULL: a constant that is rarely changed */
+};
+
+enum { FM_FIELDS = 55, FM_FIELD_VALUE = 64 };
+extern const struct fm_field fm_fields[FM_FIELDS];
+
+/* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics
+ * that are estimated again at the end. */
+void fm_recipe_default(struct fm_recipe *recipe);
+
+/* The defaults of a method; FM_USAGE with the names there are. */
+enum fm_status fm_recipe_begin(struct fm_context *ctx, const char *method, struct fm_recipe *recipe);
+
+/* True where field i means something to the recipe's method. */
+bool fm_recipe_has(const struct fm_recipe *recipe, int i);
+
+/* A key's value from text; where ("recipe cdo", "'bottle.flawmap'") begins the message. FM_USAGE. */
+enum fm_status fm_recipe_set(struct fm_context *ctx, struct fm_recipe *recipe, const char *key,
+                             const char *value, const char *where);
+
+/* The value of field i as text that fm_recipe_set reads back exactly. */
+void fm_recipe_get(const struct fm_recipe *recipe, int i, char out[FM_FIELD_VALUE]);
+
+/* Index of the key, or -1. */
+int fm_field_find(const char *key);
+
+/* A recipe that is built in ("cdo") or a file's: the defaults of the method that it names, then its values.
+ */
+enum fm_status fm_recipe_read(struct fm_context *ctx, const char *name, struct fm_recipe *recipe);
+
+/* Values that do not fit together or are not there: FM_USAGE. */
+enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *recipe);
+
+/* The method's fields as metadata "recipe.KEY"; and back: a missing or impossible one is FM_FORMAT. */
+enum fm_status fm_recipe_save(const struct fm_recipe *recipe, struct fm_safetensors_out *out);
+enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensors *file,
+                              struct fm_recipe *recipe);
+
+/* What other parts need of it. */
+enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,
+                                    struct fm_preprocess *out);
+struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *recipe, const char *category);
+bool fm_recipe_2025(const struct fm_recipe *recipe); /* CDO's variant */
+struct fm_adam fm_recipe_adam(const struct fm_recipe *recipe);
+
+#endif

@@ -1,0 +1,68 @@
+#include "base/memory.h"
+#include "model/method.h"
+#include "op/repair.h"
+#include "refine/f2pad_internal.h"
+
+enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
+                            const struct fm_reference *reference, double blur, int batch, bool gradient,
+                            struct fm_look *look) {
+  struct fm_context *ctx = fm_device_context(d);
+  *look = (struct fm_look){.d = d, .batch = batch};
+  FM_TRY(fm_scorer_make(d, model, batch, gradient, &look->scorer));
+  const struct fm_scorer *s = look->scorer;
+  size_t pixels = (size_t)batch * (size_t)s->side * (size_t)s->side,
+         cells = (size_t)batch * (size_t)s->height * (size_t)s->width;
+  enum fm_status status = fm_composer_make(d, reference, s->net[0], batch, &look->referrer);
+  if (status == FM_OK) status = fm_gaussian_make(d, blur * s->side / 256, &look->gaussian);
+  look->cells = fm_alloc(ctx, cells, sizeof(float));
+  look->residual = fm_alloc(ctx, pixels, sizeof(float));
+  look->blur = fm_alloc(ctx, pixels, sizeof(float));
+  look->soft = fm_alloc(ctx, pixels, sizeof(float));
+  if (status == FM_OK && !(look->cells && look->residual && look->blur && look->soft)) status = FM_MEMORY;
+  if (status != FM_OK) fm_look_free(look);
+  return status;
+}
+
+void fm_look_free(struct fm_look *look) {
+  if (!look->d) return;
+  struct fm_context *ctx = fm_device_context(look->d);
+  float *const host[] = {look->cells, look->residual, look->blur, look->soft};
+  for (size_t i = 0; i < sizeof host / sizeof *host; i++) fm_free(ctx, host[i]);
+  fm_composer_free(&look->referrer);
+  fm_gaussian_free(look->d, &look->gaussian);
+  fm_scorer_free(look->scorer);
+  look->cells = look->residual = look->blur = look->soft = NULL;
+  look->scorer = NULL;
+}
+
+enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores) {
+  struct fm_scorer *s = look->scorer;
+  struct fm_device *d = look->d;
+  int side = s->side;
+  size_t planes = (size_t)n * (size_t)side * (size_t)side * sizeof(float);
+  FM_TRY(fm_scorer_load(s, n, rgb));
+  fm_scorer_cells(s);
+  fm_scorer_map(s);
+  FM_TRY(fm_scorer_read(s, n, maps, scores));
+  FM_TRY(fm_buffer_read(d, &s->cells, 0, look->cells,
+                        (size_t)n * (size_t)(s->height * s->width) * sizeof(float)));
+  if (!s->method->map) { /* a detector that makes its map in its own way has it there already */
+    fm_root(d, &s->cells, n, s->height, s->width, &s->scratch);
+    fm_enlarge(d, &s->scratch, n, s->height, s->width, &s->map, side, side);
+  }
+  fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);
+  FM_TRY(fm_buffer_read(d, &s->map, 0, look->soft, planes));
+  FM_TRY(fm_composer_run(&look->referrer, s->net[0], &s->rgb));
+  fm_residual(d, side, n, &s->rgb, &look->referrer.picture, &s->map);
+  FM_TRY(fm_buffer_read(d, &s->map, 0, look->residual, planes));
+  fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);
+  return fm_buffer_read(d, &s->map, 0, look->blur, planes);
+}
+
+enum fm_status fm_look_blur(struct fm_look *look, int n, float *values) {
+  struct fm_scorer *s = look->scorer;
+  size_t planes = (size_t)n * (size_t)s->side * (size_t)s->side * sizeof(float);
+  FM_TRY(fm_buffer_write(look->d, &s->map, 0, values, planes));
+  fm_gaussian_run(look->d, &look->gaussian, &s->map, &s->scratch, n, s->side, s->side);
+  return fm_buffer_read(look->d, &s->map, 0, values, planes);
+}

@@ -1,0 +1,248 @@
+#include "refine/reference.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/thread.h"
+#include "op/repair.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The tap that says how alike two places are: stride 8, coarse enough to see shapes, fine enough to tell
+ * places apart. The neighbourhood and the sharpness of the choice were found by experiment on
+ * bottle. */
+enum { TAP = 1, REACH = 2 };
+static const float SHARPNESS = 20;
+
+/* Quilt: of how many cells of a good picture one is kept, and how many at most. */
+enum { SHARE = 10, MOST_ROWS = 32768 };
+
+/* ---- learning ---- */
+
+struct load {
+  struct fm_context *ctx;
+  const struct fm_sample *samples;
+  struct fm_preprocess preprocess;
+  unsigned char *good;
+};
+
+static enum fm_status load_one(void *user, size_t i) {
+  struct load *l = user;
+  size_t side = (size_t)fm_preprocess_side(&l->preprocess);
+  return fm_picture_load(l->ctx, l->samples[i].path, &l->preprocess, l->good + i * side * side * 3, NULL,
+                         NULL);
+}
+
+static enum fm_status load_pictures(struct fm_context *ctx, const struct fm_train *t,
+                                    struct fm_reference *r) {
+  struct load l = {.ctx = ctx, .samples = t->samples};
+  FM_TRY(fm_recipe_preprocess(ctx, &t->recipe, &l.preprocess));
+  r->side = fm_preprocess_side(&l.preprocess);
+  r->count = t->count;
+  r->good = l.good = fm_alloc(ctx, r->count, (size_t)r->side * (size_t)r->side * 3);
+  return l.good ? fm_parallel(ctx, r->count, load_one, &l) : FM_MEMORY;
+}
+
+static enum fm_status take_tap(void *user, struct fm_net *net, size_t first, int count) {
+  struct fm_reference *r = user;
+  const struct fm_acts *tap = fm_net_tap(net, TAP);
+  struct fm_device *d = fm_net_device(net);
+  if (!r->feature) {
+    r->columns = (size_t)tap->c * (size_t)tap->h * (size_t)tap->w;
+    r->rows = r->count;
+    r->feature = fm_alloc(fm_device_context(d), r->rows * r->columns, sizeof *r->feature);
+    if (!r->feature) return FM_MEMORY;
+  }
+  (void)count;
+  return fm_acts_read(d, tap, r->feature + first * r->columns);
+}
+
+/* Quilts: some cells of each picture, drawn. */
+struct cells {
+  struct fm_reference *r;
+  struct fm_patches patches;
+  struct fm_buffer rows;
+  float *values; /* of a batch */
+  uint32_t *order;
+  size_t cells, each;
+  uint64_t seed;
+};
+
+static enum fm_status begin_cells(struct cells *c, struct fm_net *net) {
+  struct fm_device *d = fm_net_device(net);
+  struct fm_context *ctx = fm_device_context(d);
+  struct fm_reference *r = c->r;
+  int batch = fm_net_batch(net);
+  FM_TRY(fm_patches_make(d, fm_net_tap(net, 1), fm_net_tap(net, 2), false, 0, false, &c->patches));
+  size_t width = (size_t)c->patches.width, most = MOST_ROWS / r->count;
+  c->cells = (size_t)(c->patches.h * c->patches.w);
+  c->each = (c->cells + SHARE - 1) / SHARE;
+  if (c->each > most) c->each = most ? most : 1;
+  r->columns = (size_t)c->patches.dimensions;
+  r->rows = r->count * c->each;
+  c->values = fm_alloc(ctx, (size_t)batch * c->cells * width, sizeof *c->values);
+  c->order = fm_alloc(ctx, c->cells, sizeof *c->order);
+  r->feature = fm_alloc(ctx, r->rows * r->columns, sizeof *r->feature);
+  r->origin = fm_alloc(ctx, r->rows, 2 * sizeof *r->origin);
+  if (!c->values || !c->order || !r->feature || !r->origin) return FM_MEMORY;
+  return fm_buffer_make(d, (size_t)batch * c->cells * width * sizeof(float), &c->rows);
+}
+
+static enum fm_status take_cells(void *user, struct fm_net *net, size_t first, int count) {
+  struct cells *c = user;
+  struct fm_reference *r = c->r;
+  struct fm_device *d = fm_net_device(net);
+  if (!r->feature) FM_TRY(begin_cells(c, net));
+  size_t width = (size_t)c->patches.width;
+  fm_patches_run(d, &c->patches, fm_net_tap(net, 1), fm_net_tap(net, 2), &c->rows);
+  FM_TRY(fm_buffer_read(d, &c->rows, 0, c->values, (size_t)count * c->cells * width * sizeof(float)));
+  for (size_t k = 0; k < (size_t)count; k++) {
+    char stream[48];
+    snprintf(stream, sizeof stream, "quilt.%zu", first + k);
+    struct fm_rng rng = fm_rng_stream(c->seed, stream);
+    fm_rng_permutation(&rng, c->order, (uint32_t)c->cells);
+    for (size_t i = 0; i < c->each; i++) {
+      size_t at = (first + k) * c->each + i;
+      memcpy(r->feature + at * r->columns, c->values + (k * c->cells + c->order[i]) * width,
+             r->columns * sizeof(float));
+      r->origin[2 * at] = (int)(first + k);
+      r->origin[2 * at + 1] = (int)c->order[i];
+    }
+  }
+  return FM_OK;
+}
+
+static enum fm_status run_cells(struct fm_device *d, const struct fm_train *t, struct fm_reference *r) {
+  struct fm_context *ctx = fm_device_context(d);
+  struct cells c = {.r = r, .seed = (uint64_t)t->recipe.seed};
+  enum fm_status status = fm_taps_run(d, t, "references", take_cells, &c);
+  fm_patches_free(d, &c.patches);
+  fm_buffer_free(d, &c.rows);
+  fm_free(ctx, c.values);
+  fm_free(ctx, c.order);
+  return status;
+}
+
+/* Every n-th picture, so that no more than the limit are kept. */
+static enum fm_status choose(struct fm_context *ctx, const struct fm_train *t, struct fm_train *few,
+                             struct fm_sample **samples) {
+  size_t count = t->count < FM_REFERENCE_PICTURES ? t->count : FM_REFERENCE_PICTURES;
+  *few = *t;
+  *samples = fm_alloc(ctx, count, sizeof **samples);
+  if (!*samples) return FM_MEMORY;
+  for (size_t i = 0; i < count; i++) (*samples)[i] = t->samples[i * t->count / count];
+  few->samples = *samples;
+  few->count = count;
+  return FM_OK;
+}
+
+enum fm_status fm_reference_fit(struct fm_device *d, const struct fm_train *t, enum fm_reference_kind kind,
+                                struct fm_reference *r) {
+  struct fm_context *ctx = fm_device_context(d);
+  struct fm_train few;
+  struct fm_sample *samples = NULL;
+  *r = (struct fm_reference){.kind = kind};
+  enum fm_status status = choose(ctx, t, &few, &samples);
+  if (status == FM_OK) status = load_pictures(ctx, &few, r);
+  if (status == FM_OK)
+    status =
+        kind == FM_REFERENCE_BLEND ? fm_taps_run(d, &few, "references", take_tap, r) : run_cells(d, &few, r);
+  fm_free(ctx, samples);
+  if (status != FM_OK) fm_reference_free(ctx, r);
+  return status;
+}
+
+/* ---- on the device ---- */
+
+static enum fm_status write_pictures(struct fm_composer *r) {
+  struct fm_context *ctx = fm_device_context(r->d);
+  const struct fm_reference *from = r->reference;
+  size_t pixels = from->count * (size_t)from->side * (size_t)from->side;
+  FM_TRY(fm_buffer_make(r->d, pixels * 4, &r->good));
+  unsigned char *rgba = fm_alloc_aligned(ctx, pixels, 4);
+  if (!rgba) return FM_MEMORY;
+  for (size_t i = 0; i < pixels; i++) memcpy(rgba + 4 * i, from->good + 3 * i, 3);
+  enum fm_status status = fm_buffer_write(r->d, &r->good, 0, rgba, pixels * 4);
+  fm_free(ctx, rgba);
+  return status;
+}
+
+static enum fm_status make_blend(struct fm_composer *r, const struct fm_acts *tap) {
+  int count = (int)r->reference->count;
+  size_t cells = r->reference->count * (size_t)tap->h * (size_t)tap->w * sizeof(float);
+  if (r->reference->columns != (size_t)tap->c * (size_t)tap->h * (size_t)tap->w)
+    return fm_error(fm_device_context(r->d), FM_FORMAT,
+                    "the model's references are not of its network: %zu numbers a picture; train it again",
+                    r->reference->columns);
+  FM_TRY(fm_acts_make(r->d, count, tap->c, tap->h, tap->w, 0, &r->feature));
+  FM_TRY(fm_acts_write(r->d, &r->feature, r->reference->feature));
+  FM_TRY(fm_buffer_make(r->d, cells, &r->distance));
+  return fm_buffer_make(r->d, cells, &r->scratch);
+}
+
+static enum fm_status make_quilt(struct fm_composer *r, const struct fm_net *net, int batch) {
+  const struct fm_reference *from = r->reference;
+  FM_TRY(fm_patches_make(r->d, fm_net_tap(net, 1), fm_net_tap(net, 2), false, 0, false, &r->patches));
+  size_t rows = (size_t)batch * (size_t)(r->patches.h * r->patches.w);
+  if (from->columns != (size_t)r->patches.dimensions)
+    return fm_error(fm_device_context(r->d), FM_FORMAT,
+                    "the model's references are not of its network: features of %zu numbers; train it again",
+                    from->columns);
+  FM_TRY(fm_bank_make(r->d, (int)from->rows, (int)from->columns, from->feature, &r->bank));
+  FM_TRY(fm_search_make(r->d, &r->bank, (int)rows, 1, &r->search));
+  FM_TRY(fm_buffer_make(r->d, rows * (size_t)r->patches.width * sizeof(float), &r->rows));
+  FM_TRY(fm_buffer_make(r->d, rows * sizeof(float), &r->mean));
+  FM_TRY(fm_buffer_make(r->d, rows * 2 * sizeof(int), &r->shift));
+  FM_TRY(fm_buffer_make(r->d, from->rows * 2 * sizeof(int), &r->origin));
+  return fm_buffer_write(r->d, &r->origin, 0, from->origin, from->rows * 2 * sizeof(int));
+}
+
+enum fm_status fm_composer_make(struct fm_device *d, const struct fm_reference *reference,
+                                const struct fm_net *net, int batch, struct fm_composer *r) {
+  *r = (struct fm_composer){.d = d, .reference = reference};
+  size_t pixels = (size_t)batch * (size_t)reference->side * (size_t)reference->side;
+  enum fm_status status = fm_buffer_make(d, pixels * 4 * sizeof(float), &r->picture);
+  if (status == FM_OK) status = write_pictures(r);
+  if (status == FM_OK)
+    status = reference->kind == FM_REFERENCE_BLEND ? make_blend(r, fm_net_tap(net, TAP))
+                                                   : make_quilt(r, net, batch);
+  if (status != FM_OK) fm_composer_free(r);
+  return status;
+}
+
+void fm_composer_free(struct fm_composer *r) {
+  struct fm_buffer *const own[] = {&r->distance, &r->scratch, &r->good,   &r->picture,
+                                   &r->rows,     &r->mean,    &r->origin, &r->shift};
+  if (!r->d) return;
+  fm_acts_free(r->d, &r->feature);
+  fm_patches_free(r->d, &r->patches);
+  fm_search_free(r->d, &r->search);
+  fm_bank_free(r->d, &r->bank);
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(r->d, own[i]);
+  *r = (struct fm_composer){0};
+}
+
+static void run_blend(struct fm_composer *r, const struct fm_acts *tap) {
+  struct fm_blend b = {
+      .side = r->reference->side, .count = (int)r->reference->count, .reach = REACH, .sharpness = SHARPNESS};
+  for (int n = 0; n < tap->n; n++)
+    fm_reference_blend(r->d, &b, tap, n, &r->feature, &r->good, &r->distance, &r->scratch, &r->picture);
+}
+
+static void run_quilt(struct fm_composer *r, const struct fm_net *net, const struct fm_buffer *rgb) {
+  const struct fm_acts *tap = fm_net_tap(net, 1);
+  int h = r->patches.h, w = r->patches.w;
+  fm_patches_run(r->d, &r->patches, tap, fm_net_tap(net, 2), &r->rows);
+  fm_search_run(r->d, &r->bank, &r->search, tap->n * h * w, &r->rows, 1, &r->mean);
+  struct fm_quilt q = {.side = r->reference->side, .h = h, .w = w, .reach = r->reference->side / h / 2};
+  for (int n = 0; n < tap->n; n++)
+    fm_reference_quilt(r->d, &q, n, rgb, &r->search.index, &r->origin, &r->good, &r->shift, &r->picture);
+}
+
+enum fm_status fm_composer_run(struct fm_composer *r, const struct fm_net *net, const struct fm_buffer *rgb) {
+  if (r->reference->kind == FM_REFERENCE_BLEND)
+    run_blend(r, fm_net_tap(net, TAP));
+  else
+    run_quilt(r, net, rgb);
+  return fm_device_status(r->d);
+}

@@ -1,0 +1,270 @@
+#define _POSIX_C_SOURCE 200809L
+#include "task/fit.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "model/real.h"
+#include "refine/f2pad.h"
+#include "task/score_set.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+  struct fm_device *d;
+  struct fm_context *ctx;
+  const struct fm_fit *fit;
+  struct fm_recipe recipe; /* the checkpoint's, when resuming */
+  char *checkpoint, *log;
+  char hash[17];
+  struct fm_holdout split;
+  char *real;                /* names of the flawed pictures to learn from; NULL: none */
+  struct fm_sample *samples; /* the good and the flawed ones to learn from */
+  size_t count;
+  struct fm_checkpoint from;
+  bool resumed, finished;
+};
+
+static bool same_list(const char *a, const char *b) {
+  return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* The flawed pictures that the command asks for; those of a training to resume are its own. */
+static enum fm_status ask_real(struct run *r) {
+  const struct fm_fit *fit = r->fit;
+  if (fit->real_list) {
+    if (!fm_recipe_has(&r->recipe, fm_field_find("real-anomalies")))
+      return fm_error(r->ctx, FM_USAGE, "--real-list means nothing to the method %s", r->recipe.method);
+    FM_TRY(fm_real_read(r->ctx, fit->category, fit->real_list, &r->real));
+    r->recipe.real_anomalies = (long)fm_real_count(r->real);
+    if (r->recipe.real_anomalies) return FM_OK;
+    return fm_error(r->ctx, FM_USAGE, "'%s' names no picture", fit->real_list);
+  }
+  if (!r->recipe.real_anomalies) return FM_OK;
+  return fm_real_draw(r->ctx, fit->category, (uint64_t)r->recipe.seed, (size_t)r->recipe.real_anomalies,
+                      &r->real);
+}
+
+/* A list that was asked for must be the one that the training at hand began with; without one that is used.
+ */
+static enum fm_status agree_real(struct run *r, const char *path, const char *began) {
+  if (r->fit->real_list && !same_list(r->real, began))
+    return fm_error(
+        r->ctx, FM_USAGE,
+        "'%s' began with other flawed pictures than '%s' names; leave --real-list out, or start anew "
+        "without --resume",
+        path, r->fit->real_list);
+  fm_free(r->ctx, r->real);
+  r->real = began ? fm_strdup(r->ctx, began) : NULL;
+  return began && !r->real ? FM_MEMORY : FM_OK;
+}
+
+/* The given fields must agree with what the run at hand was started with. */
+static enum fm_status resume_from(struct run *r) {
+  const struct fm_fit *fit = r->fit;
+  FM_TRY(fm_checkpoint_read(r->ctx, r->checkpoint, &r->from));
+  r->resumed = true;
+  FM_TRY(fm_checkpoint_agrees(r->ctx, &r->from, r->checkpoint, &fit->recipe, fit->given));
+  if (strcmp(r->from.data_hash, r->hash) != 0)
+    return fm_error(r->ctx, FM_USAGE,
+                    "the training to resume ('%s') began with other pictures than '%s' has now; start anew "
+                    "without --resume",
+                    r->checkpoint, fit->category->name);
+  FM_TRY(agree_real(r, r->checkpoint, r->from.real));
+  r->recipe = r->from.recipe;
+  fm_note(r->ctx, "going on after %ld steps, in epoch %ld of %ld", r->from.step,
+          r->from.epoch < r->recipe.epochs ? r->from.epoch + 1 : r->recipe.epochs, r->recipe.epochs);
+  return FM_OK;
+}
+
+/* A model that is there already is the end of this training where recipe and pictures are the same. */
+static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
+  const struct fm_fit *fit = r->fit;
+  FM_TRY(fm_model_load(r->ctx, fit->path, fit->weights, model));
+  struct fm_checkpoint as_if = {.recipe = model->recipe};
+  enum fm_status status = fm_checkpoint_agrees(r->ctx, &as_if, fit->path, &fit->recipe, fit->given);
+  if (status == FM_OK && strcmp(model->data.hash, r->hash) != 0)
+    status = fm_error(r->ctx, FM_USAGE,
+                      "there is nothing to resume: '%s' was trained with other pictures; start anew without "
+                      "--resume",
+                      fit->path);
+  if (status == FM_OK) status = agree_real(r, fit->path, model->data.real);
+  if (status != FM_OK) {
+    fm_model_free(model);
+    return status;
+  }
+  r->finished = true;
+  fm_note(r->ctx, "'%s' is finished already", fit->path);
+  return FM_OK;
+}
+
+/* What would only fail after hours: the place of the model. */
+static enum fm_status check_place(struct run *r) {
+  const char *path = r->fit->path, *slash = strrchr(path, '/');
+  if (fm_folder_exists(path))
+    return fm_error(r->ctx, FM_USAGE, "'%s' is a folder; name the model's file, for example %s/%s.flawmap",
+                    path, path, r->fit->category->name);
+  if (!slash || slash == path) return FM_OK;
+  char *folder = fm_format(r->ctx, "%.*s", (int)(slash - path), path);
+  enum fm_status status = folder ? fm_folder_make(r->ctx, folder) : FM_MEMORY;
+  fm_free(r->ctx, folder);
+  return status;
+}
+
+static enum fm_status look_around(struct run *r, struct fm_model *model) {
+  bool unfinished = fm_file_exists(r->checkpoint);
+  if (!r->fit->resume) {
+    if (unfinished)
+      fm_note(r->ctx, "note: an unfinished training ('%s') is given up; --resume would have gone on with it",
+              r->checkpoint);
+    return FM_OK;
+  }
+  if (unfinished) return resume_from(r);
+  if (fm_file_exists(r->fit->path)) return look_for_model(r, model);
+  fm_note(r->ctx, "note: there is no checkpoint '%s' yet: starting from the beginning", r->checkpoint);
+  return FM_OK;
+}
+
+/* With few pictures all of them are needed to learn from. */
+static enum fm_status few(struct run *r) {
+  const struct fm_category *c = r->fit->category;
+  size_t shots = (size_t)r->recipe.shots;
+  if (shots > c->train_count)
+    return fm_error(r->ctx, FM_USAGE, "--shots %zu is too much: '%s' has %zu good training pictures", shots,
+                    c->name, c->train_count);
+  uint32_t *order = fm_alloc(r->ctx, c->train_count, sizeof *order);
+  r->split.learn = fm_alloc(r->ctx, shots, sizeof *r->split.learn);
+  if (!order || !r->split.learn) {
+    fm_free(r->ctx, order);
+    return FM_MEMORY;
+  }
+  struct fm_rng rng = fm_rng_stream((uint64_t)r->recipe.seed, "shots");
+  fm_rng_permutation(&rng, order, (uint32_t)c->train_count);
+  for (size_t i = 0; i < shots; i++) r->split.learn[i] = c->train[order[i]];
+  r->split.learn_count = shots;
+  fm_free(r->ctx, order);
+  return FM_OK;
+}
+
+static enum fm_status split(struct run *r) {
+  if (r->recipe.shots)
+    FM_TRY(few(r));
+  else
+    FM_TRY(fm_dataset_holdout(r->ctx, r->fit->category, r->recipe.hold_out, &r->split));
+  struct fm_sample *flawed;
+  size_t good = r->split.learn_count, count;
+  FM_TRY(fm_real_samples(r->ctx, r->fit->category, r->real, &flawed, &count));
+  r->count = good + count;
+  r->samples = fm_alloc(r->ctx, r->count, sizeof *r->samples);
+  if (r->samples) {
+    memcpy(r->samples, r->split.learn, good * sizeof *r->samples);
+    if (count) memcpy(r->samples + good, flawed, count * sizeof *r->samples);
+  }
+  fm_free(r->ctx, flawed);
+  return r->samples ? FM_OK : FM_MEMORY;
+}
+
+static enum fm_status describe(struct run *r, struct fm_model *m) {
+  const struct fm_facts *f = fm_device_facts(r->d);
+  *m = (struct fm_model){.ctx = r->ctx, .recipe = r->recipe};
+  snprintf(m->data.category, sizeof m->data.category, "%.127s", r->fit->category->name);
+  snprintf(m->data.hash, sizeof m->data.hash, "%s", r->hash);
+  m->data.learned = r->split.learn_count;
+  m->data.held = r->split.held_count;
+  if (r->real && !(m->data.real = fm_strdup(r->ctx, r->real))) return FM_MEMORY;
+  snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
+  FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
+  FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, &m->expert));
+  if (r->resumed && strcmp(r->from.expert_hash, m->expert.hash) != 0)
+    return fm_error(r->ctx, FM_USAGE,
+                    "the training to resume ('%s') began with other expert weights; name the same file with "
+                    "--weights, or start anew without --resume",
+                    r->checkpoint);
+  return FM_OK;
+}
+
+/* Thresholds: from pictures that took no part in the training where there are any. */
+static enum fm_status calibrate(struct run *r, struct fm_model *m) {
+  const struct fm_fit *fit = r->fit;
+  const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
+  size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
+  const char *what = fit->calibrate ? "good pictures for calibration" : "held-out good pictures";
+  if (!count) {
+    samples = r->split.learn;
+    count = r->split.learn_count;
+    what = "pictures it was trained with";
+    fm_note(r->ctx, "note: the thresholds come from the training pictures themselves, so more good pictures "
+                    "will be flagged "
+                    "than they promise; --hold-out 20%% or --calibrate DIR give honest ones");
+  }
+  return fm_model_calibrate(r->d, m, samples, count, what, samples == r->split.learn);
+}
+
+static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_train *learned) {
+  const struct fm_fit *fit = r->fit;
+  struct fm_train t = *learned; /* its references are good pictures */
+  t.samples = r->split.learn;
+  t.count = r->split.learn_count;
+  const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
+  size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
+  if (!r->recipe.refine) return FM_OK;
+  if (count) return fm_f2pad_fit(r->d, m, &t, samples, count);
+  fm_note(r->ctx,
+          "note: there are no held-out good pictures, so this model cannot sharpen its maps (--refine); "
+          "--hold-out 20%% or --calibrate DIR give some");
+  return FM_OK;
+}
+
+static enum fm_status learn(struct run *r, struct fm_model *m) {
+  const struct fm_fit *fit = r->fit;
+  struct fm_train t = {.recipe = r->recipe,
+                       .category = fit->category->name,
+                       .samples = r->samples,
+                       .count = r->count,
+                       .real = r->real,
+                       .data_hash = r->hash,
+                       .expert = &m->expert,
+                       .checkpoint = r->checkpoint,
+                       .log = r->log,
+                       .resume = r->resumed ? &r->from : NULL};
+  FM_TRY(describe(r, m));
+  const struct fm_method *method = fm_method_of(&r->recipe);
+  size_t bytes;
+  if (method->memory) {
+    char what[80];
+    FM_TRY(method->memory(r->d, &t, &bytes));
+    snprintf(what, sizeof what, "fit %s to %zu pictures", method->name, t.count);
+    FM_TRY(fm_memory_check(r->d, what, bytes, "use fewer pictures (--shots) or a smaller --size"));
+  }
+  FM_TRY(method->fit(r->d, &t, &m->learned));
+  FM_TRY(calibrate(r, m));
+  FM_TRY(refine(r, m, &t));
+  FM_TRY(fm_model_save(m, fit->path, fit->thin));
+  return fm_file_exists(r->checkpoint) ? fm_file_remove(r->ctx, r->checkpoint) : FM_OK;
+}
+
+enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct fm_model *model) {
+  struct run r = {.d = d, .ctx = fm_device_context(d), .fit = fit, .recipe = fit->recipe};
+  *model = (struct fm_model){.ctx = r.ctx};
+  r.checkpoint = fm_format(r.ctx, "%s.checkpoint", fit->path);
+  r.log = fm_format(r.ctx, "%s.csv", fit->path);
+  enum fm_status status = r.checkpoint && r.log ? FM_OK : FM_MEMORY;
+  fm_category_hash(fit->category, r.hash);
+  if (status == FM_OK) status = check_place(&r);
+  if (status == FM_OK) status = ask_real(&r);
+  if (status == FM_OK) status = look_around(&r, model);
+  if (status == FM_OK && !r.finished) {
+    status = split(&r);
+    if (status == FM_OK) status = learn(&r, model);
+    fm_holdout_free(r.ctx, &r.split);
+  }
+  if (r.resumed) fm_checkpoint_free(r.ctx, &r.from);
+  fm_free(r.ctx, r.real);
+  fm_free(r.ctx, r.samples);
+  fm_free(r.ctx, r.checkpoint);
+  fm_free(r.ctx, r.log);
+  if (status != FM_OK) fm_model_free(model);
+  return status;
+}

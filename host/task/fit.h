@@ -1,0 +1,25 @@
+/* From a category's good pictures to a finished model file: hold-out, training, thresholds, saving. */
+#ifndef FM_TASK_FIT_H
+#define FM_TASK_FIT_H
+
+#include "model/method.h"
+
+struct fm_fit {
+  struct fm_recipe recipe;
+  const bool *given; /* [FM_FIELDS] fields that were asked for: with resume they must agree; NULL: none */
+  const struct fm_category *category;
+  const struct fm_sample *calibrate; /* good pictures for the thresholds; NULL: the hold-out */
+  size_t calibrate_count;
+  const char
+      *real_list; /* a file that names flawed test pictures to learn from (real.h); NULL: see the recipe */
+  const char *weights; /* the expert's file; NULL: see fm_expert_load */
+  const char *path;    /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
+  bool resume, thin;
+};
+
+/* *model is the caller's (fm_model_free); its expert is a copy. The checkpoint is removed when the model is
+ * on the disk. resume: goes on from the checkpoint; a finished model of the same recipe and pictures is left
+ * as it is; where there is neither, training starts from the beginning with a note. */
+enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct fm_model *model);
+
+#endif

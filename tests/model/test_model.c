@@ -1,0 +1,176 @@
+/* Model files: what was saved comes back; what is damaged or hostile is refused in a sentence. */
+#define _XOPEN_SOURCE 700
+#include "base/rng.h"
+#include "data/folder.h"
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct fixture {
+  struct fm_context *ctx;
+  struct folder folder;
+  struct fm_model model;
+  char path[512];
+};
+
+static void fixture_open(struct fm_context *ctx, struct fixture *f) {
+  *f = (struct fixture){.ctx = ctx, .folder = folder_make()};
+  struct fm_model *m = &f->model;
+  m->ctx = ctx;
+  setenv("XDG_DATA_HOME", f->folder.path, 1);
+  folder_path(&f->folder, "a.flawmap", f->path);
+  fm_recipe_default(&m->recipe);
+  m->recipe.size = 64;
+  ASSERT_OK(ctx, fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));
+  ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, &m->expert));
+  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, 64, &m->learned));
+  fm_weights_fill(&m->learned, 7, "apprentice.");
+  snprintf(m->data.category, sizeof m->data.category, "bottle");
+  snprintf(m->data.hash, sizeof m->data.hash, "0123456789abcdef");
+  snprintf(m->device, sizeof m->device, "a \"device\" of ours");
+  float scores[20];
+  for (int i = 0; i < 20; i++) scores[i] = (float)i / 3;
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 20, scores, 0.05, "good pictures", &m->image));
+  m->pixel = m->image;
+  m->pixel.low = m->pixel.high = NAN;
+  m->has_thresholds = true;
+  m->data.real = fm_strdup(ctx, "crack/001\ndent/002\n");
+  assert_non_null(m->data.real);
+}
+
+static void fixture_close(struct fixture *f) {
+  fm_model_free(&f->model);
+  folder_remove(&f->folder);
+}
+
+static void assert_same_weights(const struct fm_weights *a, const struct fm_weights *b) {
+  assert_int_equal(a->total, b->total);
+  assert_memory_equal(a->value, b->value, a->total * sizeof *a->value);
+}
+
+static void round_trip(void **state) {
+  struct fixture f;
+  struct fm_model m;
+  fixture_open(*state, &f);
+  ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
+  ASSERT_OK(f.ctx, fm_model_load(f.ctx, f.path, NULL, &m));
+  assert_same_weights(&m.expert.weights, &f.model.expert.weights);
+  assert_same_weights(&m.learned, &f.model.learned);
+  assert_string_equal(m.data.category, "bottle");
+  assert_string_equal(m.device, f.model.device);
+  assert_string_equal(m.data.real, f.model.data.real);
+  assert_string_equal(m.expert.hash, f.model.expert.hash);
+  assert_string_equal(m.image.origin, f.model.image.origin);
+  assert_true(m.image.value == f.model.image.value && m.image.n == 20 && m.image.k == f.model.image.k);
+  assert_true(m.image.low == f.model.image.low && isnan(m.pixel.low));
+  assert_true(m.recipe.lr == 4e-4 && m.recipe.size == 64 && !m.thin);
+  fm_model_free(&m);
+  fixture_close(&f);
+}
+
+static void thin(void **state) {
+  struct fixture f;
+  struct fm_model m;
+  fixture_open(*state, &f);
+  ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, true));
+  ASSERT_OK(f.ctx, fm_model_load(f.ctx, f.path, NULL, &m)); /* untrained: made again */
+  assert_same_weights(&m.expert.weights, &f.model.expert.weights);
+  assert_true(m.thin);
+  fm_model_free(&m);
+  /* Other weights than those it was trained with. */
+  char other[512];
+  folder_path(&f.folder, "other.safetensors", other);
+  struct fm_safetensors_out *out;
+  ASSERT_OK(f.ctx, fm_safetensors_out_open(f.ctx, &out));
+  ASSERT_OK(f.ctx, fm_weights_save(&f.model.learned, out, ""));
+  ASSERT_OK(f.ctx, fm_safetensors_out_write(out, other));
+  fm_safetensors_out_free(out);
+  assert_int_equal(fm_model_load(f.ctx, f.path, other, &m), FM_FORMAT);
+  assert_non_null(strstr(f.ctx->message, "other expert weights"));
+  fm_error_clear(f.ctx);
+  /* Two files of weights joined. */
+  struct fm_model joined;
+  ASSERT_OK(f.ctx, fm_model_join(f.ctx, &f.model.recipe, other, other, &joined));
+  assert_true(joined.expert.trained && !joined.has_thresholds);
+  assert_same_weights(&joined.learned, &f.model.learned);
+  ASSERT_OK(f.ctx, fm_model_save(&joined, f.path, false));
+  fm_model_free(&joined);
+  ASSERT_OK(f.ctx, fm_model_load(f.ctx, f.path, NULL, &m));
+  assert_false(m.has_thresholds);
+  fm_model_free(&m);
+  fixture_close(&f);
+}
+
+/* Writes the file with a part of its header replaced (the same length), and asserts that it is refused. */
+static void refused(struct fixture *f, const unsigned char *good, size_t size, const char *from,
+                    const char *to, const char *said) {
+  struct fm_model m;
+  unsigned char *bytes = fm_alloc(f->ctx, size, 1);
+  size_t n = strlen(from);
+  assert_int_equal(n, strlen(to));
+  memcpy(bytes, good, size);
+  bool found = false;
+  for (size_t i = 0; i + n < size && !found; i++)
+    if (memcmp(bytes + i, from, n) == 0) {
+      memcpy(bytes + i, to, n);
+      found = true;
+    }
+  if (!found) fail_msg("no '%s' in the file", from);
+  ASSERT_OK(f->ctx, fm_file_write(f->ctx, f->path, bytes, size));
+  fm_free(f->ctx, bytes);
+  if (fm_model_load(f->ctx, f->path, NULL, &m) == FM_OK) fail_msg("'%s' was accepted", to);
+  if (!strstr(f->ctx->message, said)) fail_msg("'%s': %s", to, f->ctx->message);
+  fm_error_clear(f->ctx);
+}
+
+static void hostile(void **state) {
+  struct fixture f;
+  struct fm_model m;
+  unsigned char *good;
+  size_t size;
+  fixture_open(*state, &f);
+  ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
+  ASSERT_OK(f.ctx, fm_file_read(f.ctx, f.path, (size_t)1 << 30, &good, &size));
+  refused(&f, good, size, "\"flawmap.model\":\"1\"", "\"flawmap.model\":\"7\"", "format '7'");
+  refused(&f, good, size, "\"flawmap.model\"", "\"flawmap.modem\"", "no flawmap model");
+  refused(&f, good, size, "\"recipe.lr\":\"0.0004\"", "\"recipe.lr\":\"0.000x\"", "lr");
+  refused(&f, good, size, "\"recipe.size\":\"64\"", "\"recipe.size\":\"65\"", "65");
+  refused(&f, good, size, "\"recipe.size\":\"64\"", "\"recipe.sise\":\"64\"", "recipe.size");
+  refused(&f, good, size, "efficientnet_lite0", "efficientnet_lite9", "efficientnet_lite9");
+  refused(&f, good, size, "\"cv2\"", "\"cv3\"", "cv3");
+  refused(&f, good, size, "\"threshold.image.n\":\"20\"", "\"threshold.image.n\":\"-2\"",
+          "threshold.image.n");
+  refused(&f, good, size, "\"threshold.image.alpha\"", "\"threshold.image.alphe\"", "threshold.image.alpha");
+  refused(&f, good, size, "\"apprentice._conv_stem.weight\"", "\"apprentice._conv_stam.weight\"",
+          "_conv_stem");
+  refused(&f, good, size, "crack/001", "crack-001", "data.real");
+  refused(&f, good, size, "dent/002\\n", "dent/00222", "data.real");
+  refused(&f, good, size, "\"expert.inside\":\"yes\"", "\"expert.inside\":\"yep\"", "expert.inside");
+  float nan = NAN;
+  unsigned char keep[4];
+  memcpy(keep, good + size - 4, 4);
+  memcpy(good + size - 4, &nan, 4);
+  ASSERT_OK(f.ctx, fm_file_write(f.ctx, f.path, good, size));
+  assert_int_equal(fm_model_load(f.ctx, f.path, NULL, &m), FM_FORMAT);
+  fm_error_clear(f.ctx);
+  memcpy(good + size - 4, keep, 4);
+  /* Random bytes of the header changed: loaded or refused, never worse. */
+  struct fm_rng rng = fm_rng_stream(3, "hostile");
+  for (int i = 0; i < 60; i++) {
+    size_t at = (size_t)fm_rng_integer(&rng, 0, 8000);
+    unsigned char old = good[at];
+    good[at] ^= (unsigned char)fm_rng_integer(&rng, 1, 256);
+    ASSERT_OK(f.ctx, fm_file_write(f.ctx, f.path, good, size));
+    if (fm_model_load(f.ctx, f.path, NULL, &m) == FM_OK) fm_model_free(&m);
+    fm_error_clear(f.ctx);
+    good[at] = old;
+  }
+  fm_free(f.ctx, good);
+  fixture_close(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {TEST(round_trip), TEST(thin), TEST(hostile)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
