@@ -3,6 +3,7 @@
 #include "app/commands.h"
 #include "app/trusted.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "task/score_set.h"
 
@@ -32,6 +33,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a, co
   struct fm_category good = {0};
   struct fm_model model;
   struct fm_device *d = NULL;
+  if (a->out) FM_TRY(fm_writer_check(ctx, a->out)); /* before minutes of scoring */
   FM_TRY(fm_model_load(ctx, path, a->weights, &model));
   if (a->false_alarms > 0) model.recipe.false_alarms = a->false_alarms;
   enum fm_status status = fm_dataset_open(ctx, data, &options, &set);

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 #include "base/log.h"
+#include "base/standard.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
 }
 
 int main(int argc, char **argv) {
+  fm_standard_begin();
   fm_context_init(&context);
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL);
@@ -63,9 +65,6 @@ int main(int argc, char **argv) {
             context.fault[FM_FAULT_FILE].count, context.fault[FM_FAULT_DEVICE].count,
             context.live_allocations);
   fm_context_free(&context);
-  if (fflush(stdout) != 0 && exit_status == 0) {
-    fprintf(stderr, "flawmap: standard output could not be written\n");
-    exit_status = 1;
-  }
+  if (!fm_standard_end() && (exit_status == 0 || exit_status == 3)) exit_status = 1;
   return exit_status;
 }

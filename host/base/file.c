@@ -24,11 +24,33 @@ static bool broken(struct fm_context *ctx) {
   return true;
 }
 
+/* Never waits: a pipe that nobody writes to opens too, and is refused after that. */
+static FILE *open_to_read(const char *path) {
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return NULL;
+  FILE *f = fdopen(fd, "rb");
+  if (!f) close(fd);
+  return f;
+}
+
+static const char *name_of_type(mode_t mode) {
+  return S_ISDIR(mode)    ? "a folder"
+         : S_ISFIFO(mode) ? "a pipe"
+         : S_ISSOCK(mode) ? "a socket"
+         : S_ISREG(mode)  ? "a file"
+                          : "a device";
+}
+
+const char *fm_path_type(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 ? name_of_type(info.st_mode) : "nothing";
+}
+
 enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
                             size_t *size) {
   *bytes = NULL;
   *size = 0;
-  FILE *f = broken(ctx) ? NULL : fopen(path, "rb");
+  FILE *f = broken(ctx) ? NULL : open_to_read(path);
   if (!f) return io_error(ctx, "open", path);
   struct stat info;
   enum fm_status status = FM_OK;
@@ -36,7 +58,7 @@ enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t lim
   if (fstat(fileno(f), &info) != 0) {
     status = io_error(ctx, "examine", path);
   } else if (!S_ISREG(info.st_mode)) {
-    status = fm_error(ctx, FM_IO, "'%s' is not a file", path);
+    status = fm_error(ctx, FM_IO, "'%s' is %s, not a file", path, name_of_type(info.st_mode));
   } else if ((uintmax_t)info.st_size > limit) {
     status = fm_error(ctx, FM_LIMIT, "'%s' has %jd bytes; the limit for such a file is %zu", path,
                       (intmax_t)info.st_size, limit);
@@ -55,11 +77,35 @@ enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t lim
   return FM_OK;
 }
 
+/* What a chain of links ends at, whether it is there or not: that is written, and the links stay. A new
+ * string, NULL without memory. */
+static char *follow_links(struct fm_context *ctx, const char *path) {
+  enum { MOST = 40 }; /* as the kernel has it; a circle fails when it is opened */
+  char *at = fm_strdup(ctx, path), target[4096];
+  for (int i = 0; at && i < MOST; i++) {
+    ssize_t n = readlink(at, target, sizeof target - 1);
+    if (n < 0) break;
+    target[n] = 0;
+    int folder = target[0] == '/' ? 0 : (int)(fm_path_name(at) - at);
+    char *next = fm_format(ctx, "%.*s%s", folder, at, target);
+    fm_free(ctx, at);
+    at = next;
+  }
+  return at;
+}
+
+enum fm_status fm_writer_check(struct fm_context *ctx, const char *path) {
+  struct stat info;
+  if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return FM_OK;
+  return fm_error(ctx, FM_IO, "cannot write '%s': %s has that name; choose another", path,
+                  name_of_type(info.st_mode));
+}
+
 enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const char *path) {
   *w = (struct fm_writer){.ctx = ctx};
-  w->path = fm_strdup(ctx, path);
-  w->temporary = fm_format(ctx, "%s.part-%ld", path, (long)getpid());
-  if (!w->path || !w->temporary) return FM_MEMORY;
+  FM_TRY(fm_writer_check(ctx, path));
+  if (!(w->path = follow_links(ctx, path))) return FM_MEMORY;
+  if (!(w->temporary = fm_format(ctx, "%s.part-%ld", w->path, (long)getpid()))) return FM_MEMORY;
   if (!broken(ctx)) w->stream = fopen(w->temporary, "wb");
   return w->stream ? FM_OK : io_error(ctx, "write", path);
 }
@@ -112,19 +158,6 @@ enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const voi
   if (status == FM_OK) status = fm_writer_commit(&w);
   fm_writer_discard(&w);
   return status;
-}
-
-enum fm_status fm_file_append(struct fm_context *ctx, const char *path, const void *bytes, size_t size) {
-  FILE *f = broken(ctx) ? NULL : fopen(path, "ab");
-  if (!f) return io_error(ctx, "append to", path);
-  bool ok = !broken(ctx) && fwrite(bytes, 1, size, f) == size;
-  int problem = errno;
-  if (fclose(f) != 0 && ok) {
-    ok = false;
-    problem = errno;
-  }
-  errno = problem;
-  return ok ? FM_OK : io_error(ctx, "append to", path);
 }
 
 bool fm_file_exists(const char *path) {

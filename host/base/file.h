@@ -9,19 +9,24 @@
 #include <stdio.h>
 
 /* Reads a whole file; *bytes is the caller's (fm_free), one zero byte follows the content. A file over limit
- * bytes is FM_LIMIT, before anything is allocated. */
+ * bytes is FM_LIMIT, before anything is allocated; a folder, a pipe or a device is FM_IO, and nothing waits
+ * for it. */
 enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
                             size_t *size);
 
 /* An atomic write: bytes go to a temporary file in the same folder; commit flushes it to the disk, renames it
  * over path and flushes the folder. Until commit the old file is untouched; discard removes the temporary
- * one. After any failure the writer is still to be discarded. */
+ * one. After any failure the writer is still to be discarded. Only a file is ever replaced: a folder, a pipe
+ * or a device of that name is FM_IO (as root, a rename would replace /dev/null); where path is a link, the
+ * file it leads to is written, and the link stays. */
 struct fm_writer {
   struct fm_context *ctx;
   FILE *stream;
   char *path, *temporary;
 };
 enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const char *path);
+enum fm_status fm_writer_check(struct fm_context *ctx,
+                               const char *path); /* only whether path may be written */
 enum fm_status fm_writer_write(struct fm_writer *w, const void *bytes, size_t size);
 enum fm_status fm_writer_commit(struct fm_writer *w); /* releases w when FM_OK */
 void fm_writer_discard(struct fm_writer *w);          /* also after commit: then nothing happens */
@@ -29,11 +34,12 @@ void fm_writer_discard(struct fm_writer *w);          /* also after commit: then
 /* open, write, commit in one call. */
 enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
 
-/* Appends to a log (CSV): creates it, flushes; not atomic. */
-enum fm_status fm_file_append(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
-
 bool fm_file_exists(const char *path);   /* a regular file */
 bool fm_folder_exists(const char *path); /* a folder */
+
+/* "a file", "a folder", "a pipe", "a socket", "a device", or "nothing"; links are followed. */
+const char *fm_path_type(const char *path);
+
 enum fm_status fm_file_remove(struct fm_context *ctx, const char *path);
 
 /* mkdir -p. */

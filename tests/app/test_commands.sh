@@ -89,7 +89,7 @@ echo "hello" >text.pth
 expect 1 "no PyTorch file" convert text.pth
 expect 1 "damaged or was not written as safetensors" convert file
 expect 1 "No such file" convert nothing.pth
-expect 1 "is not a file" convert none
+expect 1 "is a folder, not a file" convert none
 expect 1 "has no tensor 'conv1.weight'" convert "$golden" --backbone resnet18 -o no.safetensors
 [ ! -e no.safetensors ] || fail "convert wrote a file that it refused"
 expect 1 "cannot write" convert "$golden" -o none/there/x.safetensors
@@ -110,6 +110,37 @@ expect 2 "say of which backbone" fetch --from file
 expect 1 "checksum" fetch resnet18 --from text.pth
 expect 1 "SHA-256" fetch efficientnet_lite0 --from evil.pth -o x.safetensors
 [ ! -e "$work/data/flawmap" ] || [ -z "$(ls -A "$work/data/flawmap" 2>/dev/null)" ] || fail "fetch left something behind"
+
+# Standard output that cannot be written is a failure of whatever was asked for; so is one that is closed.
+if [ -c /dev/full ]; then
+  for command in --version --help "devices" "devices --json" "fetch" "convert $golden" "train --help"; do
+    "$flawmap" $command >/dev/full 2>err && fail "'$command' lost its output and ended with 0"
+    grep -q "standard output could not be written" err || fail "'$command' does not say that its output is lost: $(cat err)"
+  done
+fi
+"$flawmap" convert "$golden" -o closed.safetensors >&- 2>err && fail "convert with a closed standard output ended with 0"
+cmp -s closed.safetensors copy.safetensors || fail "what was printed to a closed standard output went into a file"
+
+# A file is replaced, a link leads to the file it names; a pipe, a device and a folder stay what they are.
+cp text.pth other.safetensors
+ln -s other.safetensors link.safetensors
+expect 0 "tensors" convert "$golden" -o link.safetensors
+[ -L link.safetensors ] || fail "a link was replaced by a file"
+cmp -s other.safetensors copy.safetensors || fail "the file behind a link was not written"
+mkdir deep
+ln -s deep/new.safetensors ahead.safetensors
+expect 0 "tensors" convert "$golden" -o ahead.safetensors
+[ -L ahead.safetensors ] && cmp -s deep/new.safetensors copy.safetensors || fail "a link ahead of its file was not followed"
+mkfifo pipe
+expect 1 "a pipe has that name" convert "$golden" -o pipe
+[ -p pipe ] || fail "a pipe was replaced"
+expect 1 "a folder has that name" convert "$golden" -o deep
+timeout 20 "$flawmap" convert pipe >out 2>err
+grep -q "is a pipe, not a file" err || fail "a pipe as input: $(cat err)"
+if mknod node c 1 3 2>/dev/null; then
+  expect 1 "a device has that name" convert "$golden" -o node
+  [ -c node ] || fail "a device was replaced"
+fi
 
 # metrics: perfect maps of a drawn set would need TIFF; here: what is missing is named
 expect 1 "does not exist" metrics nothing a/gear

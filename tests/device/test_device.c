@@ -303,7 +303,9 @@ static void test_cache(void **state) {
   /* More than a thousand programs: emptied before the next one is kept; what is not a program stays. */
   for (int i = 0; i <= 1000; i++) {
     char *old = fm_format(ctx, "%s/%d.%s", folder, i, i ? "program" : "memo");
-    ASSERT_OK(ctx, fm_file_append(ctx, old, "x", 1));
+    FILE *f = fopen(old, "wb"); /* fm_file_write would wait for the disk a thousand times */
+    assert_non_null(f);
+    fclose(f);
     fm_free(ctx, old);
   }
   damage(ctx, path, 0, 0);
