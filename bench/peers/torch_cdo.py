@@ -2,9 +2,11 @@
 """Times PyTorch on the work that 'flawmap bench' times: CDO with four backbones, on pictures that are already there.
 
   torch_cdo.py --backbone resnet18 --passes infer1,infer16,train16 [--size 256] [--runs 5] [--seconds 1] [--threads N]
+               [--device cuda] [--layout channels_last|contiguous]
 
 inferN: both networks, discrepancy of the taps, map, Gaussian, the map in numpy's memory; N pictures.
 trainN: forward of the expert, forward of the apprentice, loss, backward, AdamW.
+On a GPU: single precision (TF32 off), cuDNN's own choice by measurement, and a run ends when the device has finished.
 Prints one JSON object: versions, threads, seconds of every pass (the median after one that warms up).
 """
 import argparse
@@ -226,15 +228,16 @@ def median_seconds(work, runs, seconds):
 
 
 class Bench:
-    def __init__(self, backbone, size):
+    def __init__(self, backbone, size, layout):
         torch.manual_seed(1)
         self.size, self.smooth = size, Smooth()
-        self.expert, self.apprentice = (BACKBONES[backbone]().to(memory_format=torch.channels_last) for _ in range(2))
+        self.layout = layout
+        self.expert, self.apprentice = (BACKBONES[backbone]().to(memory_format=layout) for _ in range(2))
         self.expert.eval()
         self.optimizer = torch.optim.AdamW(self.apprentice.parameters(), lr=4e-4, weight_decay=1e-4)
 
     def pictures(self, batch):
-        return torch.randn(batch, 3, self.size, self.size).contiguous(memory_format=torch.channels_last)
+        return torch.randn(batch, 3, self.size, self.size).contiguous(memory_format=self.layout)
 
     def infer(self, batch):
         x = self.pictures(batch)
@@ -244,7 +247,7 @@ class Bench:
             with torch.inference_mode():
                 d = sum(distances(self.expert(x), self.apprentice(x)))[:, None]
                 m = F.interpolate(d, size=(self.size, self.size), mode="bilinear", align_corners=False)
-                return self.smooth(m)[:, 0].numpy()
+                return self.smooth(m)[:, 0].cpu().numpy()
         return work
 
     def train(self, batch):
@@ -260,6 +263,8 @@ class Bench:
             self.optimizer.zero_grad()
             loss_of(expert, self.apprentice(x), mask).backward()
             self.optimizer.step()
+            if x.is_cuda:
+                torch.cuda.synchronize()
         return work
 
 
@@ -271,16 +276,24 @@ def main():
     p.add_argument("--runs", type=int, default=5)
     p.add_argument("--seconds", type=float, default=1.0)
     p.add_argument("--threads", type=int, default=0, help="0: as PyTorch has it, a thread for each core")
+    p.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    p.add_argument("--layout", default="channels_last", choices=("channels_last", "contiguous"))
     a = p.parse_args()
+    if a.device == "cuda":
+        torch.set_default_device("cuda")
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
     if a.threads:
         torch.set_num_threads(a.threads)
-    bench, seconds = Bench(a.backbone, a.size), {}
+    layout = torch.channels_last if a.layout == "channels_last" else torch.contiguous_format
+    bench, seconds = Bench(a.backbone, a.size, layout), {}
     for name in a.passes.split(","):
         if name[:5] not in ("infer", "train") or not name[5:].isdigit() or int(name[5:]) < 1:
             p.error(f"there is no pass '{name}'; they are called inferN and trainN")
         work = getattr(bench, name[:5])(int(name[5:]))
         seconds[name] = median_seconds(work, a.runs, a.seconds)
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(), "backbone": a.backbone,
+    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(), "device": a.device,
+                      "layout": a.layout, "backbone": a.backbone,
                       "size": a.size, "parameters": sum(t.numel() for t in bench.apprentice.parameters()),
                       "seconds": seconds}))
 

@@ -17,7 +17,8 @@ enum fm_status fm_buffer_make(struct fm_device *d, size_t bytes, struct fm_buffe
 enum fm_status fm_buffer_make_order(struct fm_device *d, size_t count, struct fm_buffer *buffer);
 
 /* A part of a buffer as a buffer of its own; offset a multiple of the device's base alignment. Freed before
- * its parent. */
+ * its parent, and views that overlap in the reverse order of their making: NVIDIA's driver (580.159) crashes
+ * in clReleaseMemObject where a view goes before one that was made later, overlaps it and was used. */
 enum fm_status fm_buffer_view(struct fm_device *d, const struct fm_buffer *parent, size_t offset,
                               size_t bytes, struct fm_buffer *view);
 

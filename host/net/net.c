@@ -47,8 +47,9 @@ void fm_net_free(struct fm_net *net) {
   struct fm_context *ctx = fm_device_context(d);
   for (int i = 0; i < 1 + FM_TAPS && net->part; i++) /* these are views that net->part owns */
     net->tape.tensor[fm_net_whole_tensor(net, i)].buffer = (struct fm_buffer){0};
-  for (size_t i = 0; i < net->tape.tensors; i++) fm_buffer_free(d, &net->tape.tensor[i].buffer);
-  for (int i = 0; net->part && i < (net->made_for + net->inner - 1) / net->inner * (1 + FM_TAPS); i++)
+  /* Views that overlap go the other way round than they came: see fm_buffer_view. */
+  for (size_t i = net->tape.tensors; i-- > 0;) fm_buffer_free(d, &net->tape.tensor[i].buffer);
+  for (int i = (net->made_for + net->inner - 1) / net->inner * (1 + FM_TAPS); net->part && i-- > 0;)
     fm_buffer_free(d, &net->part[i]);
   for (int i = 0; i < 1 + FM_TAPS; i++) fm_buffer_free(d, &net->full[i].buffer);
   fm_free(ctx, net->part);
