@@ -77,7 +77,7 @@ static void python_values(void **state) {
 /* The definitions word by word, one threshold after the other, over all pixels. */
 static void slow_reference(const struct set *set, struct fm_metrics *out) {
   double positives = 0, negatives = 0, tp_before = 0, fp_before = 0, auroc = 0, ap = 0;
-  out->pixel_f1 = 0;
+  *out = (struct fm_metrics){0};
   for (size_t i = 0; i < set->count; i++)
     for (int p = 0; p < set->picture[i].width * set->picture[i].height; p++) {
       bool flaw = set->picture[i].mask && set->mask[i][p];
