@@ -2,9 +2,15 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "file/pth_sample.h"
+#include "file/safetensors.h"
 #include "file/samples.h"
+#include "file/tiff.h"
+#include "file/zip.h"
+#include "model/model.h"
+#include "model/recipe.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const headers[] = {
@@ -17,6 +23,37 @@ static const char *const headers[] = {
 
 static const char *const inis[] = {"a = 1\n[s]\n; note\nb = 2 # note\n", "[x.y]\r\nkey_1 =\r\n"};
 
+static const char *const tables[] = {
+    "object,split,label,image,mask\na,train,normal,a/Data/Images/Normal/0.png,\n"
+    "a,test,anomaly,a/1.png,a/1_mask.png\nb,test,normal,../b.png,\n",
+    "\xEF\xBB\xBFmask,image,label,split,object\r\n,/etc/passwd,normal,train,a\r\n"};
+
+static const char *const names[] = {"plain", "\x1b[31m a,\"b\"\n", "\xff\xe2\x80\xae=1+1\\"};
+
+/* What stands in a model's metadata beside its recipe. */
+static const char *const metadata[][2] = {
+    {"flawmap.model", "1"},
+    {"flawmap.program", "0.1.0"},
+    {"data.category", "gear"},
+    {"data.hash", "0123456789abcdef"},
+    {"data.learned", "4"},
+    {"data.held", "1"},
+    {"data.real", "scratch/001\n"},
+    {"device", "fuzz"},
+    {"expert.trained", "no"},
+    {"expert.hash", ""},
+    {"expert.file", ""},
+    {"expert.inside", "yes"},
+    {"threshold", "no"},
+    {"refine", "blend"},
+    {"refine.q99", "1"},
+    {"refine.q99.5", "1"},
+    {"refine.q99.95", "1"},
+    {"refine.rho", "1"},
+    {"refine.base", "1"},
+    {"refine.blur", "1"},
+};
+
 static enum fm_status put(struct fm_context *ctx, const char *folder, const char *kind, size_t number,
                           const void *bytes, size_t size) {
   char path[4096];
@@ -24,6 +61,66 @@ static enum fm_status put(struct fm_context *ctx, const char *folder, const char
   FM_TRY(fm_folder_make(ctx, path));
   snprintf(path, sizeof path, "%s/%s/%zu", folder, kind, number);
   return fm_file_write(ctx, path, bytes, size);
+}
+
+/* A model of PaDiM with all but its network; as fuzz_model reads it: header, zero byte, values. */
+static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
+  enum { SIDE = 32, GRID = 8, CHANNELS = 2 };
+  static unsigned char good[SIDE * SIDE * 3];
+  static float ones[3 * SIDE * SIDE];
+  static const int channel[CHANNELS] = {0, 1};
+  const size_t channels[] = {CHANNELS}, mean[] = {CHANNELS, GRID, GRID}, factor[] = {3, GRID, GRID},
+               pictures[] = {1, SIDE, SIDE, 3}, features[] = {1, 5}, plane[] = {SIDE, SIDE};
+  struct fm_recipe recipe;
+  struct fm_safetensors_out *out;
+  unsigned char *bytes;
+  size_t size;
+  for (size_t i = 0; i < sizeof ones / sizeof *ones; i++) ones[i] = 1;
+  FM_TRY(fm_recipe_begin(ctx, "padim", &recipe));
+  FM_TRY(fm_recipe_set(ctx, &recipe, "size", "32", "seed"));
+  FM_TRY(fm_recipe_set(ctx, &recipe, "channels", "2", "seed"));
+  FM_TRY(fm_recipe_set(ctx, &recipe, "backbone", "resnet18", "seed"));
+  FM_TRY(fm_safetensors_out_open(ctx, &out));
+  FM_TRY(fm_recipe_save(&recipe, out));
+  for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)
+    FM_TRY(fm_safetensors_out_meta(out, metadata[i][0], metadata[i][1]));
+  FM_TRY(fm_safetensors_out_tensor(out, "padim.channels", FM_I32, 1, channels, channel));
+  FM_TRY(fm_safetensors_out_tensor(out, "padim.mean", FM_F32, 3, mean, ones));
+  FM_TRY(fm_safetensors_out_tensor(out, "padim.factor", FM_F32, 3, factor, ones));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, good));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", FM_F32, 2, features, ones));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.usual", FM_F32, 2, plane, ones));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.limit", FM_F32, 2, mean + 1, ones));
+  FM_TRY(fm_safetensors_out_encode(out, &bytes, &size));
+  fm_safetensors_out_free(out);
+  uint64_t header;
+  memcpy(&header, bytes, 8);
+  memmove(bytes, bytes + 8, header);
+  bytes[header] = 0;
+  memmove(bytes + header + 1, bytes + header + 8, size - header - 8);
+  enum fm_status status = put(ctx, folder, "model", 0, bytes, size - 7);
+  fm_free(ctx, bytes);
+  return status;
+}
+
+static enum fm_status put_map(struct fm_context *ctx, const char *folder) {
+  static const float values[] = {0, 1, 2, 3, 4, 5};
+  char path[4096];
+  snprintf(path, sizeof path, "%s/map", folder);
+  FM_TRY(fm_folder_make(ctx, path));
+  snprintf(path, sizeof path, "%s/map/0", folder);
+  return fm_tiff_write(ctx, path, 3, 2, values);
+}
+
+static enum fm_status put_archive(struct fm_context *ctx, const char *folder) {
+  struct zip *z = calloc(1, sizeof *z);
+  if (!z) return FM_MEMORY;
+  zip_add(z, "package/weights.pth", "PK\3\4", 4);
+  zip_add(z, "package/readme", "text", 4);
+  zip_finish(z);
+  enum fm_status status = put(ctx, folder, "archive", 0, z->bytes, z->size);
+  free(z);
+  return status;
 }
 
 static enum fm_status put_all(struct fm_context *ctx, const char *folder) {
@@ -37,6 +134,14 @@ static enum fm_status put_all(struct fm_context *ctx, const char *folder) {
     memcpy(bytes, headers[i], n);
     FM_TRY(put(ctx, folder, "safetensors", i, bytes, n + (data ? 1 + data : 0)));
   }
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+    FM_TRY(put(ctx, folder, "csv", i, tables[i], strlen(tables[i])));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    FM_TRY(put(ctx, folder, "quote", i, names[i], strlen(names[i])));
+  FM_TRY(put_map(ctx, folder));
+  FM_TRY(put_archive(ctx, folder));
+  FM_TRY(put(ctx, folder, "archive", 1, pth_sample, sizeof pth_sample));
+  FM_TRY(put_model(ctx, folder));
   /* the pickle of the sample lies stored in its archive: from the protocol mark to the final point */
   const unsigned char *pickle = memchr(pth_sample, 0x80, sizeof pth_sample);
   FM_TRY(put(ctx, folder, "pth", 0, pth_sample, sizeof pth_sample));
