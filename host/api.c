@@ -15,6 +15,7 @@ enum { MOST_AT_ONCE = 64 };
 struct fm_session {
   struct fm_context ctx;
   struct fm_device *device;
+  bool untrained; /* models with an untrained expert are accepted */
 };
 
 struct fm_detector {
@@ -59,12 +60,17 @@ void fm_session_clear(struct fm_session *s) {
   fm_error_clear(&s->ctx);
 }
 
+void fm_session_accept_untrained(struct fm_session *s, int accept) {
+  s->untrained = accept != 0;
+}
+
 static enum fm_status open_detector(struct fm_detector *d, const char *path) {
   struct fm_context *ctx = &d->session->ctx;
   if (!d->session->device) return fm_error(ctx, FM_USAGE, "the session has no device");
   if (d->at_once < 1 || d->at_once > MOST_AT_ONCE)
     return fm_error(ctx, FM_USAGE, "%d pictures at once are not possible; 1 to %d", d->at_once, MOST_AT_ONCE);
   FM_TRY(fm_model_load(ctx, path, NULL, &d->model));
+  FM_TRY(fm_model_check_trained(&d->model, path, d->session->untrained));
   FM_TRY(fm_recipe_preprocess(ctx, &d->model.recipe, &d->preprocess));
   d->side = fm_preprocess_side(&d->preprocess);
   size_t pixels = (size_t)d->side * (size_t)d->side;

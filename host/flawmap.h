@@ -36,6 +36,10 @@ const char *fm_session_message(const struct fm_session *session);
 void fm_session_clear(
     struct fm_session *session); /* forgets the message; a device that failed stays failed */
 
+/* Whether models whose expert is untrained (random weights: their verdicts mean little) may be opened; at
+ * first they may not. */
+void fm_session_accept_untrained(struct fm_session *session, int accept);
+
 /* A model on the device. at_once: pictures that are scored together at most (1 to 64): more is faster and
  * takes more memory. */
 struct fm_detector;

@@ -82,6 +82,7 @@ static void print_category(const char *name, const struct fm_model *m, const str
   const struct fm_report_tally *t = &e->tally;
   fm_text_begin(&text, m->ctx);
   fm_text_printf(&text, "%s: %zu pictures at their own size\n", name, e->pictures);
+  if (!m->expert.trained) fm_text_printf(&text, "  %s\n", FM_UNTRAINED);
   fm_metrics_table(&text, &e->official);
   fm_text_printf(&text, "  at %ld x %ld (as CDO's tables): ", m->recipe.size, m->recipe.size);
   fm_text_printf(&text, "image AUROC %.2f, pixel AUROC %.2f, pixel AP %.2f, AUPRO of CDO's script %.2f\n",

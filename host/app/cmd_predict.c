@@ -21,7 +21,7 @@ enum { MOST_BATCH = 8, MOST_DEPTH = 16, FILES = 4 };
 
 struct args {
   const char *model, *out, *weights, *device, *refine_text;
-  bool force, refine;
+  bool force, refine, untrained;
   bool json, exit_flawed, files[FILES]; /* files: maps, masks, overlays, repaired pictures */
 };
 
@@ -321,6 +321,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   struct fm_device *d = NULL;
   enum fm_status status = list_pictures(&r, given, count);
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
+  if (status == FM_OK) status = fm_model_check_trained(&r.model, a->model, a->untrained);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
@@ -358,6 +359,8 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
       {"repaired", FM_OPT_FLAG, &a.files[3], NULL,
        "with --refine: write the repaired pictures (--no-repaired: not)", 0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
+      {"untrained", FM_OPT_FLAG, &a.untrained, NULL, "also with a model whose expert is untrained", 0, 0,
+       NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a.force, NULL, "use a device that fails its self-test", 0, 0, NULL},
   };

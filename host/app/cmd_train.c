@@ -19,7 +19,7 @@ enum { OWN_OPTIONS = 16, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
 struct args {
   const char *data, *out, *category, *layout, *recipe_name, *weights, *calibrate, *real_list, *device;
   bool force;
-  bool resume, thin;
+  bool resume, thin, untrained;
   struct fm_recipe recipe;
   bool given[FM_FIELDS], skip_background;
   const char *text[FM_FIELDS];
@@ -67,6 +67,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a->weights, "FILE",
        "the expert's pretrained weights (else those that were fetched)", 0, 0, NULL},
+      {"untrained", FM_OPT_FLAG, &a->untrained, NULL,
+       "random weights instead: only to see that everything runs", 0, 0, NULL},
       {"calibrate", FM_OPT_TEXT, &a->calibrate, "DIR", "more good pictures, for thresholds only", 0, 0, NULL},
       {"real-list", FM_OPT_TEXT, &a->real_list, "FILE",
        "learn from these flawed test pictures, too: a line KIND/NAME each", 0, 0, NULL},
@@ -89,6 +91,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
                     "flawmap train takes one data set; you gave %d: flawmap train DATA -o MODEL", n);
   if (!a->out)
     return fm_error(ctx, FM_USAGE, "say where the model goes: flawmap train %s -o MODEL", positional[0]);
+  if (a->weights && a->untrained) return fm_error(ctx, FM_USAGE, "give --weights or --untrained, not both");
   if (a->real_list && a->given[fm_field_find("real-anomalies")])
     return fm_error(ctx, FM_USAGE, "give --real-list or --real-anomalies, not both");
   if (a->real_list && every(a))
@@ -183,7 +186,8 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
                        .weights = a->weights,
                        .path = a->out,
                        .resume = a->resume,
-                       .thin = a->thin};
+                       .thin = a->thin,
+                       .untrained = a->untrained};
   struct fm_dataset more = {0};
   struct fm_category good = {0};
   enum fm_status status = FM_OK;

@@ -181,6 +181,7 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
                                  .fact_count = facts.count,
                                  .size_official = "the pictures' own size",
                                  .size_cdo1 = size};
+  if (!model->expert.trained) c.warning = FM_UNTRAINED;
   fm_model_thresholds(model, r->refine, &c.image, &c.pixel);
   c.heat = find_heat(r, r->small, c.pixel.value);
   if (r->refine) r->base_heat = find_heat(r, r->base, model->pixel.value);
@@ -293,7 +294,7 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   if (m->expert.trained)
     add(f, "expert", "%s, SHA-256 of its values %.16s...", m->expert.file, m->expert.hash);
   else
-    add(f, "expert", "UNTRAINED (random weights): expect poor results");
+    add(f, "expert", "%s", FM_UNTRAINED);
   add(f, "trained on", "%s", m->device);
 }
 

@@ -77,31 +77,38 @@ static enum fm_status from_file(struct fm_context *ctx, const char *path, struct
 }
 
 static enum fm_status find(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
-                           struct fm_expert *e) {
+                           bool untrained, struct fm_expert *e) {
+  if (untrained) {
+    fm_note(
+        ctx,
+        "warning: UNTRAINED: the expert %s has random weights and knows nothing about pictures; most flaws "
+        "will be missed",
+        backbone->name);
+    fm_weights_init(&e->weights, backbone->init, UNTRAINED_SEED);
+    return FM_OK;
+  }
   if (path) return from_file(ctx, path, e);
   char *usual = fm_expert_path(ctx, backbone);
   if (!usual) return FM_MEMORY;
-  enum fm_status status = FM_OK;
-  if (fm_file_exists(usual)) {
-    status = from_file(ctx, usual, e);
-  } else {
-    fm_note(ctx,
-            "note: no pretrained weights of %s (looked for '%s'): the expert gets random weights, and flaws "
-            "will be found "
-            "much worse. 'flawmap fetch %s' gets the weights, --weights FILE names them.",
-            backbone->name, usual, backbone->name);
-    fm_weights_init(&e->weights, backbone->init, UNTRAINED_SEED);
-  }
+  enum fm_status status =
+      fm_file_exists(usual)
+          ? from_file(ctx, usual, e)
+          : fm_error(
+                ctx, FM_USAGE,
+                "there are no pretrained weights of %s: '%s' does not exist; get them with 'flawmap fetch "
+                "%s', name a file with --weights FILE, or, only to see that everything runs, train "
+                "with --untrained",
+                backbone->name, usual, backbone->name);
   fm_free(ctx, usual);
   return status;
 }
 
 enum fm_status fm_expert_load(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
-                              struct fm_expert *expert) {
+                              bool untrained, struct fm_expert *expert) {
   enum { ANY_SIZE = 64 }; /* parameters are the same for every size */
   *expert = (struct fm_expert){0};
   FM_TRY(fm_backbone_weights(ctx, backbone, ANY_SIZE, &expert->weights));
-  enum fm_status status = find(ctx, backbone, path, expert);
+  enum fm_status status = find(ctx, backbone, path, untrained, expert);
   if (status == FM_OK) status = hash(expert);
   if (status != FM_OK) fm_expert_free(expert);
   return status;

@@ -199,7 +199,7 @@ static enum fm_status get_learned(struct fm_model *m, const struct fm_safetensor
 /* The expert of a thin model: found elsewhere, and checked to be the one it was trained with. */
 static enum fm_status get_expert_elsewhere(struct fm_model *m, const char *path, const char *weights) {
   struct fm_expert found;
-  FM_TRY(fm_expert_load(m->ctx, m->backbone, weights, &found));
+  FM_TRY(fm_expert_load(m->ctx, m->backbone, weights, !m->expert.trained && !weights, &found));
   if (strcmp(found.hash, m->expert.hash) != 0) {
     enum fm_status status = fm_error(
         m->ctx, FM_FORMAT,
@@ -248,6 +248,15 @@ void fm_model_free(struct fm_model *model) {
   model->data.real = NULL;
 }
 
+enum fm_status fm_model_check_trained(const struct fm_model *m, const char *path, bool untrained) {
+  if (m->expert.trained || untrained) return FM_OK;
+  return fm_error(m->ctx, FM_USAGE,
+                  "the model '%s' was trained on an untrained expert (random weights), so its verdicts mean "
+                  "little; train it again with pretrained weights ('flawmap fetch %s'), or, only to see that "
+                  "everything runs, add --untrained",
+                  path, m->backbone->name);
+}
+
 enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,
                              const char *apprentice, struct fm_model *m) {
   *m = (struct fm_model){.ctx = ctx, .recipe = *recipe};
@@ -257,7 +266,7 @@ enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *rec
   FM_TRY(fm_tensors_read(ctx, apprentice, &file));
   enum fm_status status = get_network(m, file, "", &m->learned);
   fm_safetensors_free(ctx, file);
-  if (status == FM_OK) status = fm_expert_load(ctx, m->backbone, expert, &m->expert);
+  if (status == FM_OK) status = fm_expert_load(ctx, m->backbone, expert, false, &m->expert);
   snprintf(m->data.category, sizeof m->data.category, "unknown");
   snprintf(m->device, sizeof m->device, "trained elsewhere");
   if (status != FM_OK) fm_model_free(m);

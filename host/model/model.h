@@ -26,10 +26,13 @@ struct fm_expert {
   char file[128]; /* the file's name without folder; "" where untrained */
 };
 
-/* From `path`; where that is NULL from the folder that `flawmap fetch` fills; where nothing is there, random
- * weights and a note that says what that means. */
+/* What is said on top of every result of a model whose expert is untrained. */
+#define FM_UNTRAINED "UNTRAINED: the expert has random weights; these results say nothing about the method"
+
+/* From `path`; where that is NULL from the folder that `flawmap fetch` fills; FM_USAGE, naming fetch, where
+ * nothing is there. untrained: random weights, whatever is there; a note says what that means. */
 enum fm_status fm_expert_load(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
-                              struct fm_expert *expert);
+                              bool untrained, struct fm_expert *expert);
 void fm_expert_free(struct fm_expert *expert);
 
 /* Where pretrained weights lie: $XDG_DATA_HOME/flawmap/BACKBONE.safetensors, else under ~/.local/share. A new
@@ -68,6 +71,10 @@ struct fm_model {
 enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const char *weights,
                              struct fm_model *model);
 void fm_model_free(struct fm_model *model);
+
+/* FM_USAGE where the model's expert is untrained and the caller did not say that this is what they want: its
+ * verdicts mean nothing. path: for the message. */
+enum fm_status fm_model_check_trained(const struct fm_model *model, const char *path, bool untrained);
 enum fm_status fm_model_save(const struct fm_model *model, const char *path, bool thin);
 
 /* A CDO model from two weight files with plain names (an expert and an apprentice trained elsewhere). The

@@ -201,6 +201,7 @@ enum fm_status fm_page_section(struct fm_text *page, const struct fm_section *s,
   FM_TRY(fm_cards_order(s, &order));
   fm_text_printf(page, "<section id=\"c%zu\">\n", number);
   fm_html_wrap(page, "<h2>", s->name, "</h2>\n");
+  if (s->warning) fm_html_wrap(page, "<p class=\"note\"><b>", s->warning, "</b></p>\n");
   fm_page_facts(page, &s->facts);
   put_verdicts(page, &s->tally);
   put_threshold(page, s);

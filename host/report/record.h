@@ -33,7 +33,7 @@ struct fm_fact_list {
 
 struct fm_section { /* a category; owns its strings */
   struct fm_context *ctx;
-  char *name, *size_official, *size_cdo1;
+  char *name, *warning, *size_official, *size_cdo1;
   struct fm_fact_list facts;
   struct fm_threshold image, pixel;
   struct fm_heat heat;

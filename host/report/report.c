@@ -76,6 +76,7 @@ enum fm_status fm_report_category_begin(struct fm_report *r, const struct fm_rep
   struct fm_section *s = &r->section[r->count++];
   *s = (struct fm_section){.ctx = r->ctx, .image = c->image, .pixel = c->pixel, .heat = c->heat};
   s->name = fm_strdup(r->ctx, c->name);
+  if (c->warning && !(s->warning = fm_strdup(r->ctx, c->warning))) return FM_MEMORY;
   if (c->size_official) s->size_official = fm_strdup(r->ctx, c->size_official);
   if (c->size_cdo1) s->size_cdo1 = fm_strdup(r->ctx, c->size_cdo1);
   if (!s->name || (c->size_official && !s->size_official) || (c->size_cdo1 && !s->size_cdo1))
@@ -334,6 +335,7 @@ static void free_section(struct fm_section *s) {
   free_facts(s->ctx, &s->facts);
   fm_free(s->ctx, s->record);
   fm_free(s->ctx, s->name);
+  fm_free(s->ctx, s->warning);
   fm_free(s->ctx, s->size_official);
   fm_free(s->ctx, s->size_cdo1);
 }

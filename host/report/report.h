@@ -45,7 +45,8 @@ struct fm_report_head {
 
 struct fm_report_category {
   const char *name;
-  size_t pictures; /* how many will be added */
+  const char *warning; /* stands on top of what is said about it; NULL: none */
+  size_t pictures;     /* how many will be added */
   struct fm_threshold image, pixel;
   struct fm_heat heat; /* fm_heat_make(lowest score, pixel threshold, highest score), over all pictures */
   const struct fm_fact *facts; /* of this category */

@@ -177,7 +177,7 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   if (r->real && !(m->data.real = fm_strdup(r->ctx, r->real))) return FM_MEMORY;
   snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
   FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
-  FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, &m->expert));
+  FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, r->fit->untrained, &m->expert));
   if (r->resumed && strcmp(r->from.expert_hash, m->expert.hash) != 0)
     return fm_error(r->ctx, FM_USAGE,
                     "the training to resume ('%s') began with other expert weights; name the same file with "

@@ -15,6 +15,7 @@ struct fm_fit {
   const char *weights; /* the expert's file; NULL: see fm_expert_load */
   const char *path;    /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
   bool resume, thin;
+  bool untrained; /* random weights for the expert, on purpose; weights is then NULL */
 };
 
 /* *model is the caller's (fm_model_free); its expert is a copy. The checkpoint is removed when the model is

@@ -28,36 +28,36 @@ refuses() {
 }
 
 "$flawmap" synth data --size 64 --train 4 --good 1 --flawed 1 --product gear >out || fail "synth failed"
-"$flawmap" train data --category gear --size 64 --batch 2 --epochs 1 -o m >out 2>err || fail "train failed: $(cat err)"
+"$flawmap" train --untrained data --category gear --size 64 --batch 2 --epochs 1 -o m >out 2>err || fail "train failed: $(cat err)"
 picture=data/gear/test/good/000.png
 
 # Devices.
-OCL_ICD_VENDORS=/nonexistent refuses 1 "no OpenCL device" predict m $picture -o x
-refuses 2 "no device 99" predict m $picture -o x --device 99
-refuses 2 "no device 99" train data --category gear -o x --device 99
+OCL_ICD_VENDORS=/nonexistent refuses 1 "no OpenCL device" predict --untrained m $picture -o x
+refuses 2 "no device 99" predict --untrained m $picture -o x --device 99
+refuses 2 "no device 99" train --untrained data --category gear -o x --device 99
 
 # Pictures: one pixel is a picture; a header that promises 2 000 000 000 pixels is not.
 png() { printf '\x89PNG\r\n\x1a\n\0\0\0\rIHDR'"$1"'\0\0\0\nIDATx\xdac\x08\x05\0\0W\0V\x92\xcbe\xc1\0\0\0\0IEND\xaeB`\x82'; }
 png '\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU' >one.png
-"$flawmap" predict m one.png -o y >out 2>err || fail "a picture of one pixel: $(cat err)"
+"$flawmap" predict --untrained m one.png -o y >out 2>err || fail "a picture of one pixel: $(cat err)"
 head -c 200 $picture >cut.png
-refuses 1 "cut.png" predict m cut.png -o x
+refuses 1 "cut.png" predict --untrained m cut.png -o x
 echo "no picture" >text.png
-refuses 1 "text.png" predict m text.png -o x
+refuses 1 "text.png" predict --untrained m text.png -o x
 cp -r data mixed
 cp cut.png mixed/gear/train/good/001.png
-refuses 1 "001.png" train mixed --category gear --size 64 --batch 2 --epochs 1 -o x
+refuses 1 "001.png" train --untrained mixed --category gear --size 64 --batch 2 --epochs 1 -o x
 cp -r data sizes
 cp one.png sizes/gear/ground_truth/dent/000_mask.png
 refuses 1 "dent/000_mask.png" eval m sizes -o x
 "$flawmap" eval m data -o results >out 2>err || fail "eval failed: $(cat err)"
 refuses 1 "dent/000" metrics results/maps sizes/gear
 rm -r sizes/gear/train/good
-refuses 1 "train/good" train sizes --category gear -o x
+refuses 1 "train/good" train --untrained sizes --category gear -o x
 
 # Models: one byte pattern of the header exchanged for another of the same length.
 spoil() { LC_ALL=C sed "s/$1/$2/" m >bad && { cmp -s m bad && fail "nothing to spoil: $1"; true; }; }
-refused() { refuses 1 "$1" predict bad $picture -o x; }
+refused() { refuses 1 "$1" predict --untrained bad $picture -o x; }
 spoil '"expert._bn0.weight"' '"expert._bn0.weighs"'
 refused "expert._bn0.weigh\|_bn0.weight"
 spoil '\[32,3,3,3\]' '[32,9,3,1]'
@@ -89,10 +89,10 @@ refuses 1 "nothing" verify nothing
 refuses 1 "map" metrics data/gear/train data/gear
 
 # Folders nobody may write; a file where a folder should be. Root writes everywhere.
-refuses 1 "one.png" predict m $picture -o one.png/x
+refuses 1 "one.png" predict --untrained m $picture -o one.png/x
 mkdir locked && chmod 555 locked
 if [ ! -w locked ]; then
-  refuses 1 "locked" predict m $picture -o locked/x
-  POCL_CACHE_DIR=$work/locked/pocl refuses 1 "POCL_CACHE_DIR" predict m $picture -o x
+  refuses 1 "locked" predict --untrained m $picture -o locked/x
+  POCL_CACHE_DIR=$work/locked/pocl refuses 1 "POCL_CACHE_DIR" predict --untrained m $picture -o x
 fi
 exit 0

@@ -25,12 +25,12 @@ refuses() {
 }
 
 "$flawmap" synth data --size 64 --train 10 --good 3 --flawed 2 >out || fail "synth failed"
-train() { "$flawmap" train data --category gear --size 64 --batch 4 --epochs 3 "$@"; }
+train() { "$flawmap" train --untrained data --category gear --size 64 --batch 4 --epochs 3 "$@"; }
 
 # One whole training, everything that follows from it.
 train -o whole.flawmap >out 2>err || fail "train failed: $(cat err)"
 grep -q "whole.flawmap: gear, 8 good pictures learned, 2 held out" out || fail "train said: $(cat out)"
-grep -q "random weights" err || fail "no word about the untrained expert"
+grep -q "^warning: UNTRAINED" err || fail "no word about the untrained expert"
 grep -q "^memory: .* MiB" err || fail "no memory plan"
 [ "$(grep -c '^epoch . of 3: loss' err)" = 3 ] || fail "no line an epoch"
 [ "$(wc -l <whole.flawmap.csv)" = 4 ] || fail "the log has not three rows"
@@ -39,6 +39,8 @@ grep -q "^memory: .* MiB" err || fail "no memory plan"
 "$flawmap" info whole.flawmap --json >info.json || fail "info --json failed"
 "$flawmap" eval whole.flawmap data -o results >table 2>err || fail "eval failed: $(cat err)"
 grep -q "AUROC" table || fail "eval printed no table"
+grep -q "UNTRAINED" table || fail "eval's table does not say that the expert is untrained: $(cat table)"
+sed '1,/<section/d;/<h3>/q' results/report.html | grep -q 'class="note">.*UNTRAINED' || fail "the report does not say on top that the expert is untrained"
 for file in metrics.json metrics.csv images.csv report.html contact.png; do
   [ -s results/$file ] || fail "eval wrote no $file"
 done
@@ -50,15 +52,15 @@ value() { grep -o "\"$2\": [0-9.e-]*" "$1" | head -1; }
 
 # Predict: verdicts, files, statuses; a picture that cannot be read does not stop the others.
 picture=$(find data/gear/test -name '*.png' | sort | head -1)
-"$flawmap" predict whole.flawmap data/gear/test -o looked --json >lines || fail "predict failed"
+"$flawmap" predict --untrained whole.flawmap data/gear/test -o looked --json >lines || fail "predict failed"
 [ "$(wc -l <lines)" = "$(find data/gear/test -name '*.png' | wc -l)" ] || fail "not one line a picture"
 [ -s looked/maps/good/000.tiff ] || fail "no map where it should be: $(find looked | head)"
 "$flawmap" calibrate whole.flawmap data/gear/train/good -o strict.flawmap --false-alarms 40% >out || fail "calibrate failed"
-"$flawmap" predict strict.flawmap data/gear/test -o looked --no-maps --exit-flawed >lines
+"$flawmap" predict --untrained strict.flawmap data/gear/test -o looked --no-maps --exit-flawed >lines
 [ $? = 3 ] || fail "predict --exit-flawed found nothing: $(cat lines)"
 echo "no picture" >text.png
 head -c 300 "$picture" >cut.png
-"$flawmap" predict whole.flawmap text.png "$picture" cut.png -o some >out 2>err
+"$flawmap" predict --untrained whole.flawmap text.png "$picture" cut.png -o some >out 2>err
 [ $? = 1 ] || fail "unreadable pictures did not give status 1"
 grep -q "text.png" err && grep -q "cut.png" err || fail "unreadable pictures are not named: $(cat err)"
 [ "$(find some/maps -name '*.tiff' | wc -l)" = 1 ] || fail "the readable picture was not scored"
@@ -74,7 +76,7 @@ done
 wait $! || fail "resume after SIGKILL failed: $(cat err)"
 cmp whole.flawmap killed.flawmap || fail "killed and resumed, the model differs"
 for i in 1 2 3 4 5 6 7 8 9; do
-  "$flawmap" train data --category gear --size 64 --batch 4 --epochs 3 -o stopped.flawmap --resume >out 2>err &
+  "$flawmap" train --untrained data --category gear --size 64 --batch 4 --epochs 3 -o stopped.flawmap --resume >out 2>err &
   sleep 0.4
   kill -INT $! 2>/dev/null
   wait $!
@@ -93,7 +95,7 @@ train -o all --category all --epochs 1 --thin >out 2>err || fail "train --catego
 [ "$(wc -l <every/metrics.csv)" = 4 ] || fail "metrics.csv has not two categories and a mean"
 
 # Semi-supervised: the model names the flawed pictures that it learned, and nobody is tested with them.
-"$flawmap" train data --category gear --size 64 --batch 4 --epochs 1 --real-anomalies 2 -o real.flawmap >out 2>err || fail "train --real-anomalies failed: $(cat err)"
+"$flawmap" train --untrained data --category gear --size 64 --batch 4 --epochs 1 --real-anomalies 2 -o real.flawmap >out 2>err || fail "train --real-anomalies failed: $(cat err)"
 grep -q "8 good pictures and 2 flawed ones learned" out || fail "train does not say what it learned: $(cat out)"
 [ "$("$flawmap" info real.flawmap | grep -A1 '^flawed ones' | grep -c '/00')" = 2 ] || fail "info does not name the flawed pictures"
 "$flawmap" info real.flawmap | sed -n '/^flawed ones/,/^threshold/s/.* //p' | grep /00 >list
@@ -108,26 +110,30 @@ done
 train -o list.flawmap --epochs 1 --real-list list >out 2>err || fail "train --real-list failed: $(cat err)"
 cmp -s list.flawmap real.flawmap || fail "the list and the drawing differ"
 
-# What is wrong is said in one sentence.
-refuses 2 "not both" train data -o x --category gear --real-list list --real-anomalies 2
-refuses 2 "is too much" train data -o x --category gear --real-anomalies 1000
-refuses 2 "flawed test pictures with masks" train data/gear/train/good -o x --size 64 --real-anomalies 1
+# What is wrong is said in one sentence. Untrained weights are never used without a word.
+refuses 2 "flawmap fetch efficientnet_lite0.*--untrained" train data --category gear -o x
+[ ! -e x ] || fail "a model was written without weights"
+refuses 2 "'whole.flawmap' was trained on an untrained expert.*--untrained" predict whole.flawmap "$picture" -o y
+refuses 2 "not both" train data --category gear -o x --untrained --weights w.safetensors
+refuses 2 "not both" train --untrained data -o x --category gear --real-list list --real-anomalies 2
+refuses 2 "is too much" train --untrained data -o x --category gear --real-anomalies 1000
+refuses 2 "flawed test pictures with masks" train --untrained data/gear/train/good -o x --size 64 --real-anomalies 1
 refuses 2 "learned from no flawed pictures" eval whole.flawmap data -o y --leave-out whole.flawmap
-refuses 2 "epochs" train data -o x --category gear --epochs 0
-refuses 2 "did you mean --epochs" train data -o x --epoch 3
-refuses 2 "say where" train data --category gear
-refuses 2 "gear" train data --category geer -o x
-refuses 2 "does not exist" train nothing -o x
-refuses 2 "--lr is 0.1" train data --category gear -o killed.flawmap --resume --lr 0.1
-refuses 1 "no flawmap model" predict "$2/models/goldens/resnet18-b2-s64.safetensors" "$picture" -o y
-refuses 1 "safetensors" predict text.png "$picture" -o y
-refuses 1 "text.png" predict whole.flawmap text.png -o y
+refuses 2 "epochs" train --untrained data -o x --category gear --epochs 0
+refuses 2 "did you mean --epochs" train --untrained data -o x --epoch 3
+refuses 2 "say where" train --untrained data --category gear
+refuses 2 "gear" train --untrained data --category geer -o x
+refuses 2 "does not exist" train --untrained nothing -o x
+refuses 2 "--lr is 0.1" train --untrained data --category gear -o killed.flawmap --resume --lr 0.1
+refuses 1 "no flawmap model" predict --untrained "$2/models/goldens/resnet18-b2-s64.safetensors" "$picture" -o y
+refuses 1 "safetensors" predict --untrained text.png "$picture" -o y
+refuses 1 "text.png" predict --untrained whole.flawmap text.png -o y
 mkdir empty
-refuses 2 "no picture" predict whole.flawmap empty -o y
-refuses 2 "is a folder" train data --category gear -o results
+refuses 2 "no picture" predict --untrained whole.flawmap empty -o y
+refuses 2 "is a folder" train --untrained data --category gear -o results
 mkdir locked && chmod 555 locked
 [ -w locked ] || # root writes everywhere
-  refuses 1 "locked" train data --category gear --size 64 --batch 4 --epochs 1 -o locked/m.flawmap
+  refuses 1 "locked" train --untrained data --category gear --size 64 --batch 4 --epochs 1 -o locked/m.flawmap
 
 # The help fits a screen.
 for command in train eval predict info calibrate; do

@@ -156,7 +156,7 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   m->recipe.size = SIDE;
   ASSERT_OK(ctx, fm_recipe_set(ctx, &m->recipe, "variant", "2025", "here"));
   ASSERT_OK(ctx, fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));
-  ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, &m->expert));
+  ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, true, &m->expert));
   ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, SIDE, &m->learned));
   fm_weights_init(&m->learned, m->backbone->init, 5);
   struct fm_rng rng = fm_rng_stream(1, "pictures");

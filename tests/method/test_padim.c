@@ -188,7 +188,7 @@ static void by_rows(void **state) {
 static struct fm_train train_of(struct fm_context *ctx, const struct tiny *t, struct fm_expert *expert) {
   const struct fm_backbone *backbone;
   ASSERT_OK(ctx, fm_backbone_find(ctx, t->fit.recipe.backbone, &backbone));
-  ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, expert));
+  ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, true, expert));
   return (struct fm_train){.recipe = t->fit.recipe,
                            .category = "gear",
                            .samples = t->category.train,
@@ -241,7 +241,7 @@ static void memory_of_the_largest(void **state) {
   struct fm_train t = {.expert = &expert, .count = 391};
   ASSERT_OK(ctx, fm_recipe_read(ctx, "padim_wide_resnet50_2", &t.recipe));
   ASSERT_OK(ctx, fm_backbone_find(ctx, t.recipe.backbone, &backbone));
-  ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, &expert));
+  ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, true, &expert));
   ASSERT_OK(ctx, fm_method_of(&t.recipe)->memory(d, &t, &bytes)); /* sums of 8 bytes, a factor of 4 */
   double sums = 151525.0 * 3136 * 8;
   assert_true((double)bytes > 1.5 * sums && (double)bytes < 1.8 * sums);

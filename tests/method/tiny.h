@@ -41,6 +41,7 @@ static inline void tiny_open(struct fm_context *ctx, struct tiny *t) {
   t->fit.recipe.size = 64;
   t->fit.recipe.batch = 4;
   t->fit.recipe.epochs = 2;
+  t->fit.untrained = true;
   t->fit.category = &t->category;
   tiny_name(t, "gear.flawmap");
 }

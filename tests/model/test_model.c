@@ -23,7 +23,7 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   fm_recipe_default(&m->recipe);
   m->recipe.size = 64;
   ASSERT_OK(ctx, fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));
-  ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, &m->expert));
+  ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, true, &m->expert));
   ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, 64, &m->learned));
   fm_weights_fill(&m->learned, 7, "apprentice.");
   snprintf(m->data.category, sizeof m->data.category, "bottle");

@@ -21,6 +21,10 @@ static void scores_as_the_program(void **state) {
   struct fm_session *s;
   struct fm_detector *d;
   assert_int_equal(fm_session_open(NULL, &s), 0);
+  assert_int_not_equal(fm_detector_open(s, t.model, 2, &d), 0); /* its expert is untrained */
+  assert_non_null(strstr(fm_session_message(s), "untrained"));
+  fm_session_clear(s);
+  fm_session_accept_untrained(s, 1);
   assert_int_equal(fm_detector_open(s, t.model, 2, &d), 0);
   struct fm_picture p[16] = {{0}};
   struct fm_image image[16];

@@ -57,9 +57,9 @@ act() {
 
 act_once() {
   case $1 in
-  train) program "$2" train "$work/data" --category gear --size 64 "${train[@]}" -o model.flawmap ;;
+  train) program "$2" train --untrained "$work/data" --category gear --size 64 "${train[@]}" -o model.flawmap ;;
   eval) program "$2" eval "$work/before.flawmap" "$work/data" "${use[@]}" -o results ;;
-  predict | cold) program "$2" predict "$work/before.flawmap" "$work/data/gear/test" "${use[@]}" -o results ;;
+  predict | cold) program "$2" predict --untrained "$work/before.flawmap" "$work/data/gear/test" "${use[@]}" -o results ;;
   esac
 }
 
@@ -140,7 +140,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/none
 program alloc:0 synth data --size 64 --train "${PICTURES:-4}" --good 1 --flawed 1 --product gear || { cat err; exit 1; }
-program alloc:0 train data --category gear --size 64 "${train[@]}" --seed 5 -o before.flawmap || { cat err; exit 1; }
+program alloc:0 train --untrained data --category gear --size 64 "${train[@]}" --seed 5 -o before.flawmap || { cat err; exit 1; }
 export STRIDE DENSE
 for what in $ONLY; do for kind in $KINDS; do echo "$what $kind"; done; done |
   xargs -P "$JOBS" -L 1 bash -c 'bash "$0" "$1" "$3" "$4" "$2"' "$here/fault_sweep.sh" "$flawmap" "$work"
