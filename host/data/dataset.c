@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "data/layout.h"
+#include "file/sniff.h"
 
 #include <string.h>
 
@@ -23,12 +24,7 @@ enum fm_status fm_layout_parse(struct fm_context *ctx, const char *text, enum fm
 }
 
 bool fm_is_picture(const char *path) {
-  static const char *const known[] = {"png", "jpg", "jpeg", "tif", "tiff"};
-  char extension[16];
-  fm_path_extension(path, extension);
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (strcmp(extension, known[i]) == 0) return true;
-  return false;
+  return fm_looks_by_name(path) == FM_LOOKS_READ;
 }
 
 /* *there: the folder base/part exists. */
@@ -150,7 +146,7 @@ static enum fm_status look(struct fm_context *ctx, struct fm_dataset *set) {
       [FM_LAYOUT_MVTEC] = "CATEGORY/train/good or train/good",
       [FM_LAYOUT_MVTEC3D] = "CATEGORY/train/good/rgb or train/good/rgb",
       [FM_LAYOUT_VISA] = "split_csv/1cls.csv with rows in it, or Data/Images",
-      [FM_LAYOUT_FOLDER] = "pictures (.png .jpg .jpeg .tif .tiff)",
+      [FM_LAYOUT_FOLDER] = "pictures (" FM_PICTURE_NAMES ")",
   };
   return fm_error(ctx, FM_USAGE, "no data set found in '%s': it should hold %s", set->path, expected[wanted]);
 }

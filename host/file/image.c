@@ -3,20 +3,16 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "file/codec.h"
+#include "file/sniff.h"
 
 #include <string.h>
 
 static const struct {
-  const char *begins;
-  size_t length;
+  const char *kind; /* as sniff.c names it */
   fm_decode *decode;
 } kinds[] = {
-    {"\x89PNG\r\n\x1a\n", 8, fm_png_decode},
-    {"\xff\xd8\xff", 3, fm_jpeg_decode},
-    {"II*\0", 4, fm_tiff_decode},
-    {"MM\0*", 4, fm_tiff_decode},
-    {"II+\0", 4, fm_tiff_decode},
-    {"MM\0+", 4, fm_tiff_decode},
+    {"PNG", fm_png_decode}, {"JPEG", fm_jpeg_decode}, {"TIFF", fm_tiff_decode},
+    {"BMP", fm_bmp_decode}, {"WebP", fm_webp_decode},
 };
 
 static enum fm_status decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
@@ -26,14 +22,20 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, const uns
   if (size > FM_IMAGE_MAX_FILE)
     return fm_error(ctx, FM_LIMIT, "'%s' has %zu bytes; the limit for a picture is %zu", name, size,
                     FM_IMAGE_MAX_FILE);
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    if (size < kinds[i].length || memcmp(bytes, kinds[i].begins, kinds[i].length) != 0) continue;
+  const char *kind;
+  enum fm_looks looks = fm_looks_by_bytes(bytes, size, &kind);
+  for (size_t i = 0; looks == FM_LOOKS_READ && i < sizeof kinds / sizeof *kinds; i++) {
+    if (strcmp(kind, kinds[i].kind) != 0) continue;
     enum fm_status status = kinds[i].decode(ctx, name, bytes, size, pixels, image);
+    if (status == FM_OK) status = fm_image_upright(ctx, image);
     if (status != FM_OK) fm_image_free(ctx, image);
     return status;
   }
+  if (kind)
+    return fm_error(ctx, FM_FORMAT, "'%s' is a %s picture, which flawmap does not read: convert it to PNG",
+                    name, kind);
   return fm_error(ctx, FM_FORMAT,
-                  "'%s' is no PNG, JPEG or TIFF picture, whatever its name says: convert it to PNG or "
+                  "'%s' is no " FM_PICTURE_KINDS " picture, whatever its name says: convert it to PNG or "
                   "remove it",
                   name);
 }
@@ -81,24 +83,14 @@ enum fm_status fm_image_set_size(struct fm_context *ctx, const char *name, size_
 
 enum fm_status fm_image_alloc(struct fm_context *ctx, int channels, struct fm_image *image) {
   image->channels = channels;
-  image->pixels = fm_alloc(ctx, (size_t)image->width * (size_t)image->height, (size_t)channels);
+  size_t value = image->deep ? 2 : 1;
+  image->pixels = fm_alloc(ctx, (size_t)image->width * (size_t)image->height, (size_t)channels * value);
   return image->pixels ? FM_OK : FM_MEMORY;
 }
 
 enum fm_status fm_image_damaged(struct fm_context *ctx, const char *name, const char *kind, const char *why) {
   return fm_error(ctx, FM_FORMAT, "'%s' is a damaged or truncated %s (%s): copy it again or remove it", name,
                   kind, why);
-}
-
-enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image) {
-  if (image->channels == 3) return FM_OK;
-  size_t n = (size_t)image->width * (size_t)image->height;
-  unsigned char *pixels = fm_realloc(ctx, image->pixels, n, 3);
-  if (!pixels) return FM_MEMORY;
-  for (size_t i = n; i-- > 0;) pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = pixels[i];
-  image->pixels = pixels;
-  image->channels = 3;
-  return FM_OK;
 }
 
 enum fm_status fm_png_write(struct fm_context *ctx, const char *path, const struct fm_image *image) {

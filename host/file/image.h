@@ -1,4 +1,6 @@
-/* Pictures: PNG, JPEG and TIFF in (8 and 16 bits, grey, RGB, palette, alpha), PNG out. */
+/* Pictures: PNG, JPEG, TIFF, BMP and WebP in (8 and 16 bits, grey, RGB, palette, alpha), PNG out. One file is
+ * one picture: a TIFF of several pages and an animation are refused (thumbnails beside the picture are no
+ * pages). */
 #ifndef FM_FILE_IMAGE_H
 #define FM_FILE_IMAGE_H
 
@@ -9,11 +11,15 @@ enum { FM_IMAGE_MAX_SIDE = 32768 };
 #define FM_IMAGE_MAX_PIXELS ((size_t)1 << 29)
 #define FM_IMAGE_MAX_FILE ((size_t)1 << 30)
 
-/* 8 bits a channel, rows from the top, channels interleaved. 16-bit files are reduced by round(v / 257). */
+/* 8 bits a channel, rows from the top, channels interleaved. 16-bit files are reduced by round(v / 257),
+ * those whose largest value is at most 4095 as 12 bits by round(v / 4095 * 255). A picture whose file says
+ * which way is up (EXIF, TIFF) has been turned so, as viewers show it and people draw masks on it. */
 struct fm_image {
   int width, height, channels; /* channels: 1 grey, 3 RGB */
   bool had_alpha;              /* the file had an alpha channel; it was dropped */
   bool deep;                   /* the file had 16 bits a channel */
+  bool twelve;                 /* of which 12 were in use */
+  int orientation;             /* that the file said, 1 to 8; 0 and 1: the pixels are as stored */
   unsigned char *pixels;       /* height * width * channels; freed with fm_image_free */
 };
 

@@ -1,4 +1,5 @@
 #include "file/codec.h"
+#include "file/exif.h"
 
 #include <setjmp.h>
 #include <stdio.h> /* jpeglib.h needs it */
@@ -50,6 +51,13 @@ static void on_progress(j_common_ptr jpeg) {
     ERREXIT1(jpeg, JERR_BAD_PROGRESSION, MAX_SCANS);
 }
 
+static int orientation(const struct jpeg_decompress_struct *jpeg) {
+  for (const struct jpeg_marker_struct *m = jpeg->marker_list; m; m = m->next)
+    if (m->data_length >= 6 && memcmp(m->data, "Exif\0\0", 6) == 0)
+      return fm_exif_orientation(m->data, m->data_length);
+  return 1;
+}
+
 static enum fm_status read_jpeg(struct work *w, bool pixels, struct fm_image *image) {
   struct jpeg_decompress_struct *jpeg = &w->jpeg;
   if (setjmp(w->jump)) {
@@ -63,7 +71,9 @@ static enum fm_status read_jpeg(struct work *w, bool pixels, struct fm_image *im
   jpeg->progress = &w->progress;
   jpeg->mem->max_memory_to_use = MAX_MEMORY;
   jpeg_mem_src(jpeg, w->bytes, (unsigned long)w->size);
+  jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(jpeg, TRUE);
+  image->orientation = orientation(jpeg);
   FM_TRY(fm_image_set_size(w->ctx, w->name, jpeg->image_width, jpeg->image_height, image));
   if (!pixels) return FM_OK;
   if (jpeg->num_components != 1 && jpeg->num_components != 3)

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "file/codec.h"
+#include "file/exif.h"
 
 #include <png.h>
 #include <string.h>
@@ -44,16 +45,42 @@ static void on_flush(png_structp png) {
   (void)png;
 }
 
-/* Transformations to 8 bits, grey or RGB, no alpha; returns the channels. */
+static bool little_endian(void) {
+  const unsigned short one = 1;
+  unsigned char first;
+  memcpy(&first, &one, 1);
+  return first == 1;
+}
+
+/* Transformations to 8 or 16 bits, grey or RGB, no alpha; returns the channels. */
 static int ask_for_bytes(struct work *w, struct fm_image *image) {
   int type = png_get_color_type(w->png, w->info), depth = png_get_bit_depth(w->png, w->info);
   image->had_alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(w->png, w->info, PNG_INFO_tRNS);
   image->deep = depth == 16;
   if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(w->png);
   if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(w->png);
-  if (depth == 16) png_set_scale_16(w->png); /* round(v / 257); png_set_strip_16 would cut */
+  if (depth == 16 && little_endian()) png_set_swap(w->png);
   png_set_strip_alpha(w->png);
   return type & PNG_COLOR_MASK_COLOR ? 3 : 1;
+}
+
+static int orientation(const struct work *w) {
+  png_bytep block = NULL;
+  png_uint_32 size = 0;
+  return png_get_eXIf_1(w->png, w->info, &size, &block) ? fm_exif_orientation(block, size) : 1;
+}
+
+/* Frames of an animation (acTL, before the first IDAT); what libpng reads is the still picture for those who
+ * do not know of it. */
+static png_uint_32 frames_of(const unsigned char *bytes, const unsigned char *end) {
+  for (const unsigned char *at = bytes + 8; end - at >= 16;) {
+    png_uint_32 length = png_get_uint_32(at);
+    if (memcmp(at + 4, "IDAT", 4) == 0) break;
+    if (memcmp(at + 4, "acTL", 4) == 0 && length == 8) return png_get_uint_32(at + 8);
+    if (length > (size_t)(end - at) - 12) break;
+    at += 12 + length;
+  }
+  return 1;
 }
 
 /* Deflate shrinks at most 1032 times: a file with fewer bytes is cut short, and nothing need be allocated for
@@ -72,24 +99,32 @@ static enum fm_status read_png(struct work *w, bool pixels, struct fm_image *ima
   png_read_info(w->png, w->info);
   FM_TRY(fm_image_set_size(w->ctx, w->name, png_get_image_width(w->png, w->info),
                            png_get_image_height(w->png, w->info), image));
+  image->orientation = orientation(w);
   if (!pixels) return FM_OK;
   if (too_short(w, image)) png_error(w->png, "the file ends too early");
   int channels = ask_for_bytes(w, image);
   int passes = png_set_interlace_handling(w->png);
   png_read_update_info(w->png, w->info);
   size_t row = png_get_rowbytes(w->png, w->info);
-  if (row != (size_t)image->width * (size_t)channels)
+  if (row != (size_t)image->width * (size_t)channels * (image->deep ? 2 : 1))
     return fm_error(w->ctx, FM_INTERNAL, "'%s': libpng gives rows of %zu bytes", w->name, row);
   FM_TRY(fm_image_alloc(w->ctx, channels, image));
   for (int pass = 0; pass < passes; pass++)
     for (size_t y = 0; y < (size_t)image->height; y++) png_read_row(w->png, image->pixels + y * row, NULL);
   png_read_end(w->png, NULL); /* the checksums of what follows, and that it is there */
-  return FM_OK;
+  return image->deep ? fm_image_narrow(w->ctx, image) : FM_OK;
 }
 
 enum fm_status fm_png_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
                              size_t size, bool pixels, struct fm_image *image) {
   struct work w = {.ctx = ctx, .name = name, .at = bytes, .end = bytes + size};
+  png_uint_32 frames = frames_of(bytes, w.end);
+  if (frames > 1)
+    return fm_error(
+        ctx, FM_FORMAT,
+        "'%s' is an animation of %u frames, and flawmap reads one picture a file: save the frames as "
+        "files of their own",
+        name, (unsigned)frames);
   w.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &w, on_error, on_warning);
   if (w.png) w.info = png_create_info_struct(w.png);
   enum fm_status status = w.info ? read_png(&w, pixels, image)

@@ -2,6 +2,7 @@
 #include "file/codec.h"
 #include "file/tiff_memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_TILE = 1 << 28 };                  /* bytes of a tile */
@@ -37,18 +38,12 @@ static struct layout layout_of(TIFF *tiff) {
 static void put_pixels(const struct layout *l, const unsigned char *in, size_t x, size_t y, size_t count,
                        int plane, struct fm_image *image) {
   int first = l->inner == 1 ? plane : 0, last = l->inner == 1 ? plane : l->channels - 1;
-  bool inverted = l->photometric == PHOTOMETRIC_MINISWHITE;
-  unsigned char *out = image->pixels + (y * (size_t)image->width + x) * (size_t)l->channels;
+  unsigned char *out = image->pixels + (y * (size_t)image->width + x) * (size_t)l->channels * l->value;
   for (size_t i = 0; i < count; i++) {
     for (int c = first; c <= last; c++) {
       const unsigned char *sample = in + (i * l->inner + (size_t)(c - first)) * l->value;
-      uint16_t wide;
-      unsigned char v = *sample;
-      if (l->value == 2) {
-        memcpy(&wide, sample, 2); /* libtiff gives the machine's byte order */
-        v = (unsigned char)((wide + 128u) / 257u);
-      }
-      out[i * (size_t)l->channels + (size_t)c] = inverted ? (unsigned char)(255 - v) : v;
+      memcpy(out + (i * (size_t)l->channels + (size_t)c) * l->value, sample,
+             l->value); /* in the machine's byte order */
     }
   }
 }
@@ -132,10 +127,18 @@ static bool read_odd(struct fm_context *ctx, const char *name, TIFF *tiff, const
   return ok;
 }
 
+static void invert(struct fm_image *image) {
+  size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+  for (size_t i = 0; i < n; i++) image->pixels[i] = (unsigned char)(255 - image->pixels[i]);
+}
+
 static enum fm_status decode(struct fm_context *ctx, const char *name, TIFF *tiff,
                              const struct fm_tiff_memory *memory, bool pixels, struct fm_image *image) {
   struct layout l = layout_of(tiff);
+  uint16_t orientation = 1;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
   FM_TRY(fm_image_set_size(ctx, name, l.width, l.height, image));
+  image->orientation = orientation;
   if (!pixels) return FM_OK;
   bool simple = (l.bits == 8 || l.bits == 16) && l.samples >= l.channels &&
                 (l.photometric == PHOTOMETRIC_RGB || l.photometric == PHOTOMETRIC_MINISBLACK ||
@@ -147,7 +150,7 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, TIFF *tif
                     name);
   if (!simple && (size_t)l.width * l.height > max_odd_pixels)
     return fm_error(ctx, FM_LIMIT, "'%s' is a large TIFF of an unusual kind: convert it to PNG", name);
-  image->deep = l.bits == 16;
+  image->deep = simple && l.bits == 16;
   image->had_alpha =
       l.samples > l.channels && l.photometric != PHOTOMETRIC_YCBCR && l.photometric != PHOTOMETRIC_CIELAB;
   bool grey = l.photometric == PHOTOMETRIC_MINISBLACK || l.photometric == PHOTOMETRIC_MINISWHITE;
@@ -156,8 +159,79 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, TIFF *tif
   bool ok = !simple             ? read_odd(ctx, name, tiff, &l, image, &status)
             : TIFFIsTiled(tiff) ? read_tiles(ctx, tiff, &l, image, &status)
                                 : read_rows(ctx, tiff, &l, image, &status);
-  if (ok || status != FM_OK) return status;
-  return fm_image_damaged(ctx, name, "TIFF", memory->message[0] ? memory->message : "no reason given");
+  if (status != FM_OK) return status;
+  if (!ok)
+    return fm_image_damaged(ctx, name, "TIFF", memory->message[0] ? memory->message : "no reason given");
+  if (image->deep) FM_TRY(fm_image_narrow(ctx, image));
+  if (simple && l.photometric == PHOTOMETRIC_MINISWHITE) invert(image);
+  return FM_OK;
+}
+
+/* ---- pages ---- */
+
+struct pages {
+  uint32_t count, pictures; /* directories; those that are neither a smaller copy of another one nor a mask */
+  uint32_t chosen;          /* the first of the pictures */
+  bool hidden;              /* the first directory has others inside, as raw files of cameras do */
+  char sizes[160];          /* of the pictures: "640 x 480, 640 x 480, ..." */
+};
+
+static bool is_reduced(TIFF *tiff) {
+  uint32_t type = 0;
+  uint16_t old = 0;
+  if (TIFFGetField(tiff, TIFFTAG_SUBFILETYPE, &type)) return type & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK);
+  return TIFFGetField(tiff, TIFFTAG_OSUBFILETYPE, &old) && old == OFILETYPE_REDUCEDIMAGE;
+}
+
+static void add_size(TIFF *tiff, struct pages *p) {
+  enum { SHOWN = 6 };
+  uint32_t width = 0, height = 0;
+  size_t used = strlen(p->sizes);
+  TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
+  TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
+  if (p->pictures <= SHOWN)
+    snprintf(p->sizes + used, sizeof p->sizes - used, "%s%u x %u", used ? ", " : "", width, height);
+  else if (p->pictures == SHOWN + 1)
+    snprintf(p->sizes + used, sizeof p->sizes - used, ", ...");
+}
+
+/* Looks at all directories. False: the chain of them is broken, or longer than it is looked at. */
+static bool look_at_pages(TIFF *tiff, struct pages *p) {
+  enum { MOST = 1000 };
+  uint16_t inside = 0;
+  void *places = NULL;
+  *p = (struct pages){.hidden = TIFFGetField(tiff, TIFFTAG_SUBIFD, &inside, &places) && inside};
+  do {
+    if (!is_reduced(tiff)) {
+      if (!p->pictures++) p->chosen = p->count;
+      add_size(tiff, p);
+    }
+    if (++p->count == MOST) return false;
+  } while (TIFFReadDirectory(tiff));
+  return TIFFLastDirectory(tiff);
+}
+
+/* Makes the one picture in the file current. */
+static enum fm_status choose_page(struct fm_context *ctx, const char *name, TIFF *tiff,
+                                  const struct fm_tiff_memory *memory) {
+  struct pages p;
+  bool whole = look_at_pages(tiff, &p);
+  if (p.pictures > 1)
+    return fm_error(
+        ctx, FM_FORMAT,
+        "'%s' has %u pages (%s), and flawmap reads one picture a file: split it into files of one page, "
+        "for example with tiffsplit",
+        name, p.pictures, p.sizes);
+  if (!whole) return fm_image_damaged(ctx, name, "TIFF", "its list of pages is broken");
+  if (!p.pictures && (p.count > 1 || p.hidden))
+    return fm_error(
+        ctx, FM_FORMAT,
+        "all pages of '%s' are thumbnails or masks; the picture itself, as in raw files of cameras, is not "
+        "read: convert it to PNG",
+        name);
+  if (p.count > 1 && !TIFFSetDirectory(tiff, (tdir_t)p.chosen))
+    return fm_image_damaged(ctx, name, "TIFF", memory->message[0] ? memory->message : "no reason given");
+  return FM_OK;
 }
 
 enum fm_status fm_tiff_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
@@ -166,7 +240,8 @@ enum fm_status fm_tiff_decode(struct fm_context *ctx, const char *name, const un
   TIFF *tiff = fm_tiff_open(&memory, ctx, bytes, size);
   if (!tiff)
     return fm_image_damaged(ctx, name, "TIFF", memory.message[0] ? memory.message : "no reason given");
-  enum fm_status status = decode(ctx, name, tiff, &memory, pixels, image);
+  enum fm_status status = choose_page(ctx, name, tiff, &memory);
+  if (status == FM_OK) status = decode(ctx, name, tiff, &memory, pixels, image);
   TIFFClose(tiff);
   return status;
 }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "file/image.h"
+#include "file/sniff.h"
 #include "samples.h"
 #include "zip.h"
 
@@ -171,13 +172,121 @@ static void other_files_are_refused(void **state) {
   static const char text[] = "hello, I am a text file with the name of a picture";
   assert_int_equal(fm_image_decode(ctx, "a.png", (const unsigned char *)text, sizeof text, &image),
                    FM_FORMAT);
-  assert_non_null(strstr(ctx->message, "'a.png' is no PNG, JPEG or TIFF"));
+  assert_non_null(strstr(ctx->message, "'a.png' is no PNG, JPEG, TIFF, BMP or WebP picture"));
   fm_error_clear(ctx);
   assert_int_equal(fm_image_decode(ctx, "a.png", (const unsigned char *)text, 0, &image), FM_FORMAT);
   assert_non_null(strstr(ctx->message, "'a.png' is empty"));
   fm_error_clear(ctx);
   assert_int_equal(fm_image_read(ctx, "/nonexistent/a.png", &image), FM_IO);
   assert_non_null(strstr(ctx->message, "/nonexistent/a.png"));
+}
+
+/* One file is one picture: what has more of them is refused with their number; smaller copies are no pages.
+ */
+static void files_of_several_pictures(void **state) {
+  struct fm_context *ctx = *state;
+#define FILE_OF(name, says)                                                                                  \
+  { #name, name, sizeof name, says }
+  static const struct {
+    const char *name;
+    const unsigned char *bytes;
+    size_t size;
+    const char *says; /* NULL: read, as 3 x 2 pixels */
+  } cases[] = {FILE_OF(tiff_pages, "has 3 pages (3 x 2, 3 x 2, 2 x 1)"),
+               FILE_OF(tiff_thumb_first, NULL),
+               FILE_OF(tiff_pyramid, NULL),
+               FILE_OF(tiff_only_thumbs, "all pages of 'tiff_only_thumbs' are thumbnails"),
+               FILE_OF(webp_animation, "an animation of 2 frames"),
+               FILE_OF(png_animation, "an animation of 2 frames")};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct fm_image image;
+    enum fm_status status = fm_image_decode(ctx, cases[i].name, cases[i].bytes, cases[i].size, &image);
+    if (cases[i].says) {
+      if (status != FM_FORMAT || !strstr(ctx->message, cases[i].says) || !strstr(ctx->message, cases[i].name))
+        fail_msg("%s: %s %s", cases[i].name, fm_status_name(status), ctx->message);
+    } else {
+      static const unsigned char pixels[6] = {0, 1, 2, 3, 4, 5};
+      ASSERT_OK(ctx, status);
+      assert_int_equal(image.width, 3);
+      assert_int_equal(image.height, 2);
+      assert_memory_equal(image.pixels, pixels, sizeof pixels);
+    }
+    fm_image_free(ctx, &image);
+    fm_error_clear(ctx);
+  }
+}
+
+static void depth_and_orientation_are_told(void **state) {
+  struct fm_context *ctx = *state;
+  for (const struct sample *s = samples; s < samples + SAMPLES; s++) {
+    if (!s->width) continue;
+    struct fm_image image;
+    const char *turned = strstr(s->name, "turned_");
+    ASSERT_OK(ctx, fm_image_decode(ctx, s->name, s->bytes, s->size, &image));
+    int orientation = image.orientation ? image.orientation : 1;
+    if (orientation != (turned ? turned[7] - '0' : 1)) fail_msg("%s: orientation %d", s->name, orientation);
+    if (image.twelve != (strstr(s->name, "_12_") != NULL)) fail_msg("%s: twelve %d", s->name, image.twelve);
+    fm_image_free(ctx, &image);
+  }
+}
+
+static void kinds_that_are_not_read_are_named(void **state) {
+  struct fm_context *ctx = *state;
+  static const struct {
+    const char *bytes, *says;
+  } cases[] = {
+      {"GIF89a\1\0\1", "GIF"},     {"P5\n640 480\n255\n", "Netpbm"}, {"\0\0\0\x0cjP  \r\n", "JPEG 2000"},
+      {"\0\0\0 ftypheic", "HEIF"}, {"\0\0\0 ftypavif", "AVIF"},      {"8BPS\0\1", "Photoshop"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    unsigned char bytes[64] = {0};
+    struct fm_image image;
+    memcpy(bytes, cases[i].bytes, 12);
+    assert_int_equal(fm_image_decode(ctx, "a.png", bytes, sizeof bytes, &image), FM_FORMAT);
+    if (!strstr(ctx->message, cases[i].says) || !strstr(ctx->message, "does not read"))
+      fail_msg("%s: %s", cases[i].says, ctx->message);
+    fm_error_clear(ctx);
+  }
+  static const struct {
+    const char *name;
+    enum fm_looks looks;
+  } names[] = {{"a/b.PNG", FM_LOOKS_READ},     {"x.jfif", FM_LOOKS_READ},    {"x.BMP", FM_LOOKS_READ},
+               {"x.webp", FM_LOOKS_READ},      {"x.gif", FM_LOOKS_UNREAD},   {"x.CR2", FM_LOOKS_UNREAD},
+               {"x.txt", FM_LOOKS_NONE},       {"x.png.txt", FM_LOOKS_NONE}, {"png", FM_LOOKS_NONE},
+               {"gif.d/readme", FM_LOOKS_NONE}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (fm_looks_by_name(names[i].name) != names[i].looks) fail_msg("%s", names[i].name);
+}
+
+/* Headers of bitmaps that promise what is not there: each is refused, none is believed. */
+static void bitmaps_are_checked(void **state) {
+  struct fm_context *ctx = *state;
+  static const struct {
+    size_t at; /* in bmp_24: 5 x 3 pixels */
+    unsigned char bytes[4];
+    enum fm_status status;
+  } cases[] = {{10, {0xff, 0xff, 0xff, 0xff}, FM_FORMAT}, /* where the pixels begin */
+               {10, {0x37, 0, 0, 0}, FM_FORMAT},
+               {14, {39, 0, 0, 0}, FM_FORMAT}, /* the header's size */
+               {14, {0xff, 0, 0, 0}, FM_FORMAT},
+               {18, {0, 0, 0, 0}, FM_FORMAT}, /* width */
+               {18, {0xff, 0xff, 0xff, 0xff}, FM_FORMAT},
+               {18, {0xff, 0xff, 0xff, 0x7f}, FM_LIMIT},
+               {22, {0, 0, 0, 0x80}, FM_FORMAT}, /* height */
+               {22, {0, 0, 1, 0}, FM_LIMIT},
+               {28, {7, 0, 0, 0}, FM_FORMAT}, /* bits, compression */
+               {28, {24, 0, 1, 0}, FM_FORMAT},
+               {28, {16, 0, 3, 0}, FM_FORMAT},
+               {30, {4, 0, 0, 0}, FM_FORMAT}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    unsigned char copy[sizeof bmp_24_bytes];
+    struct fm_image image;
+    memcpy(copy, bmp_24_bytes, sizeof copy);
+    memcpy(copy + cases[i].at, cases[i].bytes, 4);
+    enum fm_status status = fm_image_decode(ctx, "b.bmp", copy, sizeof copy, &image);
+    if (status != cases[i].status || !strstr(ctx->message, "b.bmp"))
+      fail_msg("case %zu: %s %s", i, fm_status_name(status), ctx->message);
+    fm_error_clear(ctx);
+  }
 }
 
 static void allocations_may_fail(void **state) {
@@ -203,9 +312,17 @@ static void allocations_may_fail(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(samples_have_their_pixels),      TEST(sizes_without_pixels),
-                                     TEST(truncated_pictures_are_refused), TEST(damaged_pictures_do_no_harm),
-                                     TEST(large_sizes_cost_nothing),       TEST(encoded_and_decoded),
-                                     TEST(other_files_are_refused),        TEST(allocations_may_fail)};
+  const struct CMUnitTest tests[] = {TEST(samples_have_their_pixels),
+                                     TEST(sizes_without_pixels),
+                                     TEST(truncated_pictures_are_refused),
+                                     TEST(damaged_pictures_do_no_harm),
+                                     TEST(large_sizes_cost_nothing),
+                                     TEST(encoded_and_decoded),
+                                     TEST(other_files_are_refused),
+                                     TEST(files_of_several_pictures),
+                                     TEST(depth_and_orientation_are_told),
+                                     TEST(kinds_that_are_not_read_are_named),
+                                     TEST(bitmaps_are_checked),
+                                     TEST(allocations_may_fail)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
