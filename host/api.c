@@ -3,9 +3,8 @@
 
 #include "base/memory.h"
 #include "file/image.h"
-#include "method/scorer.h"
 #include "op/selftest.h"
-#include "task/score_set.h"
+#include "task/score_batch.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,11 +20,10 @@ struct fm_session {
 struct fm_detector {
   struct fm_session *session;
   struct fm_model model;
-  struct fm_scorer *scorer;
+  struct fm_score_batch *scorer;
   struct fm_preprocess preprocess;
   int side, at_once;
-  unsigned char *rgb; /* [at_once] pictures and maps at the network's size */
-  float *maps, *scores;
+  unsigned char *rgb; /* [at_once] pictures at the network's size */
 };
 
 int fm_session_open(const char *device, struct fm_session **session) {
@@ -75,11 +73,8 @@ static enum fm_status open_detector(struct fm_detector *d, const char *path) {
   d->side = fm_preprocess_side(&d->preprocess);
   size_t pixels = (size_t)d->side * (size_t)d->side;
   d->rgb = fm_alloc(ctx, (size_t)d->at_once * pixels, 3);
-  d->maps = fm_alloc(ctx, (size_t)d->at_once * pixels, sizeof *d->maps);
-  if (!d->rgb || !d->maps) return FM_MEMORY;
-  d->scores = fm_alloc(ctx, (size_t)d->at_once, sizeof *d->scores);
-  if (!d->scores) return FM_MEMORY;
-  return fm_scorer_make(d->session->device, &d->model, d->at_once, false, &d->scorer);
+  if (!d->rgb) return FM_MEMORY;
+  return fm_score_batch_make(d->session->device, &d->model, d->at_once, false, &d->scorer);
 }
 
 int fm_detector_open(struct fm_session *session, const char *model, int at_once,
@@ -99,11 +94,9 @@ int fm_detector_open(struct fm_session *session, const char *model, int at_once,
 void fm_detector_close(struct fm_detector *d) {
   if (!d) return;
   struct fm_context *ctx = &d->session->ctx;
-  fm_scorer_free(d->scorer);
+  fm_score_batch_free(d->scorer);
   fm_model_free(&d->model);
   fm_free(ctx, d->rgb);
-  fm_free(ctx, d->maps);
-  fm_free(ctx, d->scores);
   fm_free(ctx, d);
 }
 
@@ -129,14 +122,14 @@ static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, 
   return fm_picture_reduce(ctx, &d->preprocess, p->rgb, p->width, p->height, rgb);
 }
 
-static enum fm_status enlarge(struct fm_detector *d, int i, struct fm_picture *p) {
+static enum fm_status take(struct fm_detector *d, int i, struct fm_picture *p) {
   struct fm_context *ctx = &d->session->ctx;
-  float *map = p->map ? p->map : fm_alloc(ctx, (size_t)p->width * (size_t)p->height, sizeof *map);
-  if (!map) return FM_MEMORY;
-  const float *small = d->maps + (size_t)i * (size_t)d->side * (size_t)d->side;
-  enum fm_status status = fm_score_enlarge(ctx, small, &d->preprocess, map, p->width, p->height, &p->score);
-  if (!isnan(d->scores[i])) p->score = d->scores[i];
-  if (!p->map) fm_free(ctx, map);
+  struct fm_score_one one;
+  enum fm_status status = fm_score_one_open(d->scorer, ctx, i, p->width, p->height, &one);
+  for (int y = 0; status == FM_OK && p->map && y < p->height; y++)
+    fm_score_map_row(&one.map, y, p->map + (size_t)y * (size_t)p->width);
+  p->score = one.score;
+  fm_score_one_close(ctx, &one);
   return status;
 }
 
@@ -145,8 +138,8 @@ static enum fm_status score(struct fm_detector *d, int count, struct fm_picture 
   for (int at = 0; at < count; at += d->at_once) {
     int now = count - at < d->at_once ? count - at : d->at_once;
     for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], d->rgb + (size_t)i * pixels * 3));
-    FM_TRY(fm_scorer_run(d->scorer, now, d->rgb, d->maps, d->scores));
-    for (int i = 0; i < now; i++) FM_TRY(enlarge(d, i, &pictures[at + i]));
+    FM_TRY(fm_score_batch_run(d->scorer, now, d->rgb));
+    for (int i = 0; i < now; i++) FM_TRY(take(d, i, &pictures[at + i]));
   }
   return FM_OK;
 }

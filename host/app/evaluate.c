@@ -26,6 +26,13 @@ struct run {
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
 };
 
+static float *whole_map(struct fm_context *ctx, const struct fm_score_one *one) {
+  float *map = fm_alloc(ctx, (size_t)one->width * (size_t)one->height, sizeof *map);
+  for (int y = 0; map && y < one->height; y++)
+    fm_score_map_row(&one->map, y, map + (size_t)y * (size_t)one->width);
+  return map;
+}
+
 static float *copy_map(struct fm_context *ctx, const float *map, int width, int height) {
   size_t n = (size_t)width * (size_t)height;
   float *copy = fm_alloc(ctx, n, sizeof *copy);
@@ -33,24 +40,26 @@ static float *copy_map(struct fm_context *ctx, const float *map, int width, int 
   return copy;
 }
 
-static enum fm_status keep(void *user, const struct fm_score_one *one) {
+static enum fm_status keep(void *user, const struct fm_score_item *item) {
   struct run *r = user;
-  struct fm_scored *own = &r->own[one->index], *small = &r->small[one->index];
+  const struct fm_score_one *one = &item->one;
+  const size_t i = item->index;
+  struct fm_scored *own = &r->own[i], *small = &r->small[i];
   *own = (struct fm_scored){.width = one->width, .height = one->height};
   *small = (struct fm_scored){.width = one->side, .height = one->side};
-  r->score[one->index] = one->score;
+  r->score[i] = one->score;
   if (one->score != one->peak) r->own_score = true;
-  own->map = copy_map(r->ctx, one->map, one->width, one->height);
+  own->map = whole_map(r->ctx, one);
   small->map = copy_map(r->ctx, one->small, one->side, one->side);
   if (!own->map || !small->map) return FM_MEMORY;
   if (!r->refine) return FM_OK;
   size_t pixels = (size_t)one->side * (size_t)one->side;
-  r->base[one->index] = *small;
-  r->base[one->index].map = copy_map(r->ctx, one->base, one->side, one->side);
-  r->repaired[one->index] = fm_alloc(r->ctx, pixels, 6);
-  if (!r->base[one->index].map || !r->repaired[one->index]) return FM_MEMORY;
-  memcpy(r->repaired[one->index], one->repaired, pixels * 3);
-  memcpy(r->repaired[one->index] + pixels * 3, one->rgb, pixels * 3);
+  r->base[i] = *small;
+  r->base[i].map = copy_map(r->ctx, one->base, one->side, one->side);
+  r->repaired[i] = fm_alloc(r->ctx, pixels, 6);
+  if (!r->base[i].map || !r->repaired[i]) return FM_MEMORY;
+  memcpy(r->repaired[i], one->repaired, pixels * 3);
+  memcpy(r->repaired[i] + pixels * 3, one->rgb, pixels * 3);
   return FM_OK;
 }
 
@@ -230,7 +239,9 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   }
   char text[160];
   snprintf(text, sizeof text, "scoring %.128s", category->name);
-  if (status == FM_OK) status = fm_score_set(d, model, refine, category->test, r.count, text, keep, &r);
+  const struct fm_score_list list = {
+      .samples = category->test, .count = r.count, .text = text, .refine = refine, .take = keep, .user = &r};
+  if (status == FM_OK) status = fm_score_set(d, model, &list);
   if (status == FM_OK) status = measure(&r, out);
   if (status == FM_OK) status = report_all(&r, model, report, out);
   for (size_t i = 0; i < r.count && r.own && r.small; i++) {

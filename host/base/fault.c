@@ -6,7 +6,7 @@
 static const char *const kind_names[FM_FAULT_KINDS] = {"alloc", "file", "device"};
 
 bool fm_fault_hit(struct fm_context *ctx, enum fm_fault_kind kind) {
-  struct fm_fault *fault = &ctx->fault[kind];
+  struct fm_fault *fault = &(ctx->root ? ctx->root : ctx)->fault[kind];
   long n = atomic_fetch_add(&fault->count, 1) + 1;
   if (fault->fail_at <= 0) return false;
   return fault->once ? n == fault->fail_at : n >= fault->fail_at;

@@ -16,6 +16,10 @@ static void *out_of_memory(struct fm_context *ctx, size_t count, size_t size) {
   return NULL;
 }
 
+static void count_block(struct fm_context *ctx, long blocks) {
+  atomic_fetch_add(&(ctx->root ? ctx->root : ctx)->live_allocations, blocks);
+}
+
 static bool refuse(struct fm_context *ctx, size_t count, size_t size, size_t *bytes) {
   if (!fm_mul(count, size, bytes) || *bytes > PTRDIFF_MAX) return true;
   if (*bytes == 0) *bytes = 1;
@@ -27,7 +31,7 @@ void *fm_alloc(struct fm_context *ctx, size_t count, size_t size) {
   if (refuse(ctx, count, size, &bytes)) return out_of_memory(ctx, count, size);
   void *block = calloc(1, bytes);
   if (!block) return out_of_memory(ctx, count, size);
-  atomic_fetch_add(&ctx->live_allocations, 1);
+  count_block(ctx, 1);
   return block;
 }
 
@@ -38,7 +42,7 @@ void *fm_alloc_aligned(struct fm_context *ctx, size_t count, size_t size) {
   void *block = aligned_alloc(128, bytes);
   if (!block) return out_of_memory(ctx, count, size);
   memset(block, 0, bytes);
-  atomic_fetch_add(&ctx->live_allocations, 1);
+  count_block(ctx, 1);
   return block;
 }
 
@@ -47,7 +51,7 @@ void *fm_realloc(struct fm_context *ctx, void *old, size_t count, size_t size) {
   if (refuse(ctx, count, size, &bytes)) return out_of_memory(ctx, count, size);
   void *block = realloc(old, bytes);
   if (!block) return out_of_memory(ctx, count, size);
-  if (!old) atomic_fetch_add(&ctx->live_allocations, 1);
+  if (!old) count_block(ctx, 1);
   return block;
 }
 
@@ -72,7 +76,7 @@ char *fm_format(struct fm_context *ctx, const char *format, ...) {
 
 void fm_free(struct fm_context *ctx, void *block) {
   if (!block) return;
-  atomic_fetch_sub(&ctx->live_allocations, 1);
+  count_block(ctx, -1);
   free(block);
 }
 

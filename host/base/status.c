@@ -34,6 +34,14 @@ void fm_context_init(struct fm_context *ctx) {
   fm_fault_from_environment(ctx);
 }
 
+void fm_context_branch(struct fm_context *branch, struct fm_context *root) {
+  memset(branch, 0, sizeof *branch);
+  pthread_mutex_init(&branch->lock, NULL);
+  branch->root = root->root ? root->root : root;
+  branch->quiet = root->quiet;
+  branch->threads = root->threads;
+}
+
 void fm_context_free(struct fm_context *ctx) {
   pthread_mutex_destroy(&ctx->lock);
 }

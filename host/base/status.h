@@ -55,14 +55,19 @@ struct fm_context {
   pthread_mutex_t lock;
   atomic_long live_allocations;
   struct fm_fault fault[FM_FAULT_KINDS];
-  atomic_bool stop; /* set from a signal handler: long work ends at the next safe point */
-  bool quiet;       /* no notes and no progress on stderr */
-  int threads;      /* host worker threads; 0: one a core */
+  atomic_bool stop;        /* set from a signal handler: long work ends at the next safe point */
+  bool quiet;              /* no notes and no progress on stderr */
+  int threads;             /* host worker threads; 0: one a core */
+  struct fm_context *root; /* of a branch: where its memory and its faults count; else NULL */
 };
 
 /* Never fails. Reads FLAWMAP_FAULT (tests only, see fault.h). */
 void fm_context_init(struct fm_context *ctx);
 void fm_context_free(struct fm_context *ctx);
+
+/* A context for work that may fail without ending what it is part of (one picture of a list): errors stay in
+ * the branch, memory and faults count in the root. A block of one may be freed with the other. */
+void fm_context_branch(struct fm_context *branch, struct fm_context *root);
 
 /* Stores the message if it is the first, and returns status. */
 enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const char *format, ...)

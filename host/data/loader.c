@@ -16,6 +16,7 @@ enum { MOST_WORKERS = 16, MOST_DEPTH = 64, MOST_BATCH = 4096 };
 struct kept {
   unsigned char *rgb;
   int width, height;
+  struct fm_image image; /* at its own size, with options.images; never in the cache */
 };
 
 /* A batch that is being made or used. The workers fill different pictures of it at the same time. */
@@ -24,7 +25,9 @@ struct slot {
   uint32_t *pictures;
   unsigned char *rgb, *mask;
   int *width, *height;
-  size_t taken, done; /* pictures handed to workers, and finished */
+  struct fm_image *image;
+  struct fm_unread *unread; /* [batch]: status FM_OK where the picture was read */
+  size_t taken, done;       /* pictures handed to workers, and finished */
 };
 
 /* Batches have serial numbers from 0 (the first of this run) and live in slot[serial % slots]. The lock
@@ -47,6 +50,7 @@ struct fm_loader {
   int order_epoch;
   struct kept *kept; /* [count]; NULL: nothing is worth keeping */
   size_t kept_bytes, kept_limit;
+  size_t image_bytes, image_limit; /* of pictures at their own size */
   enum fm_status status;
   bool stop;
   pthread_t thread[MOST_WORKERS];
@@ -87,10 +91,16 @@ static size_t kept_size(const struct fm_loader *l, const struct fm_sample *s) {
   return kept_pixels(l, s) * (extra ? 4 : 3);
 }
 
-static enum fm_status decode(struct fm_loader *l, const struct fm_sample *s, struct kept *out) {
-  struct fm_context *ctx = l->ctx;
+static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
+                             struct kept *out) {
   struct fm_preprocess p = kept_as(l, s);
-  FM_TRY(fm_picture_load(ctx, s->path, &p, out->rgb, &out->width, &out->height));
+  if (l->options.images) {
+    FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image));
+    out->width = out->image.width;
+    out->height = out->image.height;
+  } else {
+    FM_TRY(fm_picture_load(ctx, s->path, &p, out->rgb, &out->width, &out->height));
+  }
   unsigned char *extra = out->rgb + 3 * kept_pixels(l, s);
   if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&p), extra);
   if (!s->flawed || !l->options.masks) return FM_OK;
@@ -99,7 +109,8 @@ static enum fm_status decode(struct fm_loader *l, const struct fm_sample *s, str
 }
 
 /* The decoded picture: from the cache, or new. *mine: the caller frees out->rgb. */
-static enum fm_status obtain(struct fm_loader *l, uint32_t picture, struct kept *out, bool *mine) {
+static enum fm_status obtain(struct fm_loader *l, struct fm_context *ctx, uint32_t picture, struct kept *out,
+                             bool *mine) {
   const struct fm_sample *s = &l->options.samples[picture];
   pthread_mutex_lock(&l->lock);
   *out = l->kept ? l->kept[picture] : (struct kept){0};
@@ -107,8 +118,8 @@ static enum fm_status obtain(struct fm_loader *l, uint32_t picture, struct kept 
   *mine = !out->rgb;
   if (out->rgb) return FM_OK;
   size_t size = kept_size(l, s);
-  if (!(out->rgb = fm_alloc(l->ctx, size, 1))) return FM_MEMORY;
-  enum fm_status status = decode(l, s, out);
+  if (!(out->rgb = fm_alloc(ctx, size, 1))) return FM_MEMORY;
+  enum fm_status status = decode(l, ctx, s, out);
   if (status != FM_OK) return status;
   pthread_mutex_lock(&l->lock);
   if (l->kept && !l->kept[picture].rgb && l->kept_bytes + size <= l->kept_limit) {
@@ -137,20 +148,34 @@ static enum fm_status draw_on_canvas(struct fm_loader *l, const unsigned char *c
   return status;
 }
 
-static enum fm_status make_picture(struct fm_loader *l, struct slot *slot, size_t i) {
+/* Takes the picture at its own size into the batch, where there is room for it. */
+static void hand_on(struct fm_loader *l, struct fm_image *from, struct fm_image *to) {
+  size_t bytes = (size_t)from->width * (size_t)from->height * 3;
+  pthread_mutex_lock(&l->lock);
+  bool room = l->image_bytes + bytes <= l->image_limit;
+  if (room) l->image_bytes += bytes;
+  pthread_mutex_unlock(&l->lock);
+  *to = *from;
+  if (room) return;
+  fm_free(l->ctx, from->pixels);
+  to->pixels = NULL;
+}
+
+static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, struct slot *slot, size_t i) {
   const struct fm_loader_options *o = &l->options;
   uint32_t picture = slot->pictures[i];
   const struct fm_sample *s = &o->samples[picture];
   unsigned char *rgb = slot->rgb + i * 3 * l->pixels, *mask = slot->mask + i * l->pixels;
   struct kept source = {0};
   bool mine = false;
-  enum fm_status status = obtain(l, picture, &source, &mine);
+  enum fm_status status = obtain(l, ctx, picture, &source, &mine);
   if (status == FM_OK) {
     const unsigned char *extra = source.rgb + 3 * kept_pixels(l, s);
     const unsigned char *background = wants_background(l, s) ? extra : NULL;
     bool draw = !s->flawed && o->synthetic.kind != FM_SYNTHETIC_NONE;
     slot->width[i] = source.width;
     slot->height[i] = source.height;
+    if (o->images) hand_on(l, &source.image, &slot->image[i]);
     if (draw && o->synthetic.canvas) {
       status = draw_on_canvas(l, source.rgb, background, slot->batch.epoch, picture, rgb, mask);
     } else {
@@ -165,6 +190,25 @@ static enum fm_status make_picture(struct fm_loader *l, struct slot *slot, size_
   }
   if (mine) fm_free(l->ctx, source.rgb);
   return status;
+}
+
+/* A picture that cannot be read ends the run, or is noted where that is asked for. */
+static enum fm_status try_picture(struct fm_loader *l, struct slot *slot, size_t i) {
+  if (!l->options.tolerant) return make_picture(l, l->ctx, slot, i);
+  struct fm_context branch;
+  fm_context_branch(&branch, l->ctx);
+  enum fm_status status = make_picture(l, &branch, slot, i);
+  bool its_own = status == FM_IO || status == FM_FORMAT || status == FM_LIMIT;
+  if (its_own) {
+    struct fm_unread *unread = &slot->unread[i];
+    unread->picture = slot->pictures[i];
+    unread->status = status;
+    memcpy(unread->message, branch.message, sizeof unread->message);
+  } else if (status != FM_OK) {
+    fm_error(l->ctx, status, "%s", branch.message);
+  }
+  fm_context_free(&branch);
+  return its_own ? FM_OK : status;
 }
 
 /* ---- handing out work; the lock is held ---- */
@@ -188,6 +232,7 @@ static void begin_batch(struct fm_loader *l) {
   for (size_t i = 0; i < count; i++)
     slot->pictures[i] = l->options.shuffle ? l->order[first + i] : (uint32_t)(first + i);
   slot->taken = slot->done = 0;
+  for (size_t i = 0; i < count && slot->unread; i++) slot->unread[i].status = FM_OK;
   slot->batch = (struct fm_batch){.epoch = epoch,
                                   .index = index,
                                   .count = count,
@@ -196,7 +241,9 @@ static void begin_batch(struct fm_loader *l) {
                                   .rgb = slot->rgb,
                                   .mask = slot->mask,
                                   .width = slot->width,
-                                  .height = slot->height};
+                                  .height = slot->height,
+                                  .image = slot->image,
+                                  .unread = slot->unread};
 }
 
 /* The next picture to make, in the order of use; NULL where there is none now. */
@@ -214,7 +261,7 @@ static struct slot *take(struct fm_loader *l, size_t *i) {
 /* Makes one picture: releases the lock meanwhile. */
 static void work_on(struct fm_loader *l, struct slot *slot, size_t i) {
   pthread_mutex_unlock(&l->lock);
-  enum fm_status status = make_picture(l, slot, i);
+  enum fm_status status = try_picture(l, slot, i);
   pthread_mutex_lock(&l->lock);
   if (status != FM_OK && l->status == FM_OK) l->status = status;
   slot->done++;
@@ -238,14 +285,50 @@ static void *worker(void *argument) {
   return NULL;
 }
 
+/* Pictures that could not be read go to the front of unread, the others close up. */
+static void sort_out(const struct fm_loader *l, struct slot *slot) {
+  size_t good = 0, bad = 0, all = slot->batch.count;
+  for (size_t i = 0; slot->unread && i < all; i++) {
+    if (slot->unread[i].status != FM_OK) {
+      if (bad != i) slot->unread[bad] = slot->unread[i];
+      bad++;
+      continue;
+    }
+    if (good != i) {
+      slot->pictures[good] = slot->pictures[i];
+      slot->width[good] = slot->width[i];
+      slot->height[good] = slot->height[i];
+      memcpy(slot->rgb + good * 3 * l->pixels, slot->rgb + i * 3 * l->pixels, 3 * l->pixels);
+      memcpy(slot->mask + good * l->pixels, slot->mask + i * l->pixels, l->pixels);
+      if (slot->image) {
+        slot->image[good] = slot->image[i];
+        slot->image[i] = (struct fm_image){0};
+      }
+    }
+    good++;
+  }
+  if (!slot->unread) return;
+  slot->batch.count = good;
+  slot->batch.unread_count = bad;
+}
+
+static void release_images(struct fm_loader *l, struct slot *slot) {
+  for (size_t i = 0; slot->image && i < (size_t)l->options.batch; i++) {
+    struct fm_image *image = &slot->image[i];
+    if (image->pixels) l->image_bytes -= (size_t)image->width * (size_t)image->height * 3;
+    fm_image_free(l->ctx, image);
+  }
+}
+
 enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
   double begin = fm_seconds();
   *batch = (struct fm_batch){0};
   pthread_mutex_lock(&l->lock);
+  if (l->given > l->released) release_images(l, &l->slot[l->released % l->slots]);
   l->released = l->given;
   pthread_cond_broadcast(&l->work);
   if (l->given < l->total) {
-    const struct slot *slot = &l->slot[l->given % l->slots];
+    struct slot *slot = &l->slot[l->given % l->slots];
     while (l->status == FM_OK && !(l->given < l->started && slot->done == slot->batch.count)) {
       size_t i;
       struct slot *own = l->threads ? NULL : take(l, &i); /* no thread could be started: do it here */
@@ -255,6 +338,7 @@ enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
         pthread_cond_wait(&l->ready, &l->lock);
     }
     if (l->status == FM_OK) {
+      sort_out(l, slot);
       *batch = slot->batch;
       l->given++;
     }
@@ -289,6 +373,9 @@ static enum fm_status slot_open(struct fm_loader *l, struct slot *slot) {
   slot->pictures = fm_alloc(l->ctx, batch, sizeof *slot->pictures);
   slot->width = fm_alloc(l->ctx, batch, sizeof *slot->width);
   slot->height = fm_alloc(l->ctx, batch, sizeof *slot->height);
+  if (l->options.images && !(slot->image = fm_alloc(l->ctx, batch, sizeof *slot->image))) return FM_MEMORY;
+  if (l->options.tolerant && !(slot->unread = fm_alloc(l->ctx, batch, sizeof *slot->unread)))
+    return FM_MEMORY;
   slot->rgb = fm_alloc_aligned(l->ctx, bytes, 1);
   slot->mask = fm_alloc_aligned(l->ctx, batch * l->pixels, 1);
   return slot->pictures && slot->width && slot->height && slot->rgb && slot->mask ? FM_OK : FM_MEMORY;
@@ -319,6 +406,7 @@ static enum fm_status prepare(struct fm_loader *l) {
              1; /* and the one in use */
   l->kept_limit = o->synthetic.canvas ? (size_t)512 << 20 : (size_t)2 << 30;
   if (o->cache_limit) l->kept_limit = o->cache_limit;
+  l->image_limit = o->image_limit ? o->image_limit : (size_t)256 << 20;
   l->order_epoch = -1;
   return allocate(l);
 }
@@ -356,6 +444,9 @@ void fm_loader_close(struct fm_loader *l) {
   pthread_mutex_unlock(&l->lock);
   for (int i = 0; i < l->threads; i++) pthread_join(l->thread[i], NULL);
   for (size_t i = 0; l->slot && i < l->slots; i++) {
+    release_images(l, &l->slot[i]);
+    fm_free(ctx, l->slot[i].image);
+    fm_free(ctx, l->slot[i].unread);
     fm_free(ctx, l->slot[i].pictures);
     fm_free(ctx, l->slot[i].width);
     fm_free(ctx, l->slot[i].height);

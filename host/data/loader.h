@@ -29,18 +29,31 @@ struct fm_loader_options {
   size_t cache_limit; /* bytes of decoded pictures to keep; pictures beyond it are decoded anew. 0: 2 GiB,
                        * with a canvas 512 MiB: its pictures are large, and decoding costs little beside
                        * drawing on them */
+  bool tolerant; /* a picture that cannot be read is named in the batch and left out of it; else it ends the
+                  * run */
+  bool images;   /* hand the pictures on at their own size, too */
+  size_t image_limit; /* bytes of those to hold; what is beyond comes without pixels. 0: 256 MiB */
+};
+
+struct fm_unread { /* a picture that could not be read */
+  uint32_t picture;
+  enum fm_status status;
+  char message[1024];
 };
 
 struct fm_batch {
   int epoch;
   size_t index;             /* of the batch in its epoch */
-  size_t count;             /* pictures; 0: there are no more batches */
+  size_t count;             /* pictures; 0, and nothing unread: there are no more batches */
   bool last;                /* the epoch ends with this batch */
   const uint32_t *pictures; /* [count] indices in samples */
   const unsigned char
       *rgb; /* [count][side][side][3], aligned to 128 bytes; room for options.batch pictures */
-  const unsigned char *mask; /* [count][side][side], 1 where flawed; all 0 without synthetic and masks */
-  const int *width, *height; /* [count] the pictures' own sizes */
+  const unsigned char *mask;    /* [count][side][side], 1 where flawed; all 0 without synthetic and masks */
+  const int *width, *height;    /* [count] the pictures' own sizes */
+  const struct fm_image *image; /* [count] with options.images: RGB; its pixels may be NULL: read it again */
+  const struct fm_unread *unread; /* [unread_count] with options.tolerant */
+  size_t unread_count;
 };
 
 struct fm_loader;

@@ -47,6 +47,15 @@ enum fm_status fm_mask_reduce(struct fm_context *ctx, const struct fm_preprocess
   return FM_OK;
 }
 
+/* Channels are resized one by one, so a grey picture may become RGB when it is small. */
+static enum fm_status reduce_image(struct fm_context *ctx, const struct fm_preprocess *p,
+                                   const struct fm_image *image, unsigned char *rgb) {
+  FM_TRY(reduce(ctx, p, image->pixels, image->width, image->height, image->channels, rgb));
+  size_t side = (size_t)fm_preprocess_side(p);
+  if (image->channels == 1) fm_grey_to_rgb(rgb, side * side);
+  return FM_OK;
+}
+
 enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
                                unsigned char *rgb, int *width, int *height) {
   struct fm_image image;
@@ -54,9 +63,18 @@ enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const s
   FM_TRY(fm_image_read(ctx, path, &image));
   if (width) *width = image.width;
   if (height) *height = image.height;
-  enum fm_status status = fm_image_to_rgb(ctx, &image);
-  if (status == FM_OK) status = fm_picture_reduce(ctx, p, image.pixels, image.width, image.height, rgb);
+  enum fm_status status = reduce_image(ctx, p, &image, rgb);
   fm_image_free(ctx, &image);
+  return status;
+}
+
+enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                                    unsigned char *rgb, struct fm_image *image) {
+  FM_TRY(fm_preprocess_check(ctx, p));
+  FM_TRY(fm_image_read(ctx, path, image));
+  enum fm_status status = reduce_image(ctx, p, image, rgb);
+  if (status == FM_OK) status = fm_image_to_rgb(ctx, image);
+  if (status != FM_OK) fm_image_free(ctx, image);
   return status;
 }
 

@@ -4,6 +4,7 @@
 #define FM_DATA_PICTURE_H
 
 #include "data/resize.h"
+#include "file/image.h"
 
 struct fm_preprocess {
   int size; /* the whole picture becomes size x size */
@@ -25,6 +26,10 @@ enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preproc
  * not NULL. */
 enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
                                unsigned char *rgb, int *width, int *height);
+
+/* The same, and the picture at its own size, RGB (fm_image_free; nothing after a failure). */
+enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                                    unsigned char *rgb, struct fm_image *image);
 
 /* A mask, 0 or 1 a pixel, at the side of the network's input (nearest, then the same crop), into mask. */
 enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,

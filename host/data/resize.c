@@ -139,26 +139,46 @@ static void map_tap(int i, int in, int out, int at[2], float *weight) {
   *weight = (float)(f - at[0]);
 }
 
+enum fm_status fm_map_rows_open(struct fm_context *ctx, struct fm_map_rows *rows, const float *in, int width,
+                                int height, int out_width, int out_height) {
+  *rows = (struct fm_map_rows){
+      .in = in, .width = width, .height = height, .out_width = out_width, .out_height = out_height};
+  rows->at = fm_alloc(ctx, (size_t)out_width, 2 * sizeof *rows->at);
+  rows->weight = fm_alloc(ctx, (size_t)out_width, sizeof *rows->weight);
+  if (!rows->at || !rows->weight) {
+    fm_map_rows_close(ctx, rows);
+    return FM_MEMORY;
+  }
+  for (int x = 0; x < out_width; x++) map_tap(x, width, out_width, rows->at + 2 * x, &rows->weight[x]);
+  return FM_OK;
+}
+
+void fm_map_rows_get(const struct fm_map_rows *m, int y, float *out) {
+  int rows[2];
+  float v;
+  map_tap(y, m->height, m->out_height, rows, &v);
+  const float *a = m->in + (size_t)rows[0] * (size_t)m->width,
+              *b = m->in + (size_t)rows[1] * (size_t)m->width;
+  for (int x = 0; x < m->out_width; x++) {
+    int l = m->at[2 * x], r = m->at[2 * x + 1];
+    float top = a[l] + m->weight[x] * (a[r] - a[l]), bottom = b[l] + m->weight[x] * (b[r] - b[l]);
+    out[x] = top + v * (bottom - top);
+  }
+}
+
+void fm_map_rows_close(struct fm_context *ctx, struct fm_map_rows *rows) {
+  fm_free(ctx, rows->at);
+  fm_free(ctx, rows->weight);
+  *rows = (struct fm_map_rows){0};
+}
+
 enum fm_status fm_resize_map(struct fm_context *ctx, const float *in, int width, int height, float *out,
                              int out_width, int out_height) {
-  int *at = fm_alloc(ctx, (size_t)out_width, 2 * sizeof *at);
-  float *weight = fm_alloc(ctx, (size_t)out_width, sizeof *weight);
-  enum fm_status status = at && weight ? FM_OK : FM_MEMORY;
-  for (int x = 0; status == FM_OK && x < out_width; x++) map_tap(x, width, out_width, at + 2 * x, &weight[x]);
-  for (int y = 0; status == FM_OK && y < out_height; y++) {
-    int rows[2];
-    float v;
-    map_tap(y, height, out_height, rows, &v);
-    const float *a = in + (size_t)rows[0] * (size_t)width, *b = in + (size_t)rows[1] * (size_t)width;
-    for (int x = 0; x < out_width; x++) {
-      int l = at[2 * x], r = at[2 * x + 1];
-      float top = a[l] + weight[x] * (a[r] - a[l]), bottom = b[l] + weight[x] * (b[r] - b[l]);
-      *out++ = top + v * (bottom - top);
-    }
-  }
-  fm_free(ctx, at);
-  fm_free(ctx, weight);
-  return status;
+  struct fm_map_rows rows;
+  FM_TRY(fm_map_rows_open(ctx, &rows, in, width, height, out_width, out_height));
+  for (int y = 0; y < out_height; y++) fm_map_rows_get(&rows, y, out + (size_t)y * (size_t)out_width);
+  fm_map_rows_close(ctx, &rows);
+  return FM_OK;
 }
 
 /* size / 2 rounded half to even, as Python's round does it. */

@@ -37,7 +37,20 @@ enum fm_status fm_resize_picture(struct fm_context *ctx, enum fm_resize kind, co
 void fm_resize_nearest(const unsigned char *in, int width, int height, unsigned char *out, int out_width,
                        int out_height);
 
-/* Bilinear with half-pixel centres, edges repeated: a map of scores to the picture's own size. */
+/* Bilinear with half-pixel centres, edges repeated: a map of scores to the picture's own size, row by row, so
+ * that nobody need hold all of it. in must live as long; rows may be made by several threads at once. */
+struct fm_map_rows {
+  const float *in;
+  int width, height, out_width, out_height;
+  int *at;       /* [out_width][2]: the neighbours of a column */
+  float *weight; /* [out_width]: of the second */
+};
+enum fm_status fm_map_rows_open(struct fm_context *ctx, struct fm_map_rows *rows, const float *in, int width,
+                                int height, int out_width, int out_height);
+void fm_map_rows_get(const struct fm_map_rows *rows, int y, float *out); /* [out_width] */
+void fm_map_rows_close(struct fm_context *ctx, struct fm_map_rows *rows);
+
+/* All of its rows. */
 enum fm_status fm_resize_map(struct fm_context *ctx, const float *in, int width, int height, float *out,
                              int out_width, int out_height);
 

@@ -37,6 +37,9 @@ enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *widt
 /* Makes a grey picture RGB in place (no-op for RGB). */
 enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image);
 
+/* The same of n grey pixels at the front of a block of 3 * n bytes. */
+void fm_grey_to_rgb(unsigned char *pixels, size_t n);
+
 /* PNG bytes (the caller's, fm_free), and PNG files (atomic). */
 enum fm_status fm_png_encode(struct fm_context *ctx, const struct fm_image *image, unsigned char **bytes,
                              size_t *size);

@@ -82,12 +82,16 @@ enum fm_status fm_image_upright(struct fm_context *ctx, struct fm_image *image) 
   return FM_OK;
 }
 
+void fm_grey_to_rgb(unsigned char *pixels, size_t n) {
+  for (size_t i = n; i-- > 0;) pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = pixels[i];
+}
+
 enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image) {
   if (image->channels == 3) return FM_OK;
   size_t n = (size_t)image->width * (size_t)image->height;
   unsigned char *pixels = fm_realloc(ctx, image->pixels, n, 3);
   if (!pixels) return FM_MEMORY;
-  for (size_t i = n; i-- > 0;) pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = pixels[i];
+  fm_grey_to_rgb(pixels, n);
   image->pixels = pixels;
   image->channels = 3;
   return FM_OK;

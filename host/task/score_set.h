@@ -1,41 +1,50 @@
-/* Scoring a list of pictures with a model: the loader decodes ahead while the device works.
- *
- * A picture's map at its own size is the network's map enlarged bilinearly (half-pixel corners); where the
- * detector has no other score of a picture it is the largest value of that map, so that a picture is flagged
- * exactly where some pixel of its map is over the same threshold. */
+/* Scoring a list of pictures with a model: the loader decodes ahead while the device works (score_batch.h
+ * says what a score is). */
 #ifndef FM_TASK_SCORE_SET_H
 #define FM_TASK_SCORE_SET_H
 
-#include "model/method.h"
+#include "data/loader.h"
+#include "task/score_batch.h"
 
-struct fm_score_one {
-  size_t index; /* in the list */
+struct fm_score_item { /* a picture of the list with what came out */
+  size_t index;        /* in the list */
   const struct fm_sample *sample;
-  int width, height, side; /* the picture's own size, and the network's */
-  const float *map;        /* [height][width] */
-  const float *small;      /* [side][side] */
-  float score, peak;       /* of the picture; the largest value of its map */
-  /* Where maps are sharpened: [side][side] the detector's own map, [side][side][3] the repaired picture; else
-   * NULL. */
-  const float *base;
-  const unsigned char *repaired;
-  const unsigned char *rgb; /* [side][side][3]: what the network saw */
+  const struct fm_image *image; /* with images: RGB at its own size, its pixels NULL where there was no room
+                                 * (fm_score_image reads it again); else NULL */
+  struct fm_score_one one;
 };
 
-/* Calls take for every picture in order; what it is given is valid during the call. text names the work for
- * the progress. refine: sharpen the maps (F2PAD); FM_USAGE where the model did not learn to. */
-enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model, bool refine,
-                            const struct fm_sample *samples, size_t count, const char *text,
-                            enum fm_status (*take)(void *user, const struct fm_score_one *one), void *user);
+struct fm_score_list {
+  const struct fm_sample *samples;
+  size_t count;
+  const char *text; /* names the work for the progress */
+  bool refine;      /* sharpen the maps (F2PAD) */
+  bool images;      /* decoded pictures are wanted, too */
+  int most;         /* pictures at a time; 0: the recipe's batch, 16 at most */
+  /* Called for the pictures of a batch by several threads at once: for what takes long. NULL: nothing. */
+  enum fm_status (*work)(void *user, const struct fm_score_item *item);
+  /* Then for every picture in order. What both are given is valid during the call. Either one's failure ends
+   * the run; what shall not end it they keep to themselves (fm_context_branch). */
+  enum fm_status (*take)(void *user, const struct fm_score_item *item);
+  /* In place of take for a picture that could not be read (FM_IO, FM_FORMAT, FM_LIMIT); not FM_OK: that ends
+   * the run. NULL: the first such picture ends it. */
+  enum fm_status (*unread)(void *user, const struct fm_unread *unread);
+  void *user;
+};
+
+/* FM_USAGE with refine where the model did not learn to. */
+enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model,
+                            const struct fm_score_list *list);
+
+/* The picture of an item at its own size: what the item brings, or read again into *room, which the caller
+ * frees in either case (fm_image_free). */
+enum fm_status fm_score_image(struct fm_context *ctx, const struct fm_score_item *item, struct fm_image *room,
+                              const struct fm_image **image);
 
 /* The scores of the pictures and the largest values of their maps only, [count] each. */
 enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *model,
                                    const struct fm_sample *samples, size_t count, const char *text,
                                    float *scores, float *peaks);
-
-/* The map at the picture's own size (width * height floats, the caller's) and its largest value. */
-enum fm_status fm_score_enlarge(struct fm_context *ctx, const float *small, const struct fm_preprocess *p,
-                                float *map, int width, int height, float *peak);
 
 /* Both thresholds of a model from good pictures. what: "held-out good pictures". learned: the model was
  * trained with them, so that nothing can be promised. */

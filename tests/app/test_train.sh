@@ -64,6 +64,12 @@ head -c 300 "$picture" >cut.png
 [ $? = 1 ] || fail "unreadable pictures did not give status 1"
 grep -q "text.png" err && grep -q "cut.png" err || fail "unreadable pictures are not named: $(cat err)"
 [ "$(find some/maps -name '*.tiff' | wc -l)" = 1 ] || fail "the readable picture was not scored"
+mkdir -p blocked/maps/good/000.tiff
+"$flawmap" predict --untrained whole.flawmap data/gear/test -o blocked --no-overlays >out 2>err
+[ $? = 1 ] || fail "a map that could not be written did not give status 1"
+[ "$(grep -c "threshold" out)" = "$(find data/gear/test -name '*.png' | wc -l)" ] || fail "a picture that could not be written ended the batch: $(cat out err)"
+grep -q "not written: .*blocked/maps/good/000.tiff" err && grep -q "the results of 1 of" err || fail "what could not be written is not named: $(cat err)"
+[ -s blocked/maps/good/001.tiff ] || fail "the picture after it has no map"
 
 # Killed three times, resumed, and the same bytes; stopped with Ctrl-C likewise.
 train -o killed.flawmap >out 2>err &

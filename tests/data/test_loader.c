@@ -274,6 +274,57 @@ static void a_damaged_picture_is_an_error(void **state) {
   folder_remove(&set.folder);
 }
 
+/* Three pictures that are none, in two of the batches: named, in order; the others are what they are without
+ * them, and come at their own size as far as there is room. */
+static void damaged_pictures_can_be_left_out(void **state) {
+  struct fm_context *ctx = *state;
+  struct set set;
+  set_make(ctx, &set);
+  unsigned char want[PICTURES][SIDE * SIDE * 3];
+  struct fm_loader_options o = {.samples = set.sample,
+                                .count = PICTURES,
+                                .preprocess = {.size = SIDE},
+                                .batch = BATCH,
+                                .tolerant = true,
+                                .images = true};
+  const uint32_t bad[] = {4, 6, 10};
+  for (uint32_t i = 0; i < PICTURES; i++)
+    ASSERT_OK(ctx, fm_picture_load(ctx, set.path[i], &o.preprocess, want[i], NULL, NULL));
+  for (int i = 0; i < 3; i++) folder_put(ctx, &set.folder, strrchr(set.path[bad[i]], '/') + 1, "none", 4);
+  for (int tight = 0; tight < 2; tight++) {
+    struct fm_loader *loader;
+    struct fm_batch b;
+    size_t good = 0, unread = 0, whole = 0;
+    o.image_limit = tight ? 60 * 60 * 3 * 2 : 0;
+    ASSERT_OK(ctx, fm_loader_open(ctx, &o, &loader));
+    for (;;) {
+      ASSERT_OK(ctx, fm_loader_next(loader, &b));
+      if (!b.count && !b.unread_count) break;
+      for (size_t i = 0; i < b.unread_count; i++) {
+        assert_int_equal(b.unread[i].picture, bad[unread++]);
+        assert_int_equal(b.unread[i].status, FM_FORMAT);
+        assert_non_null(strstr(b.unread[i].message, set.path[b.unread[i].picture]));
+      }
+      for (size_t i = 0; i < b.count; i++) {
+        assert_memory_equal(b.rgb + i * SIDE * SIDE * 3, want[b.pictures[i]], SIDE * SIDE * 3);
+        assert_int_equal(b.width[i], 50 + b.pictures[i]);
+        assert_int_equal(b.image[i].width, 50 + b.pictures[i]);
+        whole += b.image[i].pixels != NULL;
+        good++;
+      }
+    }
+    assert_int_equal(unread, 3);
+    assert_int_equal(good, PICTURES - 3);
+    if (tight)
+      assert_in_range(whole, 1, PICTURES - 4);
+    else
+      assert_int_equal(whole, PICTURES - 3);
+    fm_loader_close(loader);
+    assert_int_equal(ctx->errors, 0);
+  }
+  folder_remove(&set.folder);
+}
+
 static void closes_at_any_moment(void **state) {
   struct fm_context *ctx = *state;
   struct set set;
@@ -371,6 +422,7 @@ int main(void) {
                                      TEST(every_picture_once_an_epoch),
                                      TEST(flawed_pictures_bring_their_masks),
                                      TEST(a_damaged_picture_is_an_error),
+                                     TEST(damaged_pictures_can_be_left_out),
                                      TEST(closes_at_any_moment),
                                      TEST(wrong_options),
                                      TEST(failures_are_reported),

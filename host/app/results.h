@@ -1,0 +1,30 @@
+/* The files that predict writes for a picture: its map, what is over the threshold, both drawn over the
+ * picture, and the repaired picture. */
+#ifndef FM_APP_RESULTS_H
+#define FM_APP_RESULTS_H
+
+#include "report/heat.h"
+#include "task/score_set.h"
+
+enum fm_result { FM_RESULT_MAP, FM_RESULT_MASK, FM_RESULT_OVERLAY, FM_RESULT_REPAIRED, FM_RESULTS };
+
+struct fm_results {
+  struct fm_context *ctx;
+  const char *folder;
+  bool wanted[FM_RESULTS];
+  double threshold; /* of the masks: that of pixels */
+  struct fm_heat heat;
+  struct fm_preprocess preprocess;
+};
+
+/* FOLDER/KIND/NAME.EXTENSION, a new string. name: of the picture, without extension; folders may be in it. */
+char *fm_result_path(const struct fm_results *results, const char *name, enum fm_result kind);
+
+/* "map", "mask", "overlay", "repaired". */
+const char *fm_result_name(enum fm_result kind);
+
+/* Writes the wanted files of item under its sample's name. A failure is reported into ctx. */
+enum fm_status fm_results_write(struct fm_context *ctx, const struct fm_results *results,
+                                const struct fm_score_item *item);
+
+#endif

@@ -1,0 +1,156 @@
+#include "task/score_batch.h"
+
+#include "base/memory.h"
+#include "refine/f2pad.h"
+
+#include <math.h>
+#include <string.h>
+
+struct fm_score_batch {
+  struct fm_context *ctx;
+  struct fm_scorer *scorer;
+  struct fm_f2pad *refiner; /* instead of the scorer */
+  struct fm_preprocess preprocess;
+  int side;
+  const unsigned char *rgb; /* of the last run */
+  float *maps, *base, *scores;
+  unsigned char *repaired;
+};
+
+/* ---- maps at the pictures' own size ---- */
+
+/* Pixels that a crop cuts off have no score: they get the map's lowest. */
+static enum fm_status uncrop(struct fm_context *ctx, const float *small, const struct fm_preprocess *p,
+                             float **whole) {
+  int side = fm_preprocess_side(p), edge = (p->size - side) / 2;
+  size_t pixels = (size_t)p->size * (size_t)p->size;
+  float *out = *whole = fm_alloc(ctx, pixels, sizeof *out), least = small[0];
+  if (!out) return FM_MEMORY;
+  for (size_t i = 1; i < (size_t)side * (size_t)side; i++) least = fminf(least, small[i]);
+  for (size_t i = 0; i < pixels; i++) out[i] = least;
+  for (int y = 0; y < side; y++)
+    memcpy(out + (size_t)(y + edge) * (size_t)p->size + (size_t)edge, small + (size_t)y * (size_t)side,
+           (size_t)side * sizeof *out);
+  return FM_OK;
+}
+
+enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
+                                 const struct fm_preprocess *p, int width, int height) {
+  *map = (struct fm_score_map){0};
+  if (p->crop) FM_TRY(uncrop(ctx, small, p, &map->whole));
+  enum fm_status status =
+      fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, p->size, p->size, width, height);
+  if (status != FM_OK) fm_score_map_close(ctx, map);
+  return status;
+}
+
+void fm_score_map_row(const struct fm_score_map *map, int y, float *row) {
+  fm_map_rows_get(&map->rows, y, row);
+}
+
+enum fm_status fm_score_map_peak(struct fm_context *ctx, const struct fm_score_map *map, float *peak) {
+  size_t width = (size_t)map->rows.out_width;
+  float *row = fm_alloc(ctx, width, sizeof *row), most = -INFINITY;
+  if (!row) return FM_MEMORY;
+  bool broken = false; /* a NaN must not pass unseen: no comparison finds it */
+  for (int y = 0; y < map->rows.out_height; y++) {
+    fm_score_map_row(map, y, row);
+    for (size_t x = 0; x < width; x++) {
+      most = row[x] > most ? row[x] : most;
+      broken |= row[x] != row[x];
+    }
+  }
+  fm_free(ctx, row);
+  *peak = broken ? NAN : most;
+  return FM_OK;
+}
+
+void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map) {
+  fm_map_rows_close(ctx, &map->rows);
+  fm_free(ctx, map->whole);
+  *map = (struct fm_score_map){0};
+}
+
+/* ---- a batch ---- */
+
+static enum fm_status allocate(struct fm_score_batch *b, size_t most, bool refine) {
+  size_t pixels = most * (size_t)b->side * (size_t)b->side;
+  b->maps = fm_alloc(b->ctx, pixels, sizeof *b->maps);
+  b->scores = fm_alloc(b->ctx, most, sizeof *b->scores);
+  if (!b->maps || !b->scores) return FM_MEMORY;
+  if (!refine) return FM_OK;
+  b->base = fm_alloc(b->ctx, pixels, sizeof *b->base);
+  b->repaired = fm_alloc(b->ctx, pixels, 3);
+  return b->base && b->repaired ? FM_OK : FM_MEMORY;
+}
+
+enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *model, int most, bool refine,
+                                   struct fm_score_batch **batch) {
+  struct fm_context *ctx = fm_device_context(d);
+  struct fm_score_batch *b = fm_alloc(ctx, 1, sizeof *b);
+  *batch = NULL;
+  if (!b) return FM_MEMORY;
+  b->ctx = ctx;
+  enum fm_status status = fm_recipe_preprocess(ctx, &model->recipe, &b->preprocess);
+  b->side = fm_preprocess_side(&b->preprocess);
+  if (status == FM_OK) status = allocate(b, (size_t)most, refine);
+  if (status == FM_OK)
+    status = refine ? fm_f2pad_make(d, model, most, &b->refiner)
+                    : fm_scorer_make(d, model, most, false, &b->scorer);
+  if (status == FM_OK)
+    *batch = b;
+  else
+    fm_score_batch_free(b);
+  return status;
+}
+
+void fm_score_batch_free(struct fm_score_batch *b) {
+  if (!b) return;
+  fm_scorer_free(b->scorer);
+  fm_f2pad_free(b->refiner);
+  fm_free(b->ctx, b->maps);
+  fm_free(b->ctx, b->base);
+  fm_free(b->ctx, b->scores);
+  fm_free(b->ctx, b->repaired);
+  fm_free(b->ctx, b);
+}
+
+enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb) {
+  b->rgb = rgb;
+  if (!b->refiner) return fm_scorer_run(b->scorer, count, rgb, b->maps, b->scores);
+  return fm_f2pad_run(b->refiner, count, rgb, b->maps, b->scores, b->base, b->repaired);
+}
+
+/* The largest value of the detector's own map, where that is not the map at hand. */
+static enum fm_status base_peak(const struct fm_score_batch *b, struct fm_context *ctx,
+                                const struct fm_score_one *one, float *peak) {
+  struct fm_score_map map;
+  FM_TRY(fm_score_map_open(ctx, &map, one->base, &b->preprocess, one->width, one->height));
+  enum fm_status status = fm_score_map_peak(ctx, &map, peak);
+  fm_score_map_close(ctx, &map);
+  return status;
+}
+
+enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_context *ctx, int i, int width,
+                                 int height, struct fm_score_one *one) {
+  size_t at = (size_t)i * (size_t)b->side * (size_t)b->side;
+  *one = (struct fm_score_one){.width = width,
+                               .height = height,
+                               .side = b->side,
+                               .small = b->maps + at,
+                               .base = b->refiner ? b->base + at : NULL,
+                               .repaired = b->refiner ? b->repaired + 3 * at : NULL,
+                               .rgb = b->rgb + 3 * at};
+  FM_TRY(fm_score_map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
+  FM_TRY(fm_score_map_peak(ctx, &one->map, &one->peak));
+  one->score = b->scores[i]; /* the detector's own */
+  if (isnan(one->score)) one->score = one->peak;
+  if (isnan(b->scores[i]) && b->refiner) FM_TRY(base_peak(b, ctx, one, &one->score));
+  if (isfinite(one->peak) && isfinite(one->score)) return FM_OK;
+  return fm_error(ctx, FM_NUMERIC,
+                  "the device made a map with values that are not numbers: 'flawmap doctor' tests it");
+}
+
+void fm_score_one_close(struct fm_context *ctx, struct fm_score_one *one) {
+  fm_score_map_close(ctx, &one->map);
+}

@@ -1,0 +1,54 @@
+/* A model on the device that scores batches of pictures: the one place where it is decided what a picture's
+ * score and its map are. eval, predict, calibrate and the C API all score through it.
+ *
+ * A picture's map at its own size is the network's map enlarged bilinearly (half-pixel corners). Its score is
+ * the detector's own where it has one, else the largest value of that map, so that a picture is flagged
+ * exactly where some pixel of its map is over the same threshold. Sharpening (F2PAD) changes the map only:
+ * the score stays that of the detector's own map. */
+#ifndef FM_TASK_SCORE_BATCH_H
+#define FM_TASK_SCORE_BATCH_H
+
+#include "data/resize.h"
+#include "model/method.h"
+
+/* A map at a picture's own size, made row by row from the network's; by several threads at once. */
+struct fm_score_map {
+  struct fm_map_rows rows;
+  float *whole; /* with a crop: the map that the crop was taken from; else NULL */
+};
+enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
+                                 const struct fm_preprocess *p, int width, int height);
+void fm_score_map_row(const struct fm_score_map *map, int y, float *row); /* [width] */
+enum fm_status fm_score_map_peak(struct fm_context *ctx, const struct fm_score_map *map, float *peak);
+void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map);
+
+struct fm_score_one {      /* a picture */
+  int width, height, side; /* its own size, and the network's */
+  struct fm_score_map map; /* [height][width] */
+  const float *small;      /* [side][side] */
+  float score, peak;       /* of the picture; the largest value of its map */
+  /* Where maps are sharpened: [side][side] the detector's own map, [side][side][3] the repaired picture; else
+   * NULL. */
+  const float *base;
+  const unsigned char *repaired;
+  const unsigned char *rgb; /* [side][side][3]: what the network saw */
+};
+
+struct fm_score_batch;
+
+/* most: pictures at a time. refine: sharpen the maps (F2PAD); FM_USAGE where the model did not learn to. The
+ * model must live as long. */
+enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *model, int most, bool refine,
+                                   struct fm_score_batch **batch);
+void fm_score_batch_free(struct fm_score_batch *b); /* NULL: nothing */
+
+/* count (at most `most`) pictures [count][side][side][3], which must live until the next call. */
+enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb);
+
+/* What came out for picture i of the last run, which has that size of its own; by several threads at once.
+ * Valid until the next run; closed also after a failure. */
+enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_context *ctx, int i, int width,
+                                 int height, struct fm_score_one *one);
+void fm_score_one_close(struct fm_context *ctx, struct fm_score_one *one);
+
+#endif
