@@ -153,7 +153,8 @@ static enum fm_status train_category(struct fm_device *d, struct fm_fit *fit, co
   double begin = fm_seconds();
   FM_TRY(fm_category_open(ctx, set, name, &category));
   fit->category = &category;
-  enum fm_status status = fm_fit_run(d, fit, &model);
+  enum fm_status status = fm_category_needs_training(ctx, &category);
+  if (status == FM_OK) status = fm_fit_run(d, fit, &model);
   fm_category_close(ctx, &category);
   if (status == FM_OK) print_model(fit->path, &model, fm_seconds() - begin);
   if (status == FM_OK) fm_model_free(&model);

@@ -221,6 +221,12 @@ enum fm_status fm_folder_list(struct fm_context *ctx, const char *path, struct f
   return status;
 }
 
+bool fm_names_have(const struct fm_names *names, const char *name) {
+  for (size_t i = 0; i < names->count; i++)
+    if (strcmp(names->name[i], name) == 0) return true;
+  return false;
+}
+
 void fm_names_free(struct fm_context *ctx, struct fm_names *names) {
   for (size_t i = 0; i < names->count; i++) fm_free(ctx, names->name[i]);
   fm_free(ctx, names->name);

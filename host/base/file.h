@@ -51,6 +51,7 @@ struct fm_names {
   size_t count;
 };
 enum fm_status fm_folder_list(struct fm_context *ctx, const char *path, struct fm_names *names);
+bool fm_names_have(const struct fm_names *names, const char *name);
 void fm_names_free(struct fm_context *ctx, struct fm_names *names);
 
 /* folder/name, a new string. */

@@ -66,7 +66,10 @@ enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset 
   category->train_count = train.count;
   category->test = test.item;
   category->test_count = test.count;
-  if (status == FM_OK && !train.count)
+  category->stray_mask = test.stray;
+  category->stray_masks = test.strays;
+  fm_free(ctx, train.stray); /* good pictures have no masks */
+  if (status == FM_OK && !train.count && !test.count)
     status =
         fm_error(ctx, FM_FORMAT, "'%s', category '%s': no good pictures (.png .jpg .jpeg .tif .tiff) in %s",
                  set->path, chosen, layouts[set->layout].place);
@@ -75,7 +78,7 @@ enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset 
     fm_category_close(ctx, category);
     return status;
   }
-  qsort(train.item, train.count, sizeof *train.item, by_kind_and_path);
+  if (train.count) qsort(train.item, train.count, sizeof *train.item, by_kind_and_path);
   if (test.count) qsort(test.item, test.count, sizeof *test.item, by_kind_and_path);
   return FM_OK;
 }
@@ -94,7 +97,15 @@ void fm_category_close(struct fm_context *ctx, struct fm_category *category) {
   free_samples(ctx, category->train, category->train_count);
   free_samples(ctx, category->test, category->test_count);
   fm_free(ctx, category->name);
+  fm_free(ctx, category->stray_mask);
   *category = (struct fm_category){0};
+}
+
+enum fm_status fm_category_needs_training(struct fm_context *ctx, const struct fm_category *category) {
+  if (category->train_count) return FM_OK;
+  return fm_error(ctx, FM_FORMAT,
+                  "category '%s' has no good pictures to learn from; they are looked for in %s",
+                  category->name, layouts[category->layout].place);
 }
 
 enum fm_status fm_category_needs_masks(struct fm_context *ctx, const struct fm_category *category) {

@@ -23,6 +23,24 @@ enum fm_status fm_layout_parse(struct fm_context *ctx, const char *text, enum fm
                   text);
 }
 
+bool fm_kind_is_good(const char *kind) {
+  static const char *const good[] = {"good",         "goods",      "ok",        "oks",          "okay",
+                                     "normal",       "normals",    "nodefect",  "nodefects",    "nondefect",
+                                     "nondefective", "defectfree", "noanomaly", "nonanomalous", "anomalyfree",
+                                     "nonanomaly",   "noflaw",     "noflaws",   "flawless",     "faultless"};
+  char letters[32]; /* the name's letters: no_defect, No-Defect and "no defect" are one */
+  size_t n = 0;
+  for (; *kind; kind++) {
+    if (*kind == '_' || *kind == '-' || *kind == ' ') continue;
+    if (n + 1 == sizeof letters) return false;
+    letters[n++] = *kind >= 'A' && *kind <= 'Z' ? (char)(*kind - 'A' + 'a') : *kind;
+  }
+  letters[n] = 0;
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    if (strcmp(letters, good[i]) == 0) return true;
+  return false;
+}
+
 bool fm_is_picture(const char *path) {
   return fm_looks_by_name(path) == FM_LOOKS_READ;
 }
@@ -55,9 +73,9 @@ static enum fm_status name_by_folder(struct fm_context *ctx, const char *data, s
   return n > 255 ? one_name(ctx, names, data + begin, 255) : one_name(ctx, names, data + begin, n);
 }
 
-/* Keeps the names of folders in `data` that hold a folder `inside`. */
-static enum fm_status folders_with(struct fm_context *ctx, const char *data, const char *inside,
-                                   struct fm_names *names) {
+/* Keeps the names of folders in `data` that hold a folder `first` or `second` (which may be NULL). */
+static enum fm_status folders_with(struct fm_context *ctx, const char *data, const char *first,
+                                   const char *second, struct fm_names *names) {
   FM_TRY(fm_folder_list(ctx, data, names));
   enum fm_status status = FM_OK;
   size_t kept = 0;
@@ -67,7 +85,8 @@ static enum fm_status folders_with(struct fm_context *ctx, const char *data, con
     if (!path)
       status = FM_MEMORY;
     else
-      status = has_folder(ctx, path, inside, &there);
+      status = has_folder(ctx, path, first, &there);
+    if (status == FM_OK && !there && second) status = has_folder(ctx, path, second, &there);
     fm_free(ctx, path);
     if (there)
       names->name[kept++] = names->name[i];
@@ -78,25 +97,53 @@ static enum fm_status folders_with(struct fm_context *ctx, const char *data, con
   return status;
 }
 
+/* *found: some folder in BASE/PART holds a folder rgb. */
+static enum fm_status has_depth(struct fm_context *ctx, const char *base, const char *part, bool *found) {
+  char *path = fm_path_join(ctx, base, part);
+  struct fm_names kinds = {0};
+  enum fm_status status = !path                    ? FM_MEMORY
+                          : fm_folder_exists(path) ? folders_with(ctx, path, "rgb", NULL, &kinds)
+                                                   : FM_OK;
+  *found |= kinds.count > 0;
+  fm_names_free(ctx, &kinds);
+  fm_free(ctx, path);
+  return status;
+}
+
 /* Tells MVTec AD from MVTec 3D-AD by the first category. */
 static enum fm_status tell_depth(struct fm_context *ctx, struct fm_dataset *set) {
   bool depth = false;
   char *base =
       set->single ? fm_strdup(ctx, set->path) : fm_path_join(ctx, set->path, set->categories.name[0]);
-  enum fm_status status = base ? has_folder(ctx, base, "train/good/rgb", &depth) : FM_MEMORY;
+  enum fm_status status = base ? has_depth(ctx, base, "train", &depth) : FM_MEMORY;
+  if (status == FM_OK) status = has_depth(ctx, base, "test", &depth);
   fm_free(ctx, base);
   set->layout = depth ? FM_LAYOUT_MVTEC3D : FM_LAYOUT_MVTEC;
   return status;
 }
 
-/* The functions below look for one layout; they leave categories empty where it is not there. */
+/* The functions below look for one layout; they leave categories empty where it is not there. A test set
+ * without training pictures is enough: eval takes it. */
 static enum fm_status look_mvtec(struct fm_context *ctx, struct fm_dataset *set) {
   FM_TRY(has_folder(ctx, set->path, "train", &set->single));
+  if (!set->single) FM_TRY(has_folder(ctx, set->path, "test", &set->single));
   if (set->single)
     FM_TRY(name_by_folder(ctx, set->path, &set->categories));
   else
-    FM_TRY(folders_with(ctx, set->path, "train", &set->categories));
+    FM_TRY(folders_with(ctx, set->path, "train", "test", &set->categories));
   return set->categories.count && set->layout == FM_LAYOUT_AUTO ? tell_depth(ctx, set) : FM_OK;
+}
+
+/* VisA as it is downloaded: the split's table comes apart from the pictures. category: a folder in `where`;
+ * NULL: `where` itself. */
+static enum fm_status without_table(struct fm_context *ctx, const char *where, const char *category) {
+  return fm_error(
+      ctx, FM_FORMAT,
+      "'%s%s%s' is a category of VisA, but the table split_csv/1cls.csv that says which of its pictures "
+      "are for training is not beside it: download it with the data set's code (spot-diff), or make the "
+      "split yourself: flawmap train %s%s%s/Data/Images/Normal --layout folder",
+      where, category ? "/" : "", category ? category : "", where, category ? "/" : "",
+      category ? category : "");
 }
 
 static enum fm_status look_visa(struct fm_context *ctx, struct fm_dataset *set) {
@@ -109,11 +156,24 @@ static enum fm_status look_visa(struct fm_context *ctx, struct fm_dataset *set) 
     return fm_visa_categories(ctx, set->path, &set->categories);
   }
   FM_TRY(has_folder(ctx, set->path, "Data/Images", &set->single));
-  if (!set->single) return FM_OK;
+  if (!set->single) {
+    struct fm_names found;
+    enum fm_status status = folders_with(ctx, set->path, "Data/Images", NULL, &found);
+    if (status == FM_OK && found.count) status = without_table(ctx, set->path, found.name[0]);
+    fm_names_free(ctx, &found);
+    return status;
+  }
   set->layout = FM_LAYOUT_VISA;
   FM_TRY(name_by_folder(ctx, set->path, &set->categories));
   char *above = fm_path_join(ctx, set->path, "..");
   if (!above) return FM_MEMORY;
+  char *there = fm_visa_table(ctx, above);
+  bool split = there && fm_file_exists(there);
+  fm_free(ctx, there);
+  if (!there || !split) {
+    fm_free(ctx, above);
+    return there ? without_table(ctx, set->path, NULL) : FM_MEMORY;
+  }
   fm_free(ctx, set->path);
   set->path = above;
   return FM_OK;
@@ -140,10 +200,10 @@ static enum fm_status look(struct fm_context *ctx, struct fm_dataset *set) {
   if (!set->categories.count && (any || wanted == FM_LAYOUT_FOLDER)) FM_TRY(look_folder(ctx, set));
   if (set->categories.count) return FM_OK;
   static const char *const expected[FM_LAYOUTS] = {
-      [FM_LAYOUT_AUTO] =
-          ("CATEGORY/train/good (mvtec), CATEGORY/train/good/rgb (mvtec3d), split_csv/1cls.csv (visa), "
-           "or pictures themselves (folder)"),
-      [FM_LAYOUT_MVTEC] = "CATEGORY/train/good or train/good",
+      [FM_LAYOUT_AUTO] = ("CATEGORY/train/good or CATEGORY/test (mvtec), CATEGORY/train/good/rgb (mvtec3d), "
+                          "split_csv/1cls.csv (visa), "
+                          "or pictures themselves (folder)"),
+      [FM_LAYOUT_MVTEC] = "CATEGORY/train/good or train/good (for eval, test is enough)",
       [FM_LAYOUT_MVTEC3D] = "CATEGORY/train/good/rgb or train/good/rgb",
       [FM_LAYOUT_VISA] = "split_csv/1cls.csv with rows in it, or Data/Images",
       [FM_LAYOUT_FOLDER] = "pictures (" FM_PICTURE_NAMES ")",

@@ -1,10 +1,14 @@
 /* Data sets on the disk: what their folders mean, and the lists of pictures in them.
  *
- *   mvtec     CATEGORY/train/good/ *.png  CATEGORY/test/KIND/ *.png  CATEGORY/ground_truth/KIND/NAME_mask.png
- *   mvtec3d   CATEGORY/train/good/rgb/ *.png  CATEGORY/test/KIND/rgb/ *.png  CATEGORY/test/KIND/gt/NAME.png
+ *   mvtec     CATEGORY/train/good/ *.png  CATEGORY/test/KIND/ *.png  CATEGORY/ground_truth/KIND/ masks
+ *             (BTAD and MVTec LOCO are of this layout, too)
+ *   mvtec3d   CATEGORY/train/good/rgb/ *.png  CATEGORY/test/KIND/rgb/ *.png  CATEGORY/test/KIND/gt/ masks
  *   visa      CATEGORY/Data/Images/... as the rows of ROOT/split_csv/1cls.csv say
- * (object,split,label,image,mask) folder    a folder of good pictures; flawed ones and masks in folders named
- * by options
+ *             (object,split,label,image,mask)
+ *   folder    a folder of good pictures; flawed ones and masks in folders named by options
+ *
+ * Kinds that are called good, ok, normal, no_defect or the like (fm_kind_is_good) are good, also below train.
+ * How masks are named is in marks.h. There need be no training pictures: eval does without.
  *
  * DATA is the root of a data set with several categories, or one category's own folder. Pictures are files
  * ending in .png .jpg .jpeg .tif .tiff, in any case; names sort by bytes. */
@@ -32,7 +36,7 @@ struct fm_dataset_options {
   const char
       *bad; /* flawed test pictures: the files in it are of kind "bad", those in a subfolder of its name */
   const char *good;  /* good test pictures */
-  const char *masks; /* masks of the flawed ones: [KIND/]NAME.* or [KIND/]NAME_mask.* */
+  const char *masks; /* masks of the flawed ones: [KIND/] and names as in marks.h */
 };
 
 struct fm_dataset {
@@ -49,15 +53,20 @@ enum fm_status fm_dataset_open(struct fm_context *ctx, const char *data,
                                const struct fm_dataset_options *options, struct fm_dataset *set);
 void fm_dataset_close(struct fm_context *ctx, struct fm_dataset *set);
 
+/* True for a folder's name that says that its pictures are good: good, ok, normal, no_defect, defect-free and
+ * the like, in any case. */
+bool fm_kind_is_good(const char *kind);
+
 /* True where path ends as a picture does. */
 bool fm_is_picture(const char *path);
 
 struct fm_sample {
   char *path;
   char *name; /* the file's name without folder and extension: unique in its kind */
-  char *kind; /* "good" or the kind of flaw */
+  char *kind; /* the folder's name: "good" or the kind of flaw */
   bool flawed;
-  char *mask; /* NULL for a good picture, and for a flawed one without mask: only pixel metrics need it */
+  char *mask; /* a file, or a folder of several masks; NULL for a good picture, and for a flawed one without
+                 mask: only pixel metrics need it */
 };
 
 struct fm_category {
@@ -67,14 +76,19 @@ struct fm_category {
   size_t train_count;
   struct fm_sample *test; /* by kind, then name */
   size_t test_count;
+  char *stray_mask; /* the first mask that belongs to no picture, NULL: none; and how many there are */
+  size_t stray_masks;
 };
 
 /* Lists a category's pictures; nothing is decoded. An unknown name is FM_USAGE and proposes those that exist;
- * a name may be NULL where there is one category only. No training pictures is FM_FORMAT; no test pictures is
- * not an error. */
+ * a name may be NULL where there is one category only. No picture at all is FM_FORMAT; no training pictures,
+ * or no test pictures, is not. */
 enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset *set, const char *name,
                                 struct fm_category *category);
 void fm_category_close(struct fm_context *ctx, struct fm_category *category);
+
+/* FM_FORMAT, naming the place where they should be, where there are no good pictures to learn from. */
+enum fm_status fm_category_needs_training(struct fm_context *ctx, const struct fm_category *category);
 
 /* FM_FORMAT with the first flawed test picture that has no mask, and how many there are; FM_OK where there is
  * none. */

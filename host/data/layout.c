@@ -2,14 +2,9 @@
 #include "data/layout.h"
 
 #include "base/memory.h"
+#include "data/marks.h"
 
 #include <string.h>
-
-/* The length of a file's name without its extension. */
-static size_t stem_length(const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot ? (size_t)(dot - name) : strlen(name);
-}
 
 /* Two files that differ in the extension only (a.png, a.jpg) keep it, so that names stay apart. */
 static bool name_taken(const struct fm_samples *list, const char *kind, const char *name) {
@@ -36,42 +31,11 @@ enum fm_status fm_samples_add(struct fm_context *ctx, struct fm_samples *list, c
     fm_free(ctx, mask);
     return status;
   }
-  size_t n = stem_length(file);
+  size_t n = fm_stem_length(file);
   s.name[n] = 0;
   if (name_taken(list, kind, s.name)) s.name[n] = '.';
   list->item[list->count++] = s;
   return FM_OK;
-}
-
-/* The first name >= key in a sorted list. */
-static size_t lower_bound(const struct fm_names *names, const char *key) {
-  size_t low = 0, high = names->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (strcmp(names->name[middle], key) < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-/* A file among masks that is STEM_mask.EXT, else STEM.EXT; NULL where there is none. */
-static const char *mask_for(const struct fm_names *masks, const char *picture) {
-  size_t n = stem_length(picture);
-  char stem[512];
-  if (n >= sizeof stem) return NULL;
-  memcpy(stem, picture, n);
-  stem[n] = 0;
-  const char *plain = NULL;
-  for (size_t i = lower_bound(masks, stem); i < masks->count && strncmp(masks->name[i], stem, n) == 0; i++) {
-    const char *name = masks->name[i];
-    if (!fm_is_picture(name)) continue;
-    size_t length = stem_length(name) - n;
-    if (length == 5 && strncmp(name + n, "_mask", 5) == 0) return name;
-    if (length == 0 && !plain) plain = name;
-  }
-  return plain;
 }
 
 /* The names in a folder; an empty list where there is no such folder. */
@@ -81,26 +45,53 @@ static enum fm_status list_if_there(struct fm_context *ctx, const char *folder, 
 }
 
 /* Adds the pictures of a folder (which may be missing). masks: the folder of masks, or NULL. */
-static enum fm_status add_folder(struct fm_context *ctx, struct fm_samples *list, const char *folder,
-                                 const char *kind, const char *masks) {
-  bool flawed = strcmp(kind, "good") != 0;
-  struct fm_names pictures, mask_names = {0};
+static enum fm_status add_pictures(struct fm_context *ctx, struct fm_samples *list, const char *folder,
+                                   const char *kind, bool flawed, struct fm_marks *masks) {
+  struct fm_names pictures;
   enum fm_status status = list_if_there(ctx, folder, &pictures);
-  if (status == FM_OK && flawed) status = list_if_there(ctx, masks, &mask_names);
   for (size_t i = 0; status == FM_OK && i < pictures.count; i++) {
     if (!fm_is_picture(pictures.name[i])) continue;
-    const char *mask_name = mask_for(&mask_names, pictures.name[i]);
-    char *path = fm_path_join(ctx, folder, pictures.name[i]);
-    char *mask = path && mask_name ? fm_path_join(ctx, masks, mask_name) : NULL;
-    if (!path || (mask_name && !mask)) {
-      fm_free(ctx, path);
-      status = FM_MEMORY;
-    } else {
+    char *mask = NULL, *path = fm_path_join(ctx, folder, pictures.name[i]);
+    status = path ? fm_marks_find(ctx, masks, pictures.name[i], &mask) : FM_MEMORY;
+    if (status == FM_OK)
       status = fm_samples_add(ctx, list, path, kind, flawed, mask);
-    }
+    else
+      fm_free(ctx, path);
   }
   fm_names_free(ctx, &pictures);
-  fm_names_free(ctx, &mask_names);
+  return status;
+}
+
+/* Masks that belong to no picture are remembered: a name that does not fit is easily overlooked. Folders that
+ * the pictures have, too, are kinds. */
+static enum fm_status count_strays(struct fm_context *ctx, struct fm_samples *list, const char *folder,
+                                   const struct fm_marks *masks) {
+  for (size_t i = 0; i < masks->names.count; i++) {
+    const char *name = masks->names.name[i];
+    if (masks->used[i]) continue;
+    char *path = fm_path_join(ctx, masks->folder, name), *kind = fm_path_join(ctx, folder, name);
+    enum fm_status status = path && kind ? FM_OK : FM_MEMORY;
+    bool stray =
+        status == FM_OK && (fm_is_picture(name) || (fm_folder_exists(path) && !fm_folder_exists(kind)));
+    list->strays += stray;
+    if (stray && !list->stray)
+      list->stray = path;
+    else
+      fm_free(ctx, path);
+    fm_free(ctx, kind);
+    FM_TRY(status);
+  }
+  return FM_OK;
+}
+
+static enum fm_status add_folder(struct fm_context *ctx, struct fm_samples *list, const char *folder,
+                                 const char *kind, const char *masks) {
+  bool flawed = !fm_kind_is_good(kind);
+  struct fm_marks marks = {0};
+  enum fm_status status = flawed ? fm_marks_open(ctx, masks, &marks) : FM_OK;
+  if (status == FM_OK) status = add_pictures(ctx, list, folder, kind, flawed, &marks);
+  if (status == FM_OK) status = count_strays(ctx, list, folder, &marks);
+  fm_marks_close(ctx, &marks);
   return status;
 }
 
@@ -113,25 +104,50 @@ static enum fm_status add_taken(struct fm_context *ctx, struct fm_samples *list,
   return status;
 }
 
-/* MVTec AD, and MVTec 3D-AD (depth), whose kinds hold folders rgb, gt (masks) and xyz. */
+/* One part of a category of MVTec AD, BTAD or MVTec LOCO, or of MVTec 3D-AD (depth), whose kinds hold folders
+ * rgb, gt (masks) and xyz. part: its folder ("train", "test"), good: only the good kinds. kinds: folders'
+ * names. */
+static enum fm_status add_kinds(struct fm_context *ctx, struct fm_samples *list, const char *base,
+                                const char *part, bool good, bool depth, const struct fm_names *kinds) {
+  for (size_t i = 0; i < kinds->count; i++) {
+    const char *kind = kinds->name[i];
+    if (good && !fm_kind_is_good(kind)) continue;
+    char *folder = fm_format(ctx, depth ? "%s/%s/%s/rgb" : "%s/%s/%s", base, part, kind);
+    char *masks = fm_format(ctx, depth ? "%s/test/%s/gt" : "%s/ground_truth/%s", base, kind);
+    FM_TRY(add_taken(ctx, list, folder, kind, masks));
+  }
+  return FM_OK;
+}
+
+/* The kinds of BASE/PART, and those that only have masks. */
+static enum fm_status list_part(struct fm_context *ctx, struct fm_samples *list, const char *base,
+                                const char *part, bool good, bool depth) {
+  char *folder = fm_path_join(ctx, base, part), *truth = fm_path_join(ctx, base, "ground_truth");
+  struct fm_names kinds = {0}, masks = {0};
+  enum fm_status status = folder && truth ? list_if_there(ctx, folder, &kinds) : FM_MEMORY;
+  if (status == FM_OK) status = add_kinds(ctx, list, base, part, good, depth, &kinds);
+  if (status == FM_OK && !good && !depth) status = list_if_there(ctx, truth, &masks);
+  size_t kept = 0;
+  for (size_t i = 0; i < masks.count; i++) {
+    if (fm_names_have(&kinds, masks.name[i]))
+      fm_free(ctx, masks.name[i]);
+    else
+      masks.name[kept++] = masks.name[i];
+  }
+  masks.count = kept;
+  if (status == FM_OK) status = add_kinds(ctx, list, base, part, good, depth, &masks);
+  fm_names_free(ctx, &kinds);
+  fm_names_free(ctx, &masks);
+  fm_free(ctx, folder);
+  fm_free(ctx, truth);
+  return status;
+}
+
 static enum fm_status list_mvtec(struct fm_context *ctx, const struct fm_dataset *set, const char *category,
                                  bool depth, struct fm_samples *train, struct fm_samples *test) {
   char *base = set->single ? fm_strdup(ctx, set->path) : fm_path_join(ctx, set->path, category);
-  char *tests = base ? fm_path_join(ctx, base, "test") : NULL;
-  struct fm_names kinds = {0};
-  enum fm_status status = tests ? FM_OK : FM_MEMORY;
-  if (status == FM_OK)
-    status = add_taken(ctx, train, fm_format(ctx, "%s/train/good%s", base, depth ? "/rgb" : ""), "good",
-                       fm_strdup(ctx, ""));
-  if (status == FM_OK) status = list_if_there(ctx, tests, &kinds);
-  for (size_t i = 0; status == FM_OK && i < kinds.count; i++) {
-    const char *kind = kinds.name[i];
-    char *folder = fm_format(ctx, depth ? "%s/test/%s/rgb" : "%s/test/%s", base, kind);
-    char *masks = fm_format(ctx, depth ? "%s/test/%s/gt" : "%s/ground_truth/%s", base, kind);
-    status = add_taken(ctx, test, folder, kind, masks);
-  }
-  fm_names_free(ctx, &kinds);
-  fm_free(ctx, tests);
+  enum fm_status status = base ? list_part(ctx, train, base, "train", true, depth) : FM_MEMORY;
+  if (status == FM_OK) status = list_part(ctx, test, base, "test", false, depth);
   fm_free(ctx, base);
   return status;
 }
@@ -165,7 +181,7 @@ enum fm_status fm_layout_folder(struct fm_context *ctx, const struct fm_dataset 
   for (size_t i = 0; status == FM_OK && i < kinds.count; i++) {
     const char *kind = kinds.name[i];
     char *folder = fm_path_join(ctx, set->bad, kind);
-    bool wanted = folder && fm_folder_exists(folder) && strcmp(kind, "good") != 0;
+    bool wanted = folder && fm_folder_exists(folder) && !fm_kind_is_good(kind);
     if (folder && !wanted) {
       fm_free(ctx, folder);
       continue;

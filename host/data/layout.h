@@ -9,6 +9,8 @@
 struct fm_samples {
   struct fm_sample *item;
   size_t count, capacity;
+  char *stray; /* the first mask that belongs to no picture, and how many there are */
+  size_t strays;
 };
 
 /* Takes path and mask (may be NULL), also on failure; copies kind. */

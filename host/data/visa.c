@@ -83,12 +83,6 @@ static bool table_next(struct table *t) {
   return count > 0;
 }
 
-static bool in_names(const struct fm_names *names, const char *name) {
-  for (size_t i = names->count; i-- > 0;)
-    if (strcmp(names->name[i], name) == 0) return true;
-  return false;
-}
-
 static int by_bytes(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -99,7 +93,7 @@ enum fm_status fm_visa_categories(struct fm_context *ctx, const char *root, stru
   *names = (struct fm_names){0};
   enum fm_status status = table_open(ctx, root, &t);
   while (status == FM_OK && table_next(&t)) {
-    if (in_names(names, t.cell[OBJECT])) continue;
+    if (fm_names_have(names, t.cell[OBJECT])) continue;
     status = fm_grow(ctx, (void **)&names->name, &capacity, names->count, sizeof *names->name);
     if (status != FM_OK) break;
     char *copy = fm_strdup(ctx, t.cell[OBJECT]);

@@ -10,7 +10,7 @@
 struct place {
   const struct fm_record *record;
   double margin; /* how far on the right side of the threshold; negative: a mistake */
-  bool good;     /* of the kind "good" */
+  bool good;
 };
 
 static int by_kind_and_margin(const void *a, const void *b) {
@@ -33,7 +33,7 @@ enum fm_status fm_cards_order(const struct fm_section *s, const struct fm_record
   for (size_t i = 0; *order && i < s->count; i++) {
     const struct fm_record *r = &s->record[i];
     double over = r->score - s->image.value;
-    place[i] = (struct place){r, r->flawed ? over : -over, !strcmp(r->kind, "good")};
+    place[i] = (struct place){r, r->flawed ? over : -over, !r->flawed};
   }
   if (*order && s->count) qsort(place, s->count, sizeof *place, by_kind_and_margin);
   for (size_t i = 0; *order && i < s->count; i++) (*order)[i] = place[i].record;

@@ -93,6 +93,102 @@ static void layout_of_mvtec3d(void **state) {
   folder_remove(&f);
 }
 
+/* BTAD's names, no training pictures at all, and folders that are good under other names. */
+static void kinds_that_are_good(void **state) {
+  struct fm_context *ctx = *state;
+  static const char *const good[] = {"good",       "OK",        "Normal",     "no_defect",
+                                     "No-Defects", "no defect", "defect_free"},
+                           *const flawed[] = {"ko",       "NOK", "defect",
+                                              "not_good", "bad", "abnormal",
+                                              "goodness", "",    "no_defect_no_defect_no_defect_no_defect"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(fm_kind_is_good(good[i]));
+  for (size_t i = 0; i < sizeof flawed / sizeof *flawed; i++) assert_false(fm_kind_is_good(flawed[i]));
+  struct folder f = folder_make();
+  struct fm_dataset set;
+  struct fm_category c;
+  touch_all(ctx, &f,
+            (const char *const[]){"01/train/ok/0.bmp", "01/test/ok/1.bmp", "01/test/ko/2.bmp",
+                                  "01/ground_truth/ko/2.png", "02/test/ok/0.png", "02/test/ko/1.png", NULL});
+  ASSERT_OK(ctx, fm_dataset_open(ctx, f.path, NULL, &set));
+  assert_int_equal(set.layout, FM_LAYOUT_MVTEC);
+  assert_int_equal(set.categories.count, 2);
+  ASSERT_OK(ctx, fm_category_open(ctx, &set, "01", &c));
+  assert_int_equal(c.train_count, 1);
+  assert_int_equal(c.test_count, 2);
+  assert_true(c.test[0].flawed && c.test[0].mask);
+  assert_false(c.test[1].flawed || c.test[1].mask);
+  assert_string_equal(c.test[1].kind, "ok");
+  fm_category_close(ctx, &c);
+  ASSERT_OK(ctx, fm_category_open(ctx, &set, "02", &c));
+  assert_int_equal(c.train_count, 0);
+  assert_int_equal(c.test_count, 2);
+  fm_category_close(ctx, &c);
+  fm_dataset_close(ctx, &set);
+  char path[512];
+  ASSERT_OK(ctx, fm_dataset_open(ctx, folder_path(&f, "02", path), NULL, &set));
+  assert_true(set.single);
+  fm_dataset_close(ctx, &set);
+  folder_remove(&f);
+}
+
+/* All the ways to name a mask, LOCO's folders among them; those that fit no picture are counted. */
+static void masks_by_name(void **state) {
+  struct fm_context *ctx = *state;
+  struct folder f = folder_make();
+  struct fm_dataset set;
+  struct fm_category c;
+  touch_all(ctx, &f,
+            (const char *const[]){"test/a/0.png",
+                                  "test/a/1.png",
+                                  "test/a/2.png",
+                                  "test/a/3.png",
+                                  "test/a/30.png",
+                                  "ground_truth/a/0.bmp",
+                                  "ground_truth/a/0_gt.png",
+                                  "ground_truth/a/0_Mask.webp",
+                                  "ground_truth/a/1_GT.png",
+                                  "ground_truth/a/1.png",
+                                  "ground_truth/a/2.tif",
+                                  "ground_truth/a/2/0.png",
+                                  "ground_truth/a/3/0.png",
+                                  "ground_truth/a/3/1.png",
+                                  "ground_truth/a/31_mask.png",
+                                  "ground_truth/a/32/0.png",
+                                  "ground_truth/b/0.png",
+                                  "ground_truth/good/0.png",
+                                  "ground_truth/a/notes.txt",
+                                  NULL});
+  ASSERT_OK(ctx, fm_dataset_open(ctx, f.path, NULL, &set));
+  ASSERT_OK(ctx, fm_category_open(ctx, &set, NULL, &c));
+  static const char *const want[] = {"a/0_Mask.webp", "a/1_GT.png", "a/2.tif", "a/3"};
+  assert_int_equal(c.test_count, 5);
+  for (int i = 0; i < 4; i++) assert_string_equal(strstr(c.test[i].mask, "ground_truth/") + 13, want[i]);
+  assert_null(c.test[4].mask);
+  /* 0.bmp, 0_gt.png, 1.png, the folder 2, 31_mask.png, the folder 32, and the kind b */
+  assert_int_equal(c.stray_masks, 7);
+  assert_non_null(strstr(c.stray_mask, "ground_truth/a/0.bmp"));
+  fm_category_close(ctx, &c);
+  fm_dataset_close(ctx, &set);
+  folder_remove(&f);
+}
+
+/* As VisA is downloaded: the table is not there, and what to do is said. */
+static void visa_without_its_table(void **state) {
+  struct fm_context *ctx = *state;
+  struct folder f = folder_make();
+  folder_touch(ctx, &f, "visa/candle/Data/Images/Normal/0000.JPG");
+  char path[512];
+  for (int single = 0; single < 2; single++) {
+    struct fm_dataset set;
+    assert_int_equal(fm_dataset_open(ctx, folder_path(&f, single ? "visa/candle" : "visa", path), NULL, &set),
+                     FM_FORMAT);
+    assert_non_null(strstr(ctx->message, "split_csv/1cls.csv"));
+    assert_non_null(strstr(ctx->message, "visa/candle/Data/Images/Normal --layout folder"));
+    fm_error_clear(ctx);
+  }
+  folder_remove(&f);
+}
+
 static void put_table(struct fm_context *ctx, const struct folder *f, const char *text) {
   folder_put(ctx, f, "split_csv/1cls.csv", text, strlen(text));
 }
@@ -229,6 +325,12 @@ static void errors_that_say_what_to_do(void **state) {
   assert_int_equal(fm_category_open(ctx, &set, "cap", &c), FM_FORMAT);
   assert_non_null(strstr(ctx->message, "train/good"));
   fm_error_clear(ctx);
+  folder_touch(ctx, &f, "cap/test/good/000.png");
+  ASSERT_OK(ctx, fm_category_open(ctx, &set, "cap", &c));
+  assert_int_equal(fm_category_needs_training(ctx, &c), FM_FORMAT);
+  assert_non_null(strstr(ctx->message, "train/good"));
+  fm_error_clear(ctx);
+  fm_category_close(ctx, &c);
   fm_dataset_close(ctx, &set);
   enum fm_layout layout;
   assert_int_equal(fm_layout_parse(ctx, "coco", &layout), FM_USAGE);
@@ -303,6 +405,7 @@ static void hash_is_of_the_names(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(layout_of_mvtec),           TEST(layout_of_mvtec3d),     TEST(layout_of_visa),
+      TEST(kinds_that_are_good),       TEST(masks_by_name),         TEST(visa_without_its_table),
       TEST(tables_that_are_wrong),     TEST(layout_of_a_folder),    TEST(errors_that_say_what_to_do),
       TEST(holdout_takes_every_fifth), TEST(failures_are_reported), TEST(hash_is_of_the_names)};
   return cmocka_run_group_tests(tests, NULL, NULL);
