@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "check/bench.h"
 #include "device/device.h"
 #include "file/json.h"
@@ -58,8 +59,8 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   snprintf(name, sizeof name, "%s%d", p->train ? "train" : "infer", p->batch);
   if (b->peak.flops > 0) snprintf(share, sizeof share, "%.1f %%", 100 * speed / b->peak.flops);
   if (!b->o->json) {
-    printf("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median,
-           r->time.least, r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
+    fm_print("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median,
+             r->time.least, r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
     fflush(stdout);
   }
   fm_json_object(&b->json, NULL);
@@ -85,9 +86,9 @@ static void put_operator(struct bench_run *b, const struct fm_bench_operator *ro
   char of_peak[16] = "-";
   if (b->o->peak) snprintf(of_peak, sizeof of_peak, "%.1f %%", 100 * share);
   if (!b->o->json)
-    printf("  %-13s %-36s %5ld %10.3f %10.2f %6.1f %% %9.1f %-7s %9s\n", f->name, f->shape, row->count,
-           1e3 * row->seconds, 1e3 * row->total, 100 * row->total / total, 1e-9 * speed,
-           f->flops > 0 ? "GFLOP/s" : "GB/s", of_peak);
+    fm_print("  %-13s %-36s %5ld %10.3f %10.2f %6.1f %% %9.1f %-7s %9s\n", f->name, f->shape, row->count,
+             1e3 * row->seconds, 1e3 * row->total, 100 * row->total / total, 1e-9 * speed,
+             f->flops > 0 ? "GFLOP/s" : "GB/s", of_peak);
   fm_json_object(&b->json, NULL);
   fm_json_string(&b->json, "operator", f->name);
   fm_json_string(&b->json, "shape", f->shape);
@@ -104,9 +105,9 @@ static enum fm_status bench_operators(struct bench_run *b, const struct fm_bench
   enum fm_status status = fm_bench_operators_run(b->d, p, (int)b->o->runs, &o);
   if (status == FM_OK) {
     if (!b->o->json) {
-      printf("  one after the other, each waited for: %.4f s (the whole pass: %.4f s)\n", o.total, whole);
-      printf("  %-13s %-36s %5s %10s %10s %8s %9s %-7s %9s\n", "operator", "shape", "count", "ms each", "ms",
-             "share", "speed", "", "of peak");
+      fm_print("  one after the other, each waited for: %.4f s (the whole pass: %.4f s)\n", o.total, whole);
+      fm_print("  %-13s %-36s %5s %10s %10s %8s %9s %-7s %9s\n", "operator", "shape", "count", "ms each",
+               "ms", "share", "speed", "", "of peak");
     }
     fm_json_number(&b->json, "operators_seconds", o.total);
     fm_json_array(&b->json, "operators");
@@ -152,8 +153,8 @@ static enum fm_status check_pass(struct bench_run *b, const struct fm_bench_pass
 
 static enum fm_status bench_passes(struct bench_run *b) {
   if (!b->o->json)
-    printf("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs",
-           "GFLOP/s", "of peak", "MiB");
+    fm_print("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs",
+             "GFLOP/s", "of peak", "MiB");
   fm_json_array(&b->json, "passes");
   FM_TRY(each_pass(b, bench_pass));
   fm_json_end(&b->json);
@@ -164,10 +165,11 @@ static enum fm_status bench_device(struct bench_run *b) {
   struct fm_peak *p = &b->peak;
   FM_TRY(fm_peak_measure(b->d, b->o->quick ? 0 : 2, (size_t)(b->o->quick ? 16 : 256) << 20, p));
   if (!b->o->json)
-    printf("peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x %zu "
-           "MiB); "
-           "launch and wait %.1f us\n",
-           1e-9 * p->flops, p->chains, 1e-9 * p->copy, 1e-9 * p->triad, p->bytes >> 20, 1e6 * p->wait);
+    fm_print(
+        "peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x %zu "
+        "MiB); "
+        "launch and wait %.1f us\n",
+        1e-9 * p->flops, p->chains, 1e-9 * p->copy, 1e-9 * p->triad, p->bytes >> 20, 1e6 * p->wait);
   fm_json_object(&b->json, "peak");
   fm_json_number(&b->json, "fma_gflops", 1e-9 * p->flops);
   fm_json_integer(&b->json, "chains", p->chains);
@@ -191,7 +193,7 @@ static enum fm_status measure(struct bench_run *b) {
   fm_json_integer(&b->json, "compute_units", f->compute_units);
   fm_json_integer(&b->json, "block", f->block);
   fm_json_end(&b->json);
-  if (!b->o->json) printf("device: %s, %d compute units (%s)\n", f->name, f->compute_units, f->version);
+  if (!b->o->json) fm_print("device: %s, %d compute units (%s)\n", f->name, f->compute_units, f->version);
   if (b->o->peak) FM_TRY(bench_device(b));
   FM_TRY(bench_passes(b));
   fm_json_end(&b->json);
@@ -208,7 +210,7 @@ static enum fm_status run(struct fm_context *ctx, const struct bench_options *o)
   if (status == FM_OK && o->json) {
     char *chars;
     status = fm_text_take(&b.text, &chars, NULL);
-    if (status == FM_OK) fputs(chars, stdout);
+    if (status == FM_OK) fm_print_data(chars);
     fm_free(ctx, chars);
   }
   fm_text_free(&b.text);
@@ -218,7 +220,7 @@ static enum fm_status run(struct fm_context *ctx, const struct bench_options *o)
 
 static void list_networks(void) {
   for (int i = 0; i < fm_backbone_count; i++)
-    printf("%-20s %s\n", fm_backbones[i].name, fm_backbones[i].about);
+    fm_print("%-20s %s\n", fm_backbones[i].name, fm_backbones[i].about);
 }
 
 enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *exit_status) {

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "task/score_set.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ static enum fm_status score_and_save(struct fm_device *d, struct fm_model *model
       fm_model_calibrate(d, model, good->train, good->train_count, "good pictures for calibration", false));
   FM_TRY(fm_model_save(model, path, model->thin));
   fm_threshold_sentence(&model->image, sentence);
-  printf("%s: threshold %s\n", path, sentence);
+  fm_print("%s: threshold %s\n", path, sentence);
   return FM_OK;
 }
 

@@ -1,6 +1,7 @@
 /* flawmap convert: weights of other programs, without executing anything in them. */
 #include "app/commands.h"
 
+#include "base/print.h"
 #include "file/pth.h"
 #include "model/model.h"
 
@@ -16,15 +17,15 @@ static void print_tensors(const struct fm_safetensors *file) {
   size_t values = 0;
   for (size_t i = 0; i < fm_safetensors_count(file); i++) {
     const struct fm_tensor *t = fm_safetensors_at(file, i);
-    printf("%-4s ", fm_dtype_name(t->type));
+    fm_print("%-4s ", fm_dtype_name(t->type));
     char shape[128] = "1";
     size_t used = 0;
     for (int k = 0; k < t->dims && used < sizeof shape; k++)
       used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", k ? "x" : "", t->shape[k]);
-    printf("%-18s %s\n", shape, t->name);
+    fm_print("%-18s %s\n", shape, t->name);
     values += t->count;
   }
-  printf("%zu tensors, %zu values\n", fm_safetensors_count(file), values);
+  fm_print("%zu tensors, %zu values\n", fm_safetensors_count(file), values);
 }
 
 static enum fm_status write_all(struct fm_context *ctx, const struct fm_safetensors *file, const char *path) {
@@ -60,7 +61,7 @@ static enum fm_status convert(struct fm_context *ctx, const char *from, const st
   enum fm_status status = a->backbone ? check_backbone(ctx, file, a->backbone) : FM_OK;
   if (status == FM_OK && (a->list || !a->out)) print_tensors(file);
   if (status == FM_OK && a->out) status = write_all(ctx, file, a->out);
-  if (status == FM_OK && a->out) printf("%s: %zu tensors\n", a->out, fm_safetensors_count(file));
+  if (status == FM_OK && a->out) fm_print("%s: %zu tensors\n", a->out, fm_safetensors_count(file));
   fm_safetensors_free(ctx, file);
   return status;
 }
@@ -84,8 +85,8 @@ static enum fm_status join(struct fm_context *ctx, const char *extra, const stru
   FM_TRY(fm_model_join(ctx, &recipe, a->expert, a->apprentice, &model));
   enum fm_status status = fm_model_save(&model, a->out, false);
   if (status == FM_OK)
-    printf("%s: %s with %s, no thresholds yet ('flawmap eval' and 'flawmap predict' take it)\n", a->out,
-           a->method, a->backbone);
+    fm_print("%s: %s with %s, no thresholds yet ('flawmap eval' and 'flawmap predict' take it)\n", a->out,
+             a->method, a->backbone);
   fm_model_free(&model);
   return status;
 }

@@ -2,6 +2,7 @@
 #include "app/commands.h"
 
 #include "base/memory.h"
+#include "base/print.h"
 #include "device/device.h"
 #include "file/json.h"
 
@@ -14,14 +15,14 @@ static const char *kind_name(const struct fm_facts *f) {
 static void print_table(const struct fm_facts *facts, int count, int used) {
   for (int i = 0; i < count; i++) {
     const struct fm_facts *f = &facts[i];
-    printf("%s%d  %s%s\n", i == used ? "* " : "  ", i, f->name, i == used ? "   <- would be used" : "");
-    printf("     %s, %s, driver %s\n", kind_name(f), f->platform, f->driver);
-    printf("     %d compute units, %.1f GiB of memory, largest buffer %.1f GiB\n", f->compute_units,
-           (double)f->global_memory / 0x1p30, (double)f->max_allocation / 0x1p30);
-    printf("     kernels: blocks of %d channels, work-groups of %d, fma %s\n", f->block, f->group,
-           f->fast_fma ? "fast" : "emulated (not used)");
+    fm_print("%s%d  %s%s\n", i == used ? "* " : "  ", i, f->name, i == used ? "   <- would be used" : "");
+    fm_print("     %s, %s, driver %s\n", kind_name(f), f->platform, f->driver);
+    fm_print("     %d compute units, %.1f GiB of memory, largest buffer %.1f GiB\n", f->compute_units,
+             (double)f->global_memory / 0x1p30, (double)f->max_allocation / 0x1p30);
+    fm_print("     kernels: blocks of %d channels, work-groups of %d, fma %s\n", f->block, f->group,
+             f->fast_fma ? "fast" : "emulated (not used)");
   }
-  printf("Another one: --device N or a part of its name, or the variable FLAWMAP_DEVICE.\n");
+  fm_print("Another one: --device N or a part of its name, or the variable FLAWMAP_DEVICE.\n");
 }
 
 static void put_device(struct fm_json *json, const struct fm_facts *f, int index, bool used) {
@@ -63,7 +64,7 @@ static enum fm_status print_json(struct fm_context *ctx, const struct fm_facts *
   fm_json_end(&json);
   fm_json_end(&json);
   FM_TRY(fm_text_take(&text, &chars, NULL));
-  fputs(chars, stdout);
+  fm_print_data(chars);
   fm_free(ctx, chars);
   return FM_OK;
 }

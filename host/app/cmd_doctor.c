@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "check/golden.h"
 #include "device/load.h"
 #include "device/program.h"
@@ -29,11 +30,11 @@ say(struct doctor *x, enum verdict verdict, const char *fix, const char *format,
   static const char *const words[] = {"ok", "warning", "problem"};
   va_list args;
   va_start(args, format);
-  printf("%-9s", words[verdict]);
-  vprintf(format, args);
+  fm_print("%-9s", words[verdict]);
+  fm_vprint(format, args);
   va_end(args);
-  printf("\n");
-  if (fix) printf("%-9s-> %s\n", "", fix);
+  fm_print("\n");
+  if (fix) fm_print("%-9s-> %s\n", "", fix);
   fflush(stdout);
   x->found[verdict]++;
 }
@@ -233,8 +234,8 @@ enum fm_status fm_cmd_doctor(struct fm_context *ctx, int argc, char **argv, int 
   if (loader && drivers) check_devices(&x, device, all);
   if (atomic_load(&ctx->stop)) return fm_error(ctx, FM_STOPPED, "stopped before everything was looked at");
   int problems = x.found[PROBLEM], warnings = x.found[WARNING];
-  printf("%d problem%s, %d warning%s\n", problems, problems == 1 ? "" : "s", warnings,
-         warnings == 1 ? "" : "s");
+  fm_print("%d problem%s, %d warning%s\n", problems, problems == 1 ? "" : "s", warnings,
+           warnings == 1 ? "" : "s");
   *exit_status = problems ? 1 : 0;
   return FM_OK;
 }

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "model/real.h"
 #include "report/table.h"
 
@@ -81,7 +82,7 @@ static void print_category(const char *name, const struct fm_model *m, const str
   char sentence[400];
   const struct fm_report_tally *t = &e->tally;
   fm_text_begin(&text, m->ctx);
-  fm_text_printf(&text, "%s: %zu pictures at their own size\n", name, e->pictures);
+  fm_text_show(&text, "%s: %zu pictures at their own size\n", name, e->pictures);
   if (!m->expert.trained) fm_text_printf(&text, "  %s\n", FM_UNTRAINED);
   fm_metrics_table(&text, &e->official);
   fm_text_printf(&text, "  at %ld x %ld (as CDO's tables): ", m->recipe.size, m->recipe.size);
@@ -101,11 +102,11 @@ static void print_category(const char *name, const struct fm_model *m, const str
   }
   if (m->has_thresholds) {
     fm_threshold_sentence(&m->image, sentence);
-    fm_text_printf(
+    fm_text_show(
         &text, "  verdicts: %zu of %zu flawed pictures found, %zu of %zu good ones flagged\n  threshold %s\n",
         t->found, t->found + t->missed, t->alarms, t->alarms + t->passed, sentence);
   }
-  if (text.status == FM_OK && text.chars) fputs(text.chars, stdout);
+  if (text.status == FM_OK && text.chars) fm_print_data(text.chars);
   fflush(stdout);
   fm_text_free(&text);
 }
@@ -195,7 +196,7 @@ static enum fm_status print_json(struct run *r) {
   enum fm_status status = fm_file_read(r->ctx, path, (size_t)1 << 30, &bytes, &size);
   fm_free(r->ctx, path);
   FM_TRY(status);
-  fwrite(bytes, 1, size, stdout);
+  fm_print_data((const char *)bytes);
   fm_free(r->ctx, bytes);
   return FM_OK;
 }
@@ -221,7 +222,7 @@ static enum fm_status evaluate(struct run *r) {
   fm_report_free(r->report);
   FM_TRY(status);
   if (a->json) return print_json(r);
-  printf("results: %s/report.html, metrics.json, metrics.csv, images.csv, maps, masks, overlays\n", a->out);
+  fm_print("results: %s/report.html, metrics.json, metrics.csv, images.csv, maps, masks, overlays\n", a->out);
   return FM_OK;
 }
 

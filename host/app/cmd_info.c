@@ -4,6 +4,7 @@
 #include "app/evaluate.h"
 
 #include "base/memory.h"
+#include "base/print.h"
 #include "file/json.h"
 #include "model/checkpoint.h"
 
@@ -11,12 +12,12 @@
 #include <string.h>
 
 static void print_recipe(const struct fm_recipe *recipe) {
-  printf("recipe:\n");
+  fm_print("recipe:\n");
   for (int i = 0; i < FM_FIELDS; i++) {
     if (!fm_recipe_has(recipe, i)) continue;
     char value[FM_FIELD_VALUE];
     fm_recipe_get(recipe, i, value);
-    printf("  %-16s %s\n", fm_fields[i].key, value);
+    fm_print("  %-16s %s\n", fm_fields[i].key, value);
   }
 }
 
@@ -24,16 +25,16 @@ static void print_model(const struct fm_model *m) {
   struct fm_model_facts facts;
   char sentence[400];
   fm_model_facts(m, &facts);
-  for (size_t i = 0; i < facts.count; i++) printf("%-14s %s\n", facts.fact[i].name, facts.fact[i].value);
-  printf("%-14s %zu numbers in the expert, %zu learned in %zu tensors\n", "tensors", m->expert.weights.total,
-         m->learned.total, m->learned.count);
+  for (size_t i = 0; i < facts.count; i++) fm_print("%-14s %s\n", facts.fact[i].name, facts.fact[i].value);
+  fm_print("%-14s %zu numbers in the expert, %zu learned in %zu tensors\n", "tensors",
+           m->expert.weights.total, m->learned.total, m->learned.count);
   for (const char *line = m->data.real; line && *line; line += strcspn(line, "\n") + 1)
-    printf("%-14s %.*s\n", line == m->data.real ? "flawed ones" : "", (int)strcspn(line, "\n"), line);
+    fm_print("%-14s %.*s\n", line == m->data.real ? "flawed ones" : "", (int)strcspn(line, "\n"), line);
   if (m->has_thresholds) {
     fm_threshold_sentence(&m->image, sentence);
-    printf("%-14s %s\n", "threshold", sentence);
+    fm_print("%-14s %s\n", "threshold", sentence);
   } else {
-    printf("%-14s none; 'flawmap calibrate' chooses one\n", "threshold");
+    fm_print("%-14s none; 'flawmap calibrate' chooses one\n", "threshold");
   }
   print_recipe(&m->recipe);
 }
@@ -99,7 +100,7 @@ static enum fm_status print_json(const struct fm_model *m) {
   }
   fm_json_end(&j);
   FM_TRY(fm_text_take(&text, &chars, NULL));
-  fputs(chars, stdout);
+  fm_print_data(chars);
   fm_free(m->ctx, chars);
   return FM_OK;
 }
@@ -107,7 +108,7 @@ static enum fm_status print_json(const struct fm_model *m) {
 static enum fm_status info_checkpoint(struct fm_context *ctx, const char *path) {
   struct fm_checkpoint c;
   FM_TRY(fm_checkpoint_read(ctx, path, &c));
-  printf(
+  fm_print(
       "an unfinished training: %ld steps done, in epoch %ld of %ld; 'flawmap train ... --resume' goes on\n",
       c.step, c.epoch < c.recipe.epochs ? c.epoch + 1 : c.epoch, c.recipe.epochs);
   print_recipe(&c.recipe);

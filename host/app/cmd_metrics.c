@@ -2,6 +2,7 @@
 #include "app/commands.h"
 
 #include "base/memory.h"
+#include "base/print.h"
 #include "report/table.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ enum fm_status fm_cmd_metrics(struct fm_context *ctx, int argc, char **argv, int
                                            sizeof options / sizeof *options, argc, argv, 2, 2, words, &help);
   if (status != FM_OK || help) return status;
   FM_TRY(fm_metrics_command(ctx, words[0], words[1], json, &text));
-  fputs(text, stdout);
+  fm_print_data(text);
   fm_free(ctx, text);
   return FM_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "file/json.h"
 
 #include <math.h>
@@ -126,8 +127,9 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
     fm_free(r->ctx, path);
   }
   fm_json_end(&j);
+  fm_text_append(&text, "\n");
   FM_TRY(fm_text_take(&text, &line, NULL));
-  printf("%s\n", line);
+  fm_print_data(line);
   fm_free(r->ctx, line);
   return FM_OK;
 }
@@ -138,10 +140,10 @@ static enum fm_status print_verdict(struct run *r, const struct fm_score_item *i
   r->flawed += flawed;
   if (r->a->json) return print_json(r, item, verdict);
   if (r->model.has_thresholds)
-    printf("%-7s score %.4f, threshold %.4f  %s\n", verdict, (double)item->one.score, r->image.value,
-           item->sample->path);
+    fm_print("%-7s score %.4f, threshold %.4f  %s\n", verdict, (double)item->one.score, r->image.value,
+             item->sample->path);
   else
-    printf("score %.4f  %s\n", (double)item->one.score, item->sample->path);
+    fm_print("score %.4f  %s\n", (double)item->one.score, item->sample->path);
   return FM_OK;
 }
 
@@ -169,7 +171,7 @@ static enum fm_status leave_out(void *user, const struct fm_unread *unread) {
 
 static enum fm_status conclude(struct run *r) {
   if (!r->a->json && r->count > 1 && r->model.has_thresholds)
-    printf("%zu of %zu pictures flawed\n", r->flawed, r->count - r->unread);
+    fm_print("%zu of %zu pictures flawed\n", r->flawed, r->count - r->unread);
   if (r->unread)
     return fm_error(r->ctx, FM_FORMAT, "%zu of %zu pictures could not be read", r->unread, r->count);
   if (r->unwritten)

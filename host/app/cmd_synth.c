@@ -2,6 +2,7 @@
 #include "app/commands.h"
 
 #include "base/log.h"
+#include "base/print.h"
 #include "data/make.h"
 
 #include <stdio.h>
@@ -20,13 +21,13 @@ static enum fm_status run(struct fm_context *ctx, const char *folder, const stru
   fm_duration(fm_seconds() - begin, time);
   for (const char *const *p = fm_make_products(); *p; p++) {
     if (o->product && strcmp(o->product, *p) != 0) continue;
-    printf(
+    fm_print(
         "%s/%s: %d good pictures to learn from; to test %d good ones and %d of each of %d kinds of flaws (",
         folder, *p, o->train, o->test_good, o->per_kind, kinds_of(*p));
-    for (const char *const *k = fm_make_kinds(*p); *k; k++) printf("%s%s", *k, k[1] ? ", " : ")\n");
+    for (const char *const *k = fm_make_kinds(*p); *k; k++) fm_print(k[1] ? "%s, " : "%s)\n", *k);
   }
-  printf("%d x %d pixels, seed %llu, %s. Next: flawmap train %s --category all -o models\n", o->size, o->size,
-         (unsigned long long)o->seed, time, folder);
+  fm_print("%d x %d pixels, seed %llu, %s. Next: flawmap train %s --category all -o models\n", o->size,
+           o->size, (unsigned long long)o->seed, time, folder);
   return FM_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "model/real.h"
 #include "task/fit.h"
@@ -140,8 +141,8 @@ static void print_model(const char *path, const struct fm_model *m, double secon
   char flawed[40] = "";
   size_t real = fm_real_count(m->data.real);
   if (real) snprintf(flawed, sizeof flawed, " and %zu flawed ones", real);
-  printf("%s: %s, %zu good pictures%s learned, %zu held out, %s\n  threshold %s\n", path, m->data.category,
-         m->data.learned, flawed, m->data.held, time, sentence);
+  fm_print("%s: %s, %zu good pictures%s learned, %zu held out, %s\n  threshold %s\n", path, m->data.category,
+           m->data.learned, flawed, m->data.held, time, sentence);
   fflush(stdout);
 }
 

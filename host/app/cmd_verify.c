@@ -3,19 +3,21 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "check/golden.h"
 
 #include <stdio.h>
 
 static void print_result(const char *name, const struct fm_golden_result *r, double seconds) {
-  printf("%s: %s, batch %d, %dx%d, seed %llu (%.1f s)\n", name, r->backbone, r->batch, r->size, r->size,
-         (unsigned long long)r->seed, seconds);
-  printf("  %-12s %8s %12s %12s %12s %12s\n", "group", "tensors", "largest", "allowed", "median", "allowed");
+  fm_print("%s: %s, batch %d, %dx%d, seed %llu (%.1f s)\n", name, r->backbone, r->batch, r->size, r->size,
+           (unsigned long long)r->seed, seconds);
+  fm_print("  %-12s %8s %12s %12s %12s %12s\n", "group", "tensors", "largest", "allowed", "median",
+           "allowed");
   for (int i = 0; i < r->groups; i++) {
     const struct fm_golden_group *g = &r->group[i];
-    printf("  %-12s %8zu %12.2e %12.2e %12.2e %12.2e  %s%s\n", g->name, g->tensors, g->largest,
-           g->allowed_largest, g->median, g->allowed_median, g->good ? "ok" : "EXCEEDED at ",
-           g->good ? "" : g->worst);
+    fm_print("  %-12s %8zu %12.2e %12.2e %12.2e %12.2e  %s%s\n", g->name, g->tensors, g->largest,
+             g->allowed_largest, g->median, g->allowed_median, g->good ? "ok" : "EXCEEDED at ",
+             g->good ? "" : g->worst);
   }
 }
 
@@ -58,7 +60,7 @@ enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int 
       fm_options_parse(ctx, fm_command_find("verify"), options, 1, argc, argv, files, &count, &help);
   if (status == FM_OK && !help) status = fm_device_open(ctx, device, &d);
   if (status == FM_OK && !help) {
-    printf("device: %s (%s)\n", fm_device_facts(d)->name, fm_device_facts(d)->version);
+    fm_print("device: %s (%s)\n", fm_device_facts(d)->name, fm_device_facts(d)->version);
     if (count == 0) status = verify_embedded(ctx, d, &good);
     for (int i = 0; i < count && status == FM_OK; i++) {
       struct fm_safetensors *file;
@@ -68,8 +70,8 @@ enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int 
       fm_safetensors_free(ctx, file);
     }
     if (status == FM_OK) {
-      printf("%s\n",
-             good ? "verified: this device computes right" : "FAILED: this device computes something else");
+      fm_print("%s\n",
+               good ? "verified: this device computes right" : "FAILED: this device computes something else");
       *exit_status = good ? 0 : 1;
     }
   }

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "base/standard.h"
 
 #include <signal.h>
@@ -18,12 +19,12 @@ static void on_signal(int number) {
 }
 
 static void print_help(void) {
-  printf("flawmap finds flaws in pictures of products; from good pictures alone it learns what good looks "
-         "like.\n\n"
-         "usage: flawmap COMMAND ...\n");
+  fm_print("flawmap finds flaws in pictures of products; from good pictures alone it learns what good looks "
+           "like.\n\n"
+           "usage: flawmap COMMAND ...\n");
   for (size_t i = 0; i < fm_command_count; i++)
-    printf("  %-10s %s\n", fm_commands[i].name, fm_commands[i].about);
-  printf("\n'flawmap COMMAND --help' says more. Start with: flawmap doctor\n");
+    fm_print("  %-10s %s\n", fm_commands[i].name, fm_commands[i].about);
+  fm_print("\n'flawmap COMMAND --help' says more. Start with: flawmap doctor\n");
 }
 
 static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
@@ -34,7 +35,7 @@ static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
     return FM_OK;
   }
   if (strcmp(argv[1], "--version") == 0) {
-    printf("flawmap %s\n", fm_version());
+    fm_print("flawmap %s\n", fm_version());
     return FM_OK;
   }
   const struct fm_command *command = fm_command_find(argv[1]);

@@ -2,6 +2,7 @@
 #include "app/options.h"
 
 #include "base/memory.h"
+#include "base/print.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,28 +101,42 @@ static void print_rare(const struct fm_option *options, size_t count) {
     const struct fm_option *o = &options[i];
     if (o->help || o->kind == FM_OPT_GROUP) continue;
     bool wraps = column + strlen(o->name) + 3 > COLUMNS;
-    if (!column || wraps) column = (size_t)printf("%s  also", wraps ? "\n" : "") - wraps;
-    column += (size_t)printf(" --%s", o->name);
+    if (!column || wraps) {
+      if (wraps) fm_print("\n");
+      fm_print("  also");
+      column = strlen("  also");
+    }
+    fm_print(" --%s", o->name);
+    column += strlen(" --") + strlen(o->name);
   }
-  if (column) printf("\n");
+  if (column) fm_print("\n");
+}
+
+/* A text of ours, of one line or several. */
+static void print_ours(const char *text) {
+  fm_print_data(text);
+  fm_print("\n");
 }
 
 static void print_help(const struct fm_command *c, const struct fm_option *options, size_t count) {
-  printf("usage: flawmap %s %s\n%s\n", c->name, c->usage, c->about);
+  fm_print("usage: flawmap %s %s\n%s\n", c->name, c->usage, c->about);
   for (size_t i = 0; i < count; i++) {
     const struct fm_option *o = &options[i];
     if (o->kind == FM_OPT_GROUP) {
-      printf("%s\n", o->name);
+      print_ours(o->name);
       continue;
     }
     if (!o->help || !o->help[0]) continue;
     char left[64];
     snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name,
              o->argument ? " " : "", o->argument ? o->argument : "");
-    printf("  %-24s %s\n", left, o->help);
+    fm_print("  %-24s ", left);
+    print_ours(o->help);
   }
   print_rare(options, count);
-  if (c->examples) printf("examples:\n%s\n", c->examples);
+  if (!c->examples) return;
+  print_ours("examples:");
+  print_ours(c->examples);
 }
 
 static enum fm_status unknown(struct fm_context *ctx, const struct fm_command *c,

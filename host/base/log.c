@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "base/log.h"
 
+#include "base/print.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@ void fm_note(struct fm_context *ctx, const char *format, ...) {
   va_list args;
   va_start(args, format);
   char line[2048];
-  vsnprintf(line, sizeof line, format, args);
+  fm_vshow(line, sizeof line, format, args);
   va_end(args);
   fprintf(stderr, "%s\n", line); /* one call: lines of several threads do not mix */
 }
@@ -67,7 +69,8 @@ static void show(struct fm_progress *p, double now) {
     long full = p->total > 0 ? WIDTH * p->done / p->total : 0;
     for (int i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
     bar[WIDTH] = 0;
-    fprintf(stderr, "\r\033[K%s [%s] %ld/%ld, %s left  %s", p->text, bar, p->done, p->total, left, p->detail);
+    fm_print_to(stderr, "\r\033[K%s [%s] %ld/%ld, %s left  %s", p->text, bar, p->done, p->total, left,
+                p->detail);
     fflush(stderr);
   } else {
     fm_note(p->ctx, "%s: %ld of %ld, %s left  %s", p->text, p->done, p->total, left, p->detail);

@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include "base/fault.h"
+#include "base/print.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const cha
     va_list args;
     va_start(args, format);
     ctx->status = status;
-    vsnprintf(ctx->message, sizeof ctx->message, format, args);
+    fm_vshow(ctx->message, sizeof ctx->message, format, args);
     va_end(args);
   }
   pthread_mutex_unlock(&ctx->lock);

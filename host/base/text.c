@@ -1,6 +1,8 @@
+#define _POSIX_C_SOURCE 200809L
 #include "base/text.h"
 
 #include "base/memory.h"
+#include "base/print.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,6 +57,21 @@ void fm_text_printf(struct fm_text *text, const char *format, ...) {
     text->size += (size_t)n;
   }
   va_end(again);
+}
+
+void fm_text_show(struct fm_text *text, const char *format, ...) {
+  char *chars = NULL;
+  size_t size = 0;
+  FILE *stream = open_memstream(&chars, &size);
+  va_list args;
+  va_start(args, format);
+  if (stream) fm_vprint_to(stream, format, args);
+  va_end(args);
+  if (stream && fclose(stream) == 0)
+    fm_text_append_bytes(text, chars, size);
+  else if (text->status == FM_OK)
+    text->status = fm_error(text->ctx, FM_MEMORY, "out of memory");
+  free(chars);
 }
 
 void fm_text_number(struct fm_text *text, double value) {

@@ -17,6 +17,9 @@ void fm_text_append(struct fm_text *text, const char *string);
 void fm_text_append_bytes(struct fm_text *text, const void *bytes, size_t size);
 void fm_text_printf(struct fm_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for what people read: what is foreign is shown, see print.h. */
+void fm_text_show(struct fm_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* A number in the fewest digits of %.15g and %.17g that read back as the same double, with a point in every
  * locale. */
 void fm_text_number(struct fm_text *text, double value);

@@ -83,7 +83,10 @@ static void build_failed(struct fm_device *d, const struct fm_program *p, const 
   if (d->cl.clGetProgramBuildInfo(p->program, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS &&
       size < ((size_t)1 << 20) && (all = fm_alloc(d->ctx, size + 1, 1)) &&
       d->cl.clGetProgramBuildInfo(p->program, d->id, CL_PROGRAM_BUILD_LOG, size, all, NULL) == CL_SUCCESS) {
-    if (fm_verbose("build")) fm_note(d->ctx, "%s", all);
+    for (char *line = all, *end; fm_verbose("build") && *line; line = end + (*end != 0)) {
+      end = line + strcspn(line, "\n");
+      fm_note(d->ctx, "%.*s", (int)(end - line), line);
+    }
     snprintf(log, sizeof log, "building %s: %.400s", p->key, all);
   }
   fm_free(d->ctx, all);

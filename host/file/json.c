@@ -1,52 +1,42 @@
 #include "file/json.h"
 
+#include "base/print.h"
+
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 void fm_json_begin(struct fm_json *json, struct fm_text *text, bool pretty) {
   *json = (struct fm_json){.text = text, .pretty = pretty};
 }
 
-/* The length of the UTF-8 sequence at s, 0 where there is none (RFC 3629: no overlong forms, no surrogates).
- */
-static size_t sequence(const unsigned char *s) {
-  if (s[0] < 0x80) return 1;
-  size_t n = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
-             : (s[0] & 0xF0) == 0xE0        ? 3
-             : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
-                                            : 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xC0) != 0x80) return 0;
-  if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F)) return 0;
-  if ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F)) return 0;
-  return n;
-}
-
-static bool plain(const unsigned char *s) {
-  return *s >= 0x20 && *s != '"' && *s != '\\' && *s != 0x7F && *s < 0x80;
+/* \uXXXX, two of them beyond the first 65,536 characters. */
+static void append_escaped(struct fm_text *text, const unsigned char *s, size_t n) {
+  unsigned long c = n == 1 ? s[0] : s[0] & (0x7Fu >> n);
+  for (size_t i = 1; i < n; i++) c = c << 6 | (s[i] & 0x3Fu);
+  if (c > 0xFFFF)
+    fm_text_printf(text, "\\u%04lx\\u%04lx", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + (c & 0x3FF));
+  else
+    fm_text_printf(text, "\\u%04lx", c);
 }
 
 void fm_json_quote(struct fm_text *text, const char *value) {
-  const unsigned char *s = (const unsigned char *)value;
+  size_t left = strlen(value), n;
+  bool visible;
   fm_text_append(text, "\"");
-  while (*s) {
-    size_t n = 0;
-    while (s[n] && plain(s + n)) n++;
-    fm_text_append_bytes(text, s, n);
-    s += n;
-    if (!*s) break;
-    n = sequence(s);
-    if (n > 1)
-      fm_text_append_bytes(text, s, n);
-    else if (n == 0)
+  for (; left; value += n, left -= n) {
+    n = fm_utf8(value, left, &visible);
+    if (n == 0)
       fm_text_append(text, "\\ufffd");
-    else if (*s == '"' || *s == '\\')
-      fm_text_printf(text, "\\%c", *s);
-    else if (*s == '\n')
+    else if (*value == '"' || *value == '\\')
+      fm_text_printf(text, "\\%c", *value);
+    else if (*value == '\n')
       fm_text_append(text, "\\n");
+    else if (!visible)
+      append_escaped(text, (const unsigned char *)value, n);
     else
-      fm_text_printf(text, "\\u%04x", *s);
-    s += n ? n : 1;
+      fm_text_append_bytes(text, value, n);
+    n += n == 0;
   }
   fm_text_append(text, "\"");
 }

@@ -36,7 +36,7 @@ void fm_json_array(struct fm_json *json, const char *key);
 void fm_json_end(
     struct fm_json *json); /* of the innermost object or array; a newline behind the outermost if pretty */
 
-/* Bytes that are no UTF-8 become U+FFFD. value NULL writes null. */
+/* Bytes that are no UTF-8 become U+FFFD, what print.h does not show \uXXXX. value NULL writes null. */
 void fm_json_string(struct fm_json *json, const char *key, const char *value);
 void fm_json_number(struct fm_json *json, const char *key,
                     double value); /* fm_text_number; null if not finite */

@@ -1,5 +1,7 @@
 #include "report/html.h"
 
+#include "base/print.h"
+
 #include <string.h>
 
 /* Two strings: a compiler need not take one of more than 4095 bytes. */
@@ -73,36 +75,25 @@ static const char style_pictures[] =
     "numeric:tabular-nums}ul.mistakes{columns:3 18rem;padding-left:1.2rem;margin:.4rem 0}\n"
     "@media print{.card{break-inside:avoid}}\n";
 
-/* Length of a valid UTF-8 sequence at s, or 0. */
-static size_t sequence(const unsigned char *s) {
-  size_t n = s[0] < 0x80                   ? 1
-             : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-             : (s[0] & 0xf0) == 0xe0       ? 3
-             : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                           : 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80) return 0;
-  if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0)))
-    return 0; /* overlong, surrogates */
-  if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))) return 0;
-  return n;
-}
-
 void fm_html_escape(struct fm_text *text, const char *string) {
   static const struct {
     char c;
     const char *as;
   } table[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
-  for (const unsigned char *s = (const unsigned char *)string; *s;) {
-    size_t n = sequence(s), i = 0;
-    while (i < sizeof table / sizeof *table && table[i].c != (char)*s) i++;
+  size_t left = strlen(string);
+  for (const char *s = string; *s;) {
+    bool visible;
+    size_t n = fm_utf8(s, left, &visible), i = 0;
+    while (i < sizeof table / sizeof *table && table[i].c != *s) i++;
     if (i < sizeof table / sizeof *table)
       fm_text_append(text, table[i].as);
-    else if (!n || *s < ' ' || *s == 127)
+    else if (!visible)
       fm_text_append(text, "\xef\xbf\xbd");
     else
       fm_text_append_bytes(text, s, n);
-    s += n ? n : 1;
+    n += n == 0;
+    s += n;
+    left -= n;
   }
 }
 

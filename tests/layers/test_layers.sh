@@ -51,6 +51,8 @@ complain "typedef of a struct" < <(grep -nE 'typedef (struct|union)' host/*/*.[c
 complain "ends the program" < <(grep -nE '(^|[^_[:alnum:]])(exit|_Exit|abort|assert)\(' host/*/*.c host/*.c 2>/dev/null | grep -v '^host/app/main.c:')
 complain "touches the disk" < <(grep -nE '(^|[^_[:alnum:].>])(fopen|freopen|open|creat|unlink|remove|rename|mkdir|rmdir|opendir)\(' \
   host/*/*.c host/*.c 2>/dev/null | grep -v '^host/base/')
+complain "prints what is foreign as it is (use base/print.h)" < <(grep -nE '(^|[^_[:alnum:]])(v?f?printf|puts|fputs|putchar|perror|fwrite)\(' \
+  host/*/*.c host/*.c 2>/dev/null | grep -vE '^host/(base/|app/main\.c:)')
 complain "guard without FM_" < <(grep -nE '^#ifndef [A-Z_]*_H$' host/*/*.h | grep -v '#ifndef FM_')
 
 # Names in the finished library; compilers' own begin with an underscore.

@@ -1,5 +1,5 @@
-/* A fuzzer's input as a safetensors file: the header, a zero byte, the data; the eight bytes of the length are
- * put in front. Where the input's first byte is 0xff, the rest is the whole file. */
+/* A fuzzer's input as a safetensors file: the header, a zero byte, the data; the eight bytes of the length
+ * are put in front. Where the input's first byte is 0xff, the rest is the whole file. */
 #ifndef FM_TESTS_FUZZ_CONTAINER_H
 #define FM_TESTS_FUZZ_CONTAINER_H
 

@@ -68,7 +68,7 @@ static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
   enum { SIDE = 32, GRID = 8, CHANNELS = 2 };
   static unsigned char good[SIDE * SIDE * 3];
   static float ones[3 * SIDE * SIDE];
-  static const int channel[CHANNELS] = {0, 1};
+  static const float channel[CHANNELS] = {0, 1};
   const size_t channels[] = {CHANNELS}, mean[] = {CHANNELS, GRID, GRID}, factor[] = {3, GRID, GRID},
                pictures[] = {1, SIDE, SIDE, 3}, features[] = {1, 5}, plane[] = {SIDE, SIDE};
   struct fm_recipe recipe;
@@ -84,7 +84,7 @@ static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
   FM_TRY(fm_recipe_save(&recipe, out));
   for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)
     FM_TRY(fm_safetensors_out_meta(out, metadata[i][0], metadata[i][1]));
-  FM_TRY(fm_safetensors_out_tensor(out, "padim.channels", FM_I32, 1, channels, channel));
+  FM_TRY(fm_safetensors_out_tensor(out, "padim.channels", FM_F32, 1, channels, channel));
   FM_TRY(fm_safetensors_out_tensor(out, "padim.mean", FM_F32, 3, mean, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "padim.factor", FM_F32, 3, factor, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, good));
