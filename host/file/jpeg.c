@@ -37,9 +37,14 @@ static void on_error(j_common_ptr jpeg) {
 static void on_warning(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   int code = jpeg->err->msg_code;
-  if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
-      code == JWRN_MUST_RESYNC)
-    on_error(jpeg);
+  if (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC) on_error(jpeg);
+}
+
+/* More bytes are wanted than there are: the picture is cut short. libjpeg would go on with an end marker of
+ * its own making, and its warning about that does not reach us in every build of it (Ubuntu 24.04). */
+static boolean on_end(j_decompress_ptr jpeg) {
+  ERREXIT(jpeg, JERR_INPUT_EOF);
+  return FALSE;
 }
 
 static void on_message(j_common_ptr jpeg) {
@@ -71,6 +76,7 @@ static enum fm_status read_jpeg(struct work *w, bool pixels, struct fm_image *im
   jpeg->progress = &w->progress;
   jpeg->mem->max_memory_to_use = MAX_MEMORY;
   jpeg_mem_src(jpeg, w->bytes, (unsigned long)w->size);
+  jpeg->src->fill_input_buffer = on_end;
   jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(jpeg, TRUE);
   image->orientation = orientation(jpeg);
