@@ -1,5 +1,6 @@
 /* flawmap bench: how fast is this device, and how near to its peak. */
 #include "app/commands.h"
+#include "app/trusted.h"
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -203,7 +204,7 @@ static enum fm_status measure(struct bench_run *b) {
 static enum fm_status run(struct fm_context *ctx, const struct bench_options *o) {
   struct bench_run b = {.ctx = ctx, .o = o};
   FM_TRY(each_pass(&b, check_pass));
-  FM_TRY(fm_device_open(ctx, o->device, &b.d));
+  FM_TRY(fm_trusted_device(ctx, o->device, false, &b.d));
   fm_text_begin(&b.text, ctx);
   fm_json_begin(&b.json, &b.text, true);
   enum fm_status status = measure(&b);

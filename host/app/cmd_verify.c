@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/print.h"
 #include "check/golden.h"
+#include "op/selftest.h"
 
 #include <stdio.h>
 
@@ -48,6 +49,19 @@ static enum fm_status verify_embedded(struct fm_context *ctx, struct fm_device *
   return FM_OK;
 }
 
+/* Every kernel family by its known answer. One that computes wrong is a line of the result, not its end. */
+static enum fm_status verify_kernels(struct fm_context *ctx, struct fm_device *d, bool *good) {
+  enum fm_status status = fm_selftest_run(d);
+  if (status == FM_DEVICE && fm_device_status(d) == FM_OK) {
+    fm_print("kernels: %s: FAILED\n", ctx->message);
+    fm_error_clear(ctx);
+    *good = false;
+    return FM_OK;
+  }
+  if (status == FM_OK) fm_print("kernels: every family gives its known answers\n");
+  return status;
+}
+
 enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   const char *device = NULL, **files = fm_alloc(ctx, (size_t)argc + 1, sizeof *files);
   if (!files) return FM_MEMORY;
@@ -61,7 +75,8 @@ enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int 
   if (status == FM_OK && !help) status = fm_device_open(ctx, device, &d);
   if (status == FM_OK && !help) {
     fm_print("device: %s (%s)\n", fm_device_facts(d)->name, fm_device_facts(d)->version);
-    if (count == 0) status = verify_embedded(ctx, d, &good);
+    status = verify_kernels(ctx, d, &good);
+    if (count == 0 && status == FM_OK) status = verify_embedded(ctx, d, &good);
     for (int i = 0; i < count && status == FM_OK; i++) {
       struct fm_safetensors *file;
       status = fm_safetensors_read(ctx, files[i], &file);

@@ -35,6 +35,10 @@ bool fm_device_may(struct fm_device *d, const char *call);
 /* Makes a failure sticky and writes its message. */
 enum fm_status fm_device_fail(struct fm_device *d, const char *call, cl_int code, const char *detail);
 
+/* The OpenCL source of that name: the program's own, or the file's in FLAWMAP_CL_DIR. The caller's (fm_free);
+ * NULL after a failure, which sticks. */
+char *fm_program_source(struct fm_device *d, const char *file);
+
 void fm_program_free_all(struct fm_device *d);
 
 /* CLBlast keeps programs by the address of their context: they must go before the context does. */

@@ -10,6 +10,7 @@ struct fm_kernel {
   struct fm_kernel *next;
   struct fm_program *program;
   char *name;
+  const char *file; /* up to a space: where it comes from */
   cl_kernel kernel;
   bool ran;    /* launched at least once in this process */
   bool cached; /* its machine code came with the cached binary */

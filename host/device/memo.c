@@ -9,32 +9,32 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the verdict is about, as text: this program, the device and its driver, the kernels' sources as they
+ * are used (FLAWMAP_CL_DIR has others). The caller's; NULL without memory or where a source cannot be read.
+ */
+static char *subject(struct fm_device *d) {
+  const struct fm_facts *f = &d->facts;
+  char *text = fm_format(d->ctx, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d\n", fm_version(), f->name, f->version,
+                         f->driver, f->platform, f->platform_version, f->block, f->group);
+  for (const struct fm_embedded *e = fm_embedded_cl; text && e->name; e++) {
+    char *source = fm_program_source(d, e->name);
+    char *longer = source ? fm_format(d->ctx, "%s%s\n%s\n", text, e->name, source) : NULL;
+    fm_free(d->ctx, source);
+    fm_free(d->ctx, text);
+    text = longer;
+  }
+  return text;
+}
+
 /* FOLDER/WHAT-HASH.memo; NULL without a cache or memory. */
 static char *memo_path(struct fm_device *d, const char *what) {
-  const struct fm_facts *f = &d->facts;
   unsigned char digest[SHA256_DIGEST_LENGTH];
-  char hex[33];
-  if (!d->cache_folder) return NULL;
-  size_t total = 0;
-  for (const struct fm_embedded *e = fm_embedded_cl; e->name; e++) total += e->size;
-  char *head = fm_format(d->ctx, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d\n", fm_version(), f->name, f->version,
-                         f->driver, f->platform, f->platform_version, f->block, f->group);
-  char *all = head ? fm_alloc(d->ctx, strlen(head) + total + 1, 1) : NULL;
-  char *path = NULL;
-  if (all) {
-    size_t used = strlen(head);
-    memcpy(all, head, used);
-    for (const struct fm_embedded *e = fm_embedded_cl; e->name; e++) {
-      memcpy(all + used, e->bytes, e->size);
-      used += e->size;
-    }
-    SHA256((const unsigned char *)all, used, digest);
-    for (int i = 0; i < 16; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    path = fm_format(d->ctx, "%s/%s-%s.memo", d->cache_folder, what, hex);
-  }
-  fm_free(d->ctx, all);
-  fm_free(d->ctx, head);
-  return path;
+  char hex[33], *text = d->cache_folder ? subject(d) : NULL;
+  if (!text) return NULL;
+  SHA256((const unsigned char *)text, strlen(text), digest);
+  for (int i = 0; i < 16; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+  fm_free(d->ctx, text);
+  return fm_format(d->ctx, "%s/%s-%s.memo", d->cache_folder, what, hex);
 }
 
 bool fm_memo_has(struct fm_device *d, const char *what) {

@@ -34,7 +34,7 @@ struct cache_header {
   char kernels[KERNEL_NAMES];
 };
 
-static char *source_of(struct fm_device *d, const char *file) {
+char *fm_program_source(struct fm_device *d, const char *file) {
   const char *folder = getenv("FLAWMAP_CL_DIR");
   if (folder) {
     char *path = fm_path_join(d->ctx, folder, file);
@@ -165,7 +165,7 @@ static bool build(struct fm_device *d, struct fm_program *p, const char *file, c
   char options[MAX_OPTIONS];
   snprintf(options, sizeof options, "-cl-std=CL1.2 -cl-denorms-are-zero -D CB=%d -D WG=%d -D FAST_FMA=%d %s",
            d->facts.block, d->facts.group, d->facts.fast_fma ? 1 : 0, extra);
-  char *common = source_of(d, "common.clh"), *own = common ? source_of(d, file) : NULL;
+  char *common = fm_program_source(d, "common.clh"), *own = common ? fm_program_source(d, file) : NULL;
   char *source = own ? fm_format(ctx, "%s\n%s", common, own) : NULL;
   struct cache_header header = {0};
   double begin = fm_seconds();
@@ -253,6 +253,7 @@ struct fm_kernel *fm_kernel_get(struct fm_device *d, const char *file, const cha
   k->kernel = kernel;
   k->cached = listed(p->cached, name);
   k->program = p;
+  k->file = p->key;
   k->next = p->kernels;
   p->kernels = k;
   return k;

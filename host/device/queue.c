@@ -42,7 +42,9 @@ void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, s
   }
   size_t group = (size_t)d->facts.group;
   size_t global[3] = {(gx + group - 1) / group * group, gy, gz}, local[3] = {group, 1, 1};
-  if (fm_verbose("launch")) fm_note(d->ctx, "launch: %s %zu x %zu x %zu", k->name, global[0], gy, gz);
+  if (fm_verbose("launch"))
+    fm_note(d->ctx, "launch: %.*s %s %zu x %zu x %zu", (int)strcspn(k->file, " "), k->file, k->name,
+            global[0], gy, gz);
   cl_event event = NULL;
   cl_int code = d->cl.clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, global, local, 0, NULL,
                                              d->profile ? &event : NULL);

@@ -1,0 +1,433 @@
+/* The self-test's rows of what detects: CDO's loss, maps, PatchCore, PaDiM, CFLOW-AD; and the bench. */
+#include "op/coreset.h"
+#include "op/flow.h"
+#include "op/gemm.h"
+#include "op/lanes.h"
+#include "op/loss.h"
+#include "op/mahalanobis.h"
+#include "op/map.h"
+#include "op/neighbour.h"
+#include "op/patch.h"
+#include "op/selfcheck.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+
+/* ---- CDO ---- */
+
+/* A tap half as large as the grid, so that it is resized while it is read. */
+static enum fm_status cdo_run(struct fm_trial *t, struct fm_loss_scratch *scratch,
+                              struct fm_unit_pair *pair) {
+  enum { N = 2, C = 20, H = 6, W = 8, SIDE = 16 };
+  const struct fm_trial_shape tap = {N, C, H / 2, W / 2, 1}, flat = {N, C, H / 2, W / 2, 0};
+  struct fm_acts e, a, de, da;
+  struct fm_buffer mask, result, slope;
+  FM_TRY(fm_trial_tensor(t, "expert", tap, &e));
+  FM_TRY(fm_trial_tensor(t, "apprentice", tap, &a));
+  FM_TRY(fm_trial_blank(t, flat, &de));
+  FM_TRY(fm_trial_blank(t, flat, &da));
+  FM_TRY(fm_trial_bytes(t, "mask", (size_t)N * SIDE * SIDE, &mask));
+  FM_TRY(fm_trial_room(t, 4, &result));
+  FM_TRY(fm_trial_numbers(t, "slope", (size_t)N * H * W, &slope));
+  FM_TRY(fm_loss_scratch_make(t->d, N, H, W, scratch));
+  FM_TRY(fm_unit_pair_make(t->d, &e, pair));
+  unsigned char half[N * SIDE * SIDE]; /* every other row is flawed */
+  for (int i = 0; i < N * SIDE * SIDE; i++) half[i] = i / SIDE % 4 < 2;
+  FM_TRY(fm_buffer_write(t->d, &mask, 0, half, sizeof half));
+  fm_loss_tap_twice(t->d, &(struct fm_loss_options){2, true}, &e, &a, H, W, &mask, SIDE, SIDE, scratch, pair,
+                    &result, &da);
+  FM_TRY(
+      fm_trial_rows_are(t, "the discrepancy", &scratch->distance, N, H * W, H * W, 0.297114316, 19.8105497));
+  FM_TRY(fm_trial_rows_are(t, "CDO's loss", &result, 1, 4, 4, 1.12967435, 2.99358349));
+  FM_TRY(fm_trial_tensor_is(t, "CDO's gradient", &da, -0.0239815624, 0.204871427));
+  fm_discrepancy_back(t->d, &e, &a, H, W, &slope, scratch, &de, &da);
+  FM_TRY(fm_trial_tensor_is(t, "the discrepancy's gradient to the expert", &de, -5.655376, 4.60187663));
+  return fm_trial_tensor_is(t, "the discrepancy's gradient to the apprentice", &da, 1.92889425, 4.44006672);
+}
+
+static enum fm_status cdo(struct fm_trial *t) {
+  struct fm_loss_scratch scratch = {0};
+  struct fm_unit_pair pair = {0};
+  enum fm_status status = cdo_run(t, &scratch, &pair);
+  fm_unit_pair_free(t->d, &pair);
+  fm_loss_scratch_free(t->d, &scratch);
+  return status;
+}
+const struct fm_selfcheck fm_check_cdo = {"cdo", cdo};
+
+/* ---- maps ---- */
+
+static enum fm_status map(struct fm_trial *t) {
+  enum { N = 2, H = 6, W = 7, HO = 21, WO = 30, COUNT = N * HO * WO };
+  struct fm_buffer x, y, scratch;
+  struct fm_gaussian g;
+  FM_TRY(fm_trial_numbers(t, "x", N * H * W, &x));
+  FM_TRY(fm_trial_room(t, COUNT, &y));
+  FM_TRY(fm_trial_room(t, COUNT, &scratch));
+  fm_enlarge(t->d, &x, N, H, W, &y, HO, WO);
+  FM_TRY(fm_trial_rows_are(t, "enlarging a map", &y, 1, COUNT, COUNT, -5.36737175, 15.0600274));
+  FM_TRY(fm_gaussian_make(t->d, 1.5, &g));
+  fm_gaussian_run(t->d, &g, &y, &scratch, N, HO, WO);
+  enum fm_status status =
+      fm_trial_rows_are(t, "smoothing a map", &y, 1, COUNT, COUNT, -3.3992721, 11.9097188);
+  fm_gaussian_free(t->d, &g);
+  FM_TRY(status);
+  fm_root(t->d, &y, N, HO, WO, &y);
+  return fm_trial_rows_are(t, "the root of a map", &y, 1, COUNT, COUNT, -11.4860634, 13.0929248);
+}
+const struct fm_selfcheck fm_check_map = {"map", map};
+
+/* ---- PatchCore ---- */
+
+enum { ROWS = 70, DIMENSIONS = 30, WIDTH = 32 }; /* WIDTH: DIMENSIONS in whole blocks of every class */
+
+/* Rows drawn, zero past their dimensions; and on the host where `host` is given. */
+static enum fm_status draw_rows(struct fm_trial *t, const char *name, int rows, struct fm_buffer *b) {
+  size_t count = (size_t)rows * WIDTH;
+  float *v = fm_trial_draw(t, name, count);
+  enum fm_status status = v ? fm_trial_room(t, count, b) : FM_MEMORY;
+  for (size_t i = 0; v && i < count; i++)
+    if (i % WIDTH >= DIMENSIONS) v[i] = 0;
+  if (status == FM_OK) status = fm_buffer_write(t->d, b, 0, v, count * sizeof *v);
+  fm_free(t->ctx, v);
+  return status;
+}
+
+/* Packed from row 3 on: number k of row r is at [r / lanes][k][r % lanes]. */
+static enum fm_status lanes_run(struct fm_trial *t, const struct fm_buffer *packed) {
+  struct fm_buffer rows;
+  const size_t lanes = (size_t)fm_lanes(t->d), count = packed->bytes / sizeof(float);
+  FM_TRY(draw_rows(t, "rows", ROWS, &rows));
+  fm_lanes_pack(t->d, &rows, ROWS, WIDTH, 3, packed);
+  float *p = fm_alloc(t->ctx, count, sizeof *p), *v = fm_alloc(t->ctx, (ROWS + 3) * WIDTH, sizeof *v);
+  enum fm_status status = p && v ? fm_buffer_read(t->d, packed, 0, p, count * sizeof *p) : FM_MEMORY;
+  for (size_t i = 0; status == FM_OK && i < (ROWS + 3) * WIDTH; i++)
+    v[i] = p[(i / WIDTH / lanes * WIDTH + i % WIDTH) * lanes + i / WIDTH % lanes];
+  if (status == FM_OK)
+    status = fm_trial_compare(t, "rows side by side", v, (ROWS + 3) * WIDTH, 14.3019523, 26.4244284);
+  fm_free(t->ctx, p);
+  fm_free(t->ctx, v);
+  return status;
+}
+
+static enum fm_status lanes(struct fm_trial *t) {
+  struct fm_buffer packed;
+  FM_TRY(fm_lanes_make(t->d, ROWS + 3, WIDTH, 1, &packed, NULL));
+  enum fm_status status = lanes_run(t, &packed);
+  fm_buffer_free(t->d, &packed);
+  return status;
+}
+const struct fm_selfcheck fm_check_lanes = {"lanes", lanes};
+
+static enum fm_status coreset_run(struct fm_trial *t, const struct fm_coreset *c) {
+  enum { WANT = 21 };
+  const struct fm_coreset_options o = {
+      .start = (const uint32_t[]){5, 44, 61}, .starts = 3, .want = WANT, .text = NULL};
+  uint32_t member[WANT];
+  size_t count;
+  struct fm_buffer rows;
+  FM_TRY(draw_rows(t, "rows", ROWS, &rows));
+  fm_coreset_add(t->d, c, &rows, ROWS, 0);
+  FM_TRY(fm_coreset_run(t->d, c, &o, member, &count));
+  float chosen[WANT] = {0};
+  for (size_t i = 0; i < count; i++) chosen[i] = (float)member[i];
+  FM_TRY(fm_trial_compare(t, "a coreset", chosen, WANT, 120.695485, 187.803088));
+  return fm_trial_rows_are(t, "distances to a coreset", &c->distance, 1, ROWS, ROWS, -32.0225137, 86.5883286);
+}
+
+static enum fm_status coreset(struct fm_trial *t) {
+  struct fm_coreset c;
+  FM_TRY(fm_coreset_make(t->d, ROWS, WIDTH, &c));
+  enum fm_status status = coreset_run(t, &c);
+  /* A choice that cannot end well is a wrong answer of these kernels, too. */
+  if (status == FM_NUMERIC) {
+    fm_error_clear(t->ctx);
+    status = fm_trial_compare(t, "a coreset", &(float){0}, 1, 1, 1);
+  }
+  fm_coreset_free(t->d, &c);
+  return status;
+}
+const struct fm_selfcheck fm_check_coreset = {"coreset", coreset};
+
+/* With one neighbour and with several; every other query anew. */
+static enum fm_status search(struct fm_trial *t, const struct fm_bank *bank, int k, const char *const what[3],
+                             const double answer[6]) {
+  enum { QUERIES = 19 };
+  struct fm_search s;
+  struct fm_buffer x, mean, slope, dx;
+  const size_t found = (size_t)(QUERIES * k);
+  FM_TRY(draw_rows(t, "queries", QUERIES, &x));
+  FM_TRY(fm_trial_room(t, QUERIES, &mean));
+  FM_TRY(fm_trial_numbers(t, "slope", QUERIES, &slope));
+  FM_TRY(fm_trial_room(t, (size_t)QUERIES * WIDTH, &dx));
+  FM_TRY(fm_search_make(t->d, bank, QUERIES, k, &s));
+  fm_search_run(t->d, bank, &s, QUERIES, &x, 0.5f, &mean);
+  enum fm_status status = fm_trial_ints_are(t, what[0], &s.index, found, answer[0], answer[1]);
+  if (status == FM_OK)
+    status = fm_trial_rows_are(t, what[1], &mean, 1, QUERIES, QUERIES, answer[2], answer[3]);
+  fm_search_back(t->d, bank, &s, QUERIES, &x, 0.5f, &slope, &dx);
+  if (status == FM_OK)
+    status = fm_trial_rows_are(t, what[2], &dx, QUERIES, WIDTH, DIMENSIONS, answer[4], answer[5]);
+  fm_search_free(t->d, &s);
+  return status;
+}
+
+static enum fm_status neighbour(struct fm_trial *t) {
+  struct fm_bank bank;
+  float *rows = fm_trial_draw(t, "bank", ROWS * DIMENSIONS);
+  enum fm_status status = rows ? fm_bank_make(t->d, ROWS, DIMENSIONS, rows, &bank) : FM_MEMORY;
+  fm_free(t->ctx, rows);
+  FM_TRY(status);
+  status = search(t, &bank, 1,
+                  (const char *const[]){"the nearest row", "its distance", "that distance's gradient"},
+                  (const double[]){126.397528, 190.549206, 19.1190782, 23.3584623, 4.15211857, 8.57741886});
+  if (status == FM_OK)
+    status = search(t, &bank, 3,
+                    (const char *const[]){"the nearest rows", "their mean distance", "that mean's gradient"},
+                    (const double[]){17.1761851, 262.564278, 20.7448494, 25.8974575, 5.34370095, 6.76831963});
+  fm_bank_free(t->d, &bank);
+  return status;
+}
+const struct fm_selfcheck fm_check_neighbour = {"neighbour", neighbour};
+
+static enum fm_status patch_run(struct fm_trial *t, const struct fm_patches *p, const struct fm_acts *tap) {
+  const size_t cells = (size_t)(2 * p->h * p->w), width = (size_t)p->width, used = (size_t)p->dimensions;
+  struct fm_buffer feature;
+  FM_TRY(fm_trial_room(t, cells * width, &feature));
+  fm_patches_run(t->d, p, &tap[0], &tap[1], &feature);
+  FM_TRY(fm_trial_rows_are(t, "features of cells", &feature, cells, width, used, 4.76976264, 11.250383));
+  fm_patches_back(t->d, p, &feature, &tap[2], &tap[3]); /* the slope's numbers are as good as any */
+  FM_TRY(fm_trial_tensor_is(t, "the features' gradient to a tap", &tap[2], -1.70876074, 4.26168733));
+  return fm_trial_tensor_is(t, "the features' gradient to a smaller tap", &tap[3], -2.43774552, 16.324289);
+}
+
+static enum fm_status patch(struct fm_trial *t) {
+  const struct fm_trial_shape one = {2, 18, 6, 8, 1}, two = {2, 7, 3, 4, 0};
+  struct fm_patches p;
+  struct fm_acts tap[4];
+  FM_TRY(fm_trial_tensor(t, "tap1", one, &tap[0]));
+  FM_TRY(fm_trial_tensor(t, "tap2", two, &tap[1]));
+  FM_TRY(fm_trial_blank(t, one, &tap[2]));
+  FM_TRY(fm_trial_blank(t, two, &tap[3]));
+  FM_TRY(fm_patches_make(t->d, &tap[0], &tap[1], true, 37, true, &p));
+  enum fm_status status = patch_run(t, &p, tap);
+  fm_patches_free(t->d, &p);
+  return status;
+}
+const struct fm_selfcheck fm_check_patch = {"patch", patch};
+
+/* ---- PaDiM ---- */
+
+enum { TAPS = 3, PICTURES = 12, SIDE = 8, CELLS = SIDE * SIDE };
+static const struct fm_trial_shape tap_shape[TAPS] = {
+    {PICTURES, 7, SIDE, SIDE, 1}, {PICTURES, 5, SIDE / 2, SIDE / 2, 0}, {PICTURES, 4, SIDE / 4, SIDE / 4, 0}};
+static const int chosen[] = {0, 2, 3, 6, 7, 9, 11, 12, 15};
+enum { CHOSEN = sizeof chosen / sizeof *chosen };
+
+/* What is learned of a cell, on the host. */
+struct learned {
+  float mean[CHOSEN * CELLS], rows[PICTURES * CHOSEN * CELLS], factor[PICTURES * (PICTURES + 1) / 2 * CELLS];
+};
+
+static enum fm_status learn(struct fm_trial *t, const struct fm_acts *const tap[TAPS], bool by_rows,
+                            struct learned *l) {
+  struct fm_gauss g;
+  FM_TRY(fm_gauss_make(t->d, tap, CHOSEN, chosen, by_rows ? PICTURES : 0, PICTURES, FM_GAUSS_LEARN, &g));
+  fm_gauss_learn(t->d, &g, tap, PICTURES);
+  enum fm_status status = fm_gauss_finish(t->d, &g, 0.01, l->mean, by_rows ? l->rows : NULL, l->factor);
+  fm_gauss_free(t->d, &g);
+  return status;
+}
+
+static enum fm_status score(struct fm_trial *t, const struct fm_acts *const tap[TAPS],
+                            const struct fm_acts *const gradient[TAPS], bool by_rows, const struct learned *l,
+                            const char *const what[2], const double answer[4]) {
+  struct fm_gauss g;
+  struct fm_buffer e, slope;
+  const size_t count = PICTURES * CELLS;
+  FM_TRY(fm_trial_room(t, count, &e));
+  FM_TRY(fm_trial_numbers(t, "slope", count, &slope));
+  FM_TRY(fm_gauss_make(t->d, tap, CHOSEN, chosen, by_rows ? PICTURES : 0, PICTURES, FM_GAUSS_GRADIENT, &g));
+  enum fm_status status = fm_gauss_write(t->d, &g, l->mean, by_rows ? l->rows : NULL, l->factor);
+  fm_gauss_score(t->d, &g, 0.01, tap, PICTURES, &e);
+  fm_gauss_back(t->d, &g, &slope, gradient);
+  if (status == FM_OK) status = fm_trial_rows_are(t, what[0], &e, 1, count, count, answer[0], answer[1]);
+  if (status == FM_OK) status = fm_trial_tensor_is(t, what[1], gradient[1], answer[2], answer[3]);
+  fm_gauss_free(t->d, &g);
+  return status;
+}
+
+static enum fm_status gauss_run(struct fm_trial *t, struct learned *l) {
+  struct fm_acts tap[TAPS], gradient[TAPS];
+  static const char *const names[TAPS] = {"tap1", "tap2", "tap3"};
+  for (int i = 0; i < TAPS; i++) {
+    FM_TRY(fm_trial_tensor(t, names[i], tap_shape[i], &tap[i]));
+    FM_TRY(fm_trial_blank(t, tap_shape[i], &gradient[i]));
+  }
+  const struct fm_acts *const taps[] = {&tap[0], &tap[1], &tap[2]}, *const gradients[] = {&gradient[0],
+                                                                                          &gradient[1],
+                                                                                          &gradient[2]};
+  FM_TRY(learn(t, taps, false, l));
+  FM_TRY(fm_trial_compare(t, "a Gaussian's mean", l->mean, CHOSEN * CELLS, 1.36694095, 4.22377368));
+  FM_TRY(fm_trial_compare(t, "a Gaussian's factor", l->factor, fm_triangle(CHOSEN) * CELLS, -16.5959942,
+                          81.9431843));
+  FM_TRY(score(t, taps, gradients, false, l,
+               (const char *const[]){"distances by the factor", "their gradient"},
+               (const double[]){-8.0189782, 22.85922, 12.722165, 15.976617}));
+  FM_TRY(learn(t, taps, true, l));
+  return score(t, taps, gradients, true, l,
+               (const char *const[]){"distances by rows", "the gradient of distances by rows"},
+               (const double[]){-8.01897895, 22.8592199, 12.7221434, 15.9766178});
+}
+
+static enum fm_status mahalanobis(struct fm_trial *t) {
+  struct learned *l = fm_alloc(t->ctx, 1, sizeof *l);
+  enum fm_status status = l ? gauss_run(t, l) : FM_MEMORY;
+  fm_free(t->ctx, l);
+  return status;
+}
+const struct fm_selfcheck fm_check_mahalanobis = {"mahalanobis", mahalanobis};
+
+/* ---- CFLOW-AD ---- */
+
+static enum fm_status gemm(struct fm_trial *t) {
+  enum { M = 21, COLUMNS = 45, K = 19 };
+  struct fm_buffer a, b, c;
+  FM_TRY(fm_trial_numbers(t, "a", M * K, &a));
+  FM_TRY(fm_trial_numbers(t, "b", K * COLUMNS, &b));
+  FM_TRY(fm_trial_room(t, M * COLUMNS, &c));
+  fm_product_run(t->d, &(struct fm_product){.m = M,
+                                            .n = COLUMNS,
+                                            .k = K,
+                                            .a = {&a, 0, K, 0},
+                                            .b = {&b, 0, COLUMNS, 0},
+                                            .c = {&c, 0, COLUMNS, 0}});
+  return fm_trial_rows_are(t, "a matrix product", &c, 1, M * COLUMNS, M * COLUMNS, 44.4574033, 46.7521541);
+}
+const struct fm_selfcheck fm_check_gemm = {"gemm", gemm};
+
+enum { FLOW_CHANNELS = 21, FLOW_BLOCKS = 2, FLOW_SIDE = 4, FLOW_ROWS = FLOW_SIDE * FLOW_SIDE };
+
+/* Drawn parameters of a flow, a permutation or a matrix between its blocks behind them. */
+struct flow_numbers {
+  struct fm_flow_block block[FLOW_BLOCKS];
+  float *all;
+  size_t trained; /* of `all` */
+};
+
+static enum fm_status draw_flow(struct fm_trial *t, const struct fm_flow_shape *s, struct flow_numbers *n) {
+  const size_t c = FLOW_CHANNELS, half = c / 2, in = c - half + (size_t)s->condition,
+               count[] = {2 * in * in, 2 * in, 4 * half * in, 2 * half, c, c};
+  for (int i = 0; i < 6; i++) n->trained += count[i] * FLOW_BLOCKS;
+  n->all = fm_trial_draw(t, "flow", n->trained + c * c * FLOW_BLOCKS);
+  if (!n->all) return FM_MEMORY;
+  float *at = n->all, *mixing = n->all + n->trained;
+  for (int k = 0; k < FLOW_BLOCKS; k++, mixing += c * c) {
+    struct fm_flow_block *b = &n->block[k];
+    float **const kinds[] = {&b->w1, &b->b1, &b->w2, &b->b2, &b->scale, &b->offset};
+    for (int i = 0; i < 6; at += count[i++]) *kinds[i] = at;
+    for (size_t i = 0; i < count[0]; i++) b->w1[i] *= 0.3f;
+    for (size_t i = 0; i < count[2]; i++) b->w2[i] *= 0.3f;
+    for (size_t i = 0; i < c; i++) b->scale[i] += 9;
+    for (size_t i = 0; i < c * c; i++) mixing[i] = s->mixing ? 0.3f * mixing[i] : (float)(i * 8 % c);
+    b->mixing = mixing;
+  }
+  return FM_OK;
+}
+
+static enum fm_status flow_gradient_is(struct fm_trial *t, const struct fm_flow *f, struct flow_numbers *n,
+                                       const char *what, double along, double size) {
+  size_t count = fm_flow_count(f);
+  float *packed = fm_alloc(t->ctx, count, sizeof *packed);
+  enum fm_status status =
+      packed ? fm_buffer_read(t->d, fm_flow_gradient(f), 0, packed, count * sizeof *packed) : FM_MEMORY;
+  for (int k = 0; status == FM_OK && k < FLOW_BLOCKS; k++) fm_flow_unpack(f, k, packed, &n->block[k]);
+  fm_free(t->ctx, packed);
+  return status == FM_OK ? fm_trial_compare(t, what, n->all, n->trained, along, size) : status;
+}
+
+struct flow_answer {
+  const char *what;
+  double along, size;
+};
+
+/* Likelihoods, a step of training, the fibres' gradient. */
+static enum fm_status flow_run(struct fm_trial *t, struct fm_flow *f, const struct fm_flow_shape *s,
+                               struct flow_numbers *n, const struct flow_answer answer[3]) {
+  const struct fm_trial_shape shape = {1, FLOW_CHANNELS, FLOW_SIDE, FLOW_SIDE, 1};
+  const size_t width = (size_t)fm_flow_width(t->d, s);
+  struct fm_acts tap, back;
+  struct fm_buffer fibres, place, list, l, slope, rows;
+  int places[FLOW_ROWS], lists[4 * FLOW_ROWS + 4 * FLOW_SIDE + 4];
+  for (int i = 0; i < FLOW_ROWS; i++) places[i] = (i * 5 + 3) % FLOW_ROWS;
+  fm_flow_list(s, places, FLOW_ROWS, lists);
+  FM_TRY(fm_trial_tensor(t, "tap", shape, &tap));
+  FM_TRY(fm_trial_blank(t, shape, &back));
+  FM_TRY(fm_trial_ints(t, FLOW_ROWS, places, &place));
+  FM_TRY(fm_trial_ints(t, fm_flow_list_count(s, FLOW_ROWS), lists, &list));
+  FM_TRY(fm_trial_room(t, FLOW_ROWS * width, &fibres));
+  FM_TRY(fm_trial_room(t, FLOW_ROWS * width, &rows));
+  FM_TRY(fm_trial_room(t, FLOW_ROWS + 1, &l));
+  FM_TRY(fm_trial_numbers(t, "slope", FLOW_ROWS, &slope));
+  fm_flow_prepare(f);
+  fm_flow_take(f, &tap, 0, 1, &fibres, 0);
+  fm_flow_score(f, &fibres, &place, 0, FLOW_ROWS, &l);
+  fm_flow_step(f, &fibres, &place, 0, FLOW_ROWS, &list, 0, &l, FLOW_ROWS);
+  FM_TRY(fm_trial_rows_are(t, answer[0].what, &l, 1, FLOW_ROWS + 1, FLOW_ROWS + 1, answer[0].along,
+                           answer[0].size));
+  FM_TRY(flow_gradient_is(t, f, n, answer[1].what, answer[1].along, answer[1].size));
+  fm_flow_back(f, &fibres, &place, 0, FLOW_ROWS, &slope, &rows);
+  fm_flow_give(f, &rows, &back);
+  return fm_trial_tensor_is(t, answer[2].what, &back, answer[2].along, answer[2].size);
+}
+
+static enum fm_status one_flow(struct fm_trial *t, bool mixing, const struct flow_answer answer[3]) {
+  const struct fm_flow_shape shape = {FLOW_CHANNELS, FLOW_SIDE, FLOW_SIDE, FLOW_BLOCKS, 8, 1.9f, mixing};
+  struct flow_numbers n = {0};
+  struct fm_flow *f = NULL;
+  enum fm_status status = draw_flow(t, &shape, &n);
+  if (status == FM_OK) status = fm_flow_make(t->d, &shape, FM_FLOW_TRAIN, FLOW_ROWS, n.block, &f);
+  if (status == FM_OK) status = flow_run(t, f, &shape, &n, answer);
+  fm_flow_free(f);
+  fm_free(t->ctx, n.all);
+  return status;
+}
+
+static enum fm_status flow(struct fm_trial *t) {
+  enum { COUNT = 37 };
+  struct fm_buffer l, e;
+  FM_TRY(one_flow(t, true,
+                  (const struct flow_answer[]){{"likelihoods", -2.69442794, 5.45784041},
+                                               {"their gradient", 0.0235073743, 0.173419784},
+                                               {"the fibres' gradient", -0.306231108, 0.328439825}}));
+  FM_TRY(one_flow(
+      t, false,
+      (const struct flow_answer[]){{"likelihoods with a permutation", -3.2546556, 6.18592554},
+                                   {"their gradient with a permutation", -0.200076779, 0.194282317},
+                                   {"the fibres' gradient with a permutation", -0.433133533, 0.446388375}}));
+  FM_TRY(fm_trial_numbers(t, "l", COUNT, &l));
+  FM_TRY(fm_trial_room(t, COUNT, &e));
+  fm_flow_excess(t->d, &l, COUNT, 0.5f, &e);
+  return fm_trial_rows_are(t, "scores of cells", &e, 1, COUNT, COUNT, -2.58633057, 4.79241964);
+}
+const struct fm_selfcheck fm_check_flow = {"flow", flow};
+
+/* ---- the bench ---- */
+
+static enum fm_status bench(struct fm_trial *t) {
+  enum { ITEMS = 256 }; /* whole groups of every class */
+  const size_t block = (size_t)fm_device_facts(t->d)->block;
+  struct fm_buffer x, y, z, sums;
+  FM_TRY(fm_trial_room(t, ITEMS * block, &sums));
+  FM_LAUNCH(t->d, fm_kernel_get(t->d, "bench.cl", "multiply_add", "-DCHAINS=8"), ITEMS, 1, 1,
+            fm_arg_buffer(&sums), fm_arg_int(3), fm_arg_float2(0.999f, 0.001f));
+  FM_TRY(fm_trial_rows_are(t, "multiply-adds", &sums, ITEMS, block, 1, -3622.43843, 18460.979));
+  FM_TRY(fm_trial_numbers(t, "x", ITEMS * 16, &x));
+  FM_TRY(fm_trial_numbers(t, "y", ITEMS * 16, &y));
+  FM_TRY(fm_trial_room(t, ITEMS * 16, &z));
+  FM_LAUNCH(t->d, fm_kernel_get(t->d, "bench.cl", "triad", ""), ITEMS, 1, 1, fm_arg_buffer(&x),
+            fm_arg_buffer(&y), fm_arg_buffer(&z), fm_arg_int((int)(ITEMS * 16 / block)), fm_arg_float(3));
+  return fm_trial_rows_are(t, "a triad", &z, 1, ITEMS * 16, ITEMS * 16, -109.453156, 117.010668);
+}
+const struct fm_selfcheck fm_check_bench = {"bench", bench};

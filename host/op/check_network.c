@@ -1,0 +1,207 @@
+/* The self-test's rows of networks: convolutions, batch norm, element by element, pooling, resizing, AdamW.
+ */
+#include "op/adam.h"
+#include "op/norm.h"
+#include "op/planes.h"
+#include "op/selfcheck.h"
+#include "op/simple.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+
+/* Odd in every direction; two blocks of channels at least. */
+enum { N = 2, C = 20, H = 7, W = 9 };
+static const struct fm_trial_shape shape = {N, C, H, W, 2};
+
+static enum fm_status packed_weights(struct fm_trial *t, const struct fm_conv *c, struct fm_buffer *b) {
+  size_t packed = fm_conv_weights(c, fm_device_facts(t->d)->block),
+         count = (size_t)(c->depthwise ? C : C * C) * 9;
+  float *w = fm_trial_draw(t, "weights", count), *p = fm_alloc(t->ctx, packed, sizeof *p);
+  enum fm_status status = w && p ? fm_trial_room(t, packed, b) : FM_MEMORY;
+  if (status == FM_OK) {
+    fm_conv_pack(c, fm_device_facts(t->d)->block, w, p);
+    status = fm_buffer_write(t->d, b, 0, p, packed * sizeof *p);
+  }
+  fm_free(t->ctx, w);
+  fm_free(t->ctx, p);
+  return status;
+}
+
+static enum fm_status weights_are(struct fm_trial *t, const char *what, const struct fm_conv *c,
+                                  const struct fm_buffer *b, double along, double size) {
+  int block = fm_device_facts(t->d)->block;
+  size_t packed = fm_conv_weights(c, block), count = (size_t)(c->depthwise ? C : C * C) * 9;
+  float *p = fm_alloc(t->ctx, packed, sizeof *p), *w = fm_alloc(t->ctx, count, sizeof *w);
+  enum fm_status status = w && p ? fm_buffer_read(t->d, b, 0, p, packed * sizeof *p) : FM_MEMORY;
+  if (status == FM_OK) {
+    fm_conv_unpack(c, block, p, w);
+    status = fm_trial_compare(t, what, w, count, along, size);
+  }
+  fm_free(t->ctx, w);
+  fm_free(t->ctx, p);
+  return status;
+}
+
+static enum fm_status forward(struct fm_trial *t, const char *what, bool depthwise, double along,
+                              double size) {
+  const struct fm_conv c = {C, C, 3, 1, 1, 1, depthwise, false};
+  struct fm_acts x, y;
+  struct fm_buffer w;
+  FM_TRY(packed_weights(t, &c, &w));
+  FM_TRY(fm_trial_tensor(t, "x", shape, &x));
+  FM_TRY(fm_trial_blank(t, shape, &y));
+  fm_conv_forward(t->d, &c, &x, &w, NULL, NULL, fm_limits_none, &y);
+  return fm_trial_tensor_is(t, what, &y, along, size);
+}
+
+/* Both gradients: the flipped weights, the sums over parts of the batch. */
+static enum fm_status backward(struct fm_trial *t, const char *const what[2], bool depthwise,
+                               const double answer[4]) {
+  const struct fm_conv c = {C, C, 3, 1, 1, 1, depthwise, false};
+  struct fm_acts x, dy, dx;
+  struct fm_buffer w, dw, flipped, parts;
+  FM_TRY(packed_weights(t, &c, &w));
+  FM_TRY(fm_trial_tensor(t, "x", shape, &x));
+  FM_TRY(fm_trial_tensor(t, "dy", shape, &dy));
+  FM_TRY(fm_trial_blank(t, shape, &dx));
+  FM_TRY(fm_trial_room(t, fm_conv_flip_bytes(&c, x.block) / sizeof(float), &flipped));
+  FM_TRY(fm_trial_room(t, fm_conv_parts_bytes(t->d, &c, &x, &dy) / sizeof(float), &parts));
+  FM_TRY(fm_trial_room(t, fm_conv_weights(&c, x.block), &dw));
+  fm_conv_input_gradient(t->d, &c, &dy, &w, &flipped, false, &dx);
+  FM_TRY(fm_trial_tensor_is(t, what[0], &dx, answer[0], answer[1]));
+  fm_conv_weight_gradient(t->d, &c, &x, &dy, &parts, &dw);
+  return weights_are(t, what[1], &c, &dw, answer[2], answer[3]);
+}
+
+static enum fm_status conv(struct fm_trial *t) {
+  return forward(t, "convolution", false, -145.403299, 207.266985);
+}
+static enum fm_status wgrad(struct fm_trial *t) {
+  return backward(t,
+                  (const char *const[]){"a convolution's gradient to the input",
+                                        "a convolution's gradient to the weights"},
+                  false, (const double[]){-144.181256, 204.454631, -57.9680958, 206.026156});
+}
+static enum fm_status depthwise(struct fm_trial *t) {
+  FM_TRY(forward(t, "depthwise convolution", true, 0.464103154, 44.884148));
+  return backward(t,
+                  (const char *const[]){"a depthwise convolution's gradient to the input",
+                                        "a depthwise convolution's gradient to the weights"},
+                  true, (const double[]){9.59543175, 48.8128276, 0.0732906042, 46.0297612});
+}
+const struct fm_selfcheck fm_check_conv = {"conv", conv}, fm_check_wgrad = {"wgrad", wgrad},
+                          fm_check_depthwise = {"depthwise", depthwise};
+
+static enum fm_status norm(struct fm_trial *t) {
+  const struct fm_norm n = {1e-5f, 0.1f};
+  struct fm_acts x, y, dy, dx;
+  struct fm_buffer parts, gamma, shift, stat, running, dgamma, dbeta;
+  FM_TRY(fm_trial_tensor(t, "x", shape, &x));
+  FM_TRY(fm_trial_tensor(t, "dy", shape, &dy));
+  FM_TRY(fm_trial_blank(t, shape, &y));
+  FM_TRY(fm_trial_blank(t, shape, &dx));
+  size_t channels = (size_t)(fm_acts_blocks(&x) * x.block);
+  FM_TRY(fm_trial_room(t, fm_norm_parts_bytes(t->d, &x) / sizeof(float), &parts));
+  FM_TRY(fm_trial_numbers(t, "gamma", channels, &gamma));
+  FM_TRY(fm_trial_numbers(t, "shift", channels, &shift));
+  FM_TRY(fm_trial_room(t, fm_norm_stats(&x), &stat));
+  FM_TRY(fm_trial_numbers(t, "running", 2 * channels, &running));
+  FM_TRY(fm_trial_room(t, channels, &dgamma));
+  FM_TRY(fm_trial_room(t, channels, &dbeta));
+  fm_norm_measure(t->d, &n, &x, &gamma, &parts, &stat, &running);
+  FM_TRY(fm_trial_rows_are(t, "batch norm's running mean", &running, 1, C, C, -0.269709762, 2.17479264));
+  fm_norm_apply(t->d, &x, &stat, &shift, NULL, fm_limits_relu, &y);
+  FM_TRY(fm_trial_tensor_is(t, "batch norm", &y, 20.826352, 28.4645245));
+  fm_norm_backward(t->d, &x, &stat, &y, fm_limits_relu, false, &dy, &parts, &dgamma, &dbeta, &dx);
+  FM_TRY(fm_trial_tensor_is(t, "batch norm's gradient", &dx, 12.5844581, 20.4689749));
+  FM_TRY(
+      fm_trial_rows_are(t, "batch norm's gradient to the scale", &dgamma, 1, C, C, -4.8357707, 11.8071548));
+  return fm_trial_rows_are(t, "batch norm's gradient to the shift", &dbeta, 1, C, C, -10.4238254, 16.8667127);
+}
+const struct fm_selfcheck fm_check_norm = {"norm", norm};
+
+/* Halos, of one channel: planes with their halo are read as rows of a block's lanes. */
+static enum fm_status halos(struct fm_trial *t) {
+  struct fm_acts x;
+  const size_t pixels = (size_t)((H + 4) * (W + 4));
+  FM_TRY(fm_trial_tensor(t, "halo", (struct fm_trial_shape){1, 1, H, W, 2}, &x));
+  fm_reflect(t->d, &x);
+  FM_TRY(
+      fm_trial_rows_are(t, "a mirrored halo", &x.buffer, pixels, (size_t)x.block, 1, 6.012112, 7.94194106));
+  fm_halo(t->d, &x);
+  return fm_trial_rows_are(t, "an empty halo", &x.buffer, pixels, (size_t)x.block, 1, 1.67499136, 5.14614916);
+}
+
+static enum fm_status simple(struct fm_trial *t) {
+  struct fm_acts x, y, z;
+  struct fm_buffer rgb;
+  FM_TRY(fm_trial_tensor(t, "x", shape, &x));
+  FM_TRY(fm_trial_tensor(t, "y", shape, &y));
+  FM_TRY(fm_trial_blank(t, shape, &z));
+  fm_acts_add(t->d, &x, &y, fm_limits_relu, &z);
+  FM_TRY(fm_trial_tensor_is(t, "the sum of two tensors", &z, -8.28081248, 28.6464666));
+  fm_mask(t->d, &z, fm_limits_relu, &x);
+  FM_TRY(fm_trial_tensor_is(t, "an activation's gradient", &x, 0.623703481, 20.2087993));
+  FM_TRY(halos(t));
+  FM_TRY(fm_trial_bytes(t, "rgb", (size_t)N * H * W * 3 + 16, &rgb)); /* kernels may look beyond the end */
+  FM_TRY(fm_trial_blank(t, (struct fm_trial_shape){N, 3, H, W, 1}, &z));
+  fm_picture(t->d, &rgb, &z);
+  return fm_trial_tensor_is(t, "a picture on its way in", &z, 15.6283576, 25.9748444);
+}
+const struct fm_selfcheck fm_check_simple = {"simple", simple};
+
+static enum fm_status pool(struct fm_trial *t) {
+  const struct fm_trial_shape small = {N, C, (H + 1) / 2, (W + 1) / 2, 0};
+  struct fm_acts x, y, dy, dx;
+  struct fm_buffer where;
+  FM_TRY(fm_trial_tensor(t, "x", shape, &x));
+  FM_TRY(fm_trial_blank(t, small, &y));
+  FM_TRY(fm_trial_tensor(t, "dy", small, &dy));
+  FM_TRY(fm_trial_blank(t, shape, &dx));
+  FM_TRY(fm_trial_room(t, y.buffer.bytes / sizeof(float), &where));
+  fm_pool(t->d, &x, &y, &where);
+  FM_TRY(fm_trial_tensor_is(t, "max pooling", &y, -6.59122622, 21.390549));
+  fm_pool_backward(t->d, &dy, &y, &where, false, &dx);
+  return fm_trial_tensor_is(t, "max pooling's gradient", &dx, 2.82260376, 16.3457832);
+}
+const struct fm_selfcheck fm_check_pool = {"pool", pool};
+
+static enum fm_status resize(struct fm_trial *t) {
+  const struct fm_trial_shape large = {N, C, 2 * H - 1, 2 * W, 0};
+  struct fm_acts x, y, dx;
+  struct fm_buffer p, q;
+  FM_TRY(fm_trial_tensor(t, "x", shape, &x));
+  FM_TRY(fm_trial_blank(t, large, &y));
+  FM_TRY(fm_trial_blank(t, shape, &dx));
+  fm_resize(t->d, &x, false, NULL, fm_limits_none, &y);
+  FM_TRY(fm_trial_tensor_is(t, "resizing", &y, 21.9322958, 39.1134709));
+  fm_resize_backward(t->d, &y, true, false, &dx);
+  FM_TRY(fm_trial_tensor_is(t, "resizing's gradient", &dx, 21.1183143, 59.5410374));
+  const size_t few = (size_t)(N * H * W), many = (size_t)(N * large.h * large.w);
+  FM_TRY(fm_trial_numbers(t, "plane", few, &p));
+  FM_TRY(fm_trial_room(t, many, &q));
+  fm_planes_add(t->d, &p, N, H, W, 0.5f, false, &q, large.h, large.w);
+  FM_TRY(fm_trial_rows_are(t, "resizing a plane", &q, 1, many, many, -0.39318199, 4.75398022));
+  fm_planes_add_back(t->d, &q, N, large.h, large.w, 0.5f, &p, H, W);
+  return fm_trial_rows_are(t, "resizing a plane's gradient", &p, 1, few, few, -1.87070937, 3.59843852);
+}
+const struct fm_selfcheck fm_check_resize = {"resize", resize};
+
+/* The norm of a vector is compared as a vector of one number. */
+static enum fm_status adam(struct fm_trial *t) {
+  enum { COUNT = 320 }; /* whole blocks of every class */
+  struct fm_buffer w, g, m, v, parts;
+  double norm;
+  FM_TRY(fm_trial_numbers(t, "weights", COUNT, &w));
+  FM_TRY(fm_trial_numbers(t, "gradient", COUNT, &g));
+  FM_TRY(fm_trial_numbers(t, "m", COUNT, &m));
+  FM_TRY(fm_trial_room(t, COUNT, &v));
+  FM_TRY(fm_buffer_fill(t->d, &v, 0.25f));
+  FM_TRY(fm_trial_room(t, fm_norm2_bytes(t->d, COUNT) / sizeof(float), &parts));
+  fm_adam_step(t->d, &(struct fm_adam){0.1, 0.9, 0.999, 1e-8, 0.01}, 3, 0.5f, COUNT, &w, &g, &m, &v);
+  FM_TRY(fm_trial_rows_are(t, "AdamW", &w, 1, COUNT, COUNT, 0.621467321, 9.89133924));
+  FM_TRY(fm_norm2(t->d, COUNT, &g, &parts, &norm));
+  return fm_trial_compare(t, "the norm of a vector", &(float){(float)norm}, 1, -2.06819423, 10.716445);
+}
+const struct fm_selfcheck fm_check_adam = {"adam", adam};
