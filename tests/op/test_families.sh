@@ -36,7 +36,7 @@ for file in "$source"/cl/*.cl; do
   cp -r "$source/cl" cl
   awk -f "$source/tests/tools/no_op.awk" "$file" >cl/"$family.cl"
   [ "$(grep -c '{ return;$' cl/"$family.cl")" = "$(grep -c '^KERNEL void' "$file")" ] || fail "$family: not every body was emptied"
-  refused "$family" predict model data/gear/test -o results
+  refused "$family" predict model --untrained data/gear/test -o results
   [ ! -e results ] || fail "$family: results in spite of it"
 done
 
@@ -46,13 +46,13 @@ refused "$family" train data --category gear --size 64 --batch 2 --epochs 1 --un
 refused "$family" eval model data -o scores
 refused "$family" calibrate model data/gear/test/good
 refused "$family" bench --quick --size 64
-FLAWMAP_VERBOSE=launch "$flawmap" predict model data/gear/test -o results >out 2>log || [ $? = 1 ] || fail "predict with good kernels: $(cat out)"
+FLAWMAP_VERBOSE=launch "$flawmap" predict model --untrained data/gear/test -o results >out 2>log || [ $? = 1 ] || fail "predict with good kernels: $(cat out)"
 grep -q "^check: " log && fail "the good kernels' verdict was forgotten"
 # What was found about one set of sources says nothing about another.
 cp "$source/cl/"* cl/
 echo "/* another */" >>cl/pool.cl
-FLAWMAP_CL_DIR=$work/cl FLAWMAP_VERBOSE=launch "$flawmap" predict model data/gear/test -o results2 >out 2>log || [ $? = 1 ]
+FLAWMAP_CL_DIR=$work/cl FLAWMAP_VERBOSE=launch "$flawmap" predict model --untrained data/gear/test -o results2 >out 2>log || [ $? = 1 ]
 grep -q "^check: pool" log || fail "sources of FLAWMAP_CL_DIR passed by the verdict about others"
-FLAWMAP_CL_DIR=$work/cl FLAWMAP_VERBOSE=launch "$flawmap" predict model data/gear/test -o results3 >out 2>log || [ $? = 1 ]
+FLAWMAP_CL_DIR=$work/cl FLAWMAP_VERBOSE=launch "$flawmap" predict model --untrained data/gear/test -o results3 >out 2>log || [ $? = 1 ]
 grep -q "^check: pool" log && fail "the verdict about the sources of FLAWMAP_CL_DIR is not remembered"
 echo "families: every kernel is checked; none is missed ($(wc -l <all) kernels)"
