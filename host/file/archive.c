@@ -1,6 +1,5 @@
 #include "file/archive.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 
 #include <archive.h>
@@ -8,7 +7,6 @@
 #include <string.h>
 
 enum { MAX_MEMBERS = 1 << 17, FIRST_ROOM = 1 << 16 };
-static const size_t max_archive = (size_t)1 << 34;
 
 static enum fm_status damaged(struct fm_context *ctx, const char *name, struct archive *zip) {
   const char *why = archive_error_string(zip);
@@ -23,6 +21,8 @@ static enum fm_status read_member(struct fm_context *ctx, const char *name, stru
   for (;;) {
     if (member->size == room) {
       room = room ? room * 2 : FIRST_ROOM;
+      if (room > member->size + *left)
+        room = member->size + *left + 1; /* one more shows that it is too many */
       unsigned char *more = fm_realloc(ctx, member->bytes, room, 1);
       if (!more) return FM_MEMORY;
       member->bytes = more;
@@ -32,8 +32,8 @@ static enum fm_status read_member(struct fm_context *ctx, const char *name, stru
     if (n == 0) return FM_OK;
     if ((size_t)n > *left)
       return fm_error(ctx, FM_LIMIT,
-                      "'%s': its members are larger than the limit, most likely on purpose; get the file "
-                      "from where you trust",
+                      "'%s': what is packed in it is larger than it can be, most likely on purpose; get the "
+                      "file from where you trust",
                       name);
     *left -= (size_t)n;
     member->size += (size_t)n;
@@ -97,37 +97,24 @@ static enum fm_status find_member(struct fm_context *ctx, const char *path, stru
   }
 }
 
-static enum fm_status copy_member(struct fm_context *ctx, const char *path, struct archive *zip, size_t limit,
-                                  struct fm_writer *w) {
-  unsigned char block[1 << 15];
-  for (;;) {
-    la_ssize_t n = archive_read_data(zip, block, sizeof block);
-    if (n < 0) return damaged(ctx, path, zip);
-    if (n == 0) return FM_OK;
-    if ((size_t)n > limit) return fm_error(ctx, FM_LIMIT, "a member of '%s' is larger than the limit", path);
-    limit -= (size_t)n;
-    FM_TRY(fm_writer_write(w, block, (size_t)n));
-  }
-}
-
-enum fm_status fm_zip_extract(struct fm_context *ctx, const char *path, const char *member, size_t limit,
-                              const char *to) {
-  unsigned char *bytes;
-  size_t size;
-  struct fm_writer w = {.ctx = ctx};
-  FM_TRY(fm_file_read(ctx, path, max_archive, &bytes, &size));
+enum fm_status fm_zip_member(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                             size_t size, const char *member, size_t limit, unsigned char **content,
+                             size_t *length) {
+  struct fm_archive_member found = {0};
   struct archive *zip = archive_read_new();
-  enum fm_status status = zip ? FM_OK : fm_error(ctx, FM_MEMORY, "out of memory while reading '%s'", path);
-  if (status == FM_OK) {
-    archive_read_support_format_zip_seekable(zip);
-    if (archive_read_open_memory(zip, bytes, size) != ARCHIVE_OK) status = damaged(ctx, path, zip);
-  }
-  if (status == FM_OK) status = find_member(ctx, path, zip, member);
-  if (status == FM_OK) status = fm_writer_open(&w, ctx, to);
-  if (status == FM_OK) status = copy_member(ctx, path, zip, limit, &w);
-  if (status == FM_OK) status = fm_writer_commit(&w);
-  fm_writer_discard(&w);
+  *content = NULL;
+  if (!zip) return fm_error(ctx, FM_MEMORY, "out of memory while reading '%s'", name);
+  archive_read_support_format_zip_seekable(zip);
+  enum fm_status status =
+      archive_read_open_memory(zip, bytes, size) == ARCHIVE_OK ? FM_OK : damaged(ctx, name, zip);
+  if (status == FM_OK) status = find_member(ctx, name, zip, member);
+  if (status == FM_OK) status = read_member(ctx, name, zip, &limit, &found);
   archive_read_free(zip);
-  fm_free(ctx, bytes);
-  return status;
+  if (status != FM_OK) {
+    fm_free(ctx, found.bytes);
+    return status;
+  }
+  *content = found.bytes;
+  *length = found.size;
+  return FM_OK;
 }

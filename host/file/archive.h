@@ -23,9 +23,11 @@ enum fm_status fm_zip_read(struct fm_context *ctx, const char *name, const unsig
                            struct fm_archive_members *members);
 void fm_archive_free(struct fm_context *ctx, struct fm_archive_members *members);
 
-/* Writes the one member of that name of the zip archive (or wheel) at path to the file `to`, atomically.
- * FM_FORMAT where there is none, FM_LIMIT where it is larger than limit. */
-enum fm_status fm_zip_extract(struct fm_context *ctx, const char *path, const char *member, size_t limit,
-                              const char *to);
+/* The one member of that name, the caller's (fm_free); nothing else is unpacked. FM_FORMAT where there is
+ * none, FM_LIMIT, before more memory is used, where it has more than limit bytes, whatever its header says.
+ */
+enum fm_status fm_zip_member(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                             size_t size, const char *member, size_t limit, unsigned char **content,
+                             size_t *length);
 
 #endif

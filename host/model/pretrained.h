@@ -13,6 +13,7 @@ struct fm_pretrained {
   const char *sha256;           /* 8 to 64 digits: the first ones of the checksum; NULL: unknown */
   const char *package, *member; /* a Python package and the file inside its wheel; or NULL */
   const char *licence, *source, *note;
+  size_t limit; /* bytes that the published file has at most: no more is downloaded or unpacked */
 };
 
 /* The list that is built into the program. Strings live until it is closed. */

@@ -153,20 +153,27 @@ static void zip_members(void **state) {
   assert_int_equal(fm_zip_read(ctx, "x.zip", z->bytes, z->size, 40003, take_all, &members), FM_FORMAT);
   *last ^= 1;
 
-  ASSERT_OK(ctx, fm_file_write(ctx, p->from, z->bytes, z->size));
   fm_error_clear(ctx);
-  ASSERT_OK(ctx, fm_zip_extract(ctx, p->from, "a/first", 3, p->to));
   unsigned char *bytes;
   size_t size;
-  ASSERT_OK(ctx, fm_file_read(ctx, p->to, 100, &bytes, &size));
+  ASSERT_OK(ctx, fm_zip_member(ctx, "x.zip", z->bytes, z->size, "a/first", 3, &bytes, &size));
   assert_int_equal(size, 3);
   assert_memory_equal(bytes, "one", 3);
   fm_free(ctx, bytes);
-  assert_int_equal(fm_zip_extract(ctx, p->from, "a/second", 39999, p->to), FM_LIMIT);
-  assert_int_equal(fm_zip_extract(ctx, p->from, "a", 100, p->to), FM_FORMAT);
-  fm_error_clear(ctx);
-  assert_int_equal(fm_zip_extract(ctx, p->to, "a", 100, p->to), FM_FORMAT); /* no zip archive */
-  assert_non_null(strstr(ctx->message, p->to));
+  static const struct {
+    const char *member;
+    size_t limit;
+    enum fm_status status;
+  } cases[] = {{"a/second", 39999, FM_LIMIT}, {"a/first", 2, FM_LIMIT}, {"a", 100, FM_FORMAT}};
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(
+        fm_zip_member(ctx, "x.zip", z->bytes, z->size, cases[i].member, cases[i].limit, &bytes, &size),
+        cases[i].status);
+    assert_non_null(strstr(ctx->message, "x.zip"));
+    fm_error_clear(ctx);
+  }
+  assert_int_equal(fm_zip_member(ctx, "no zip", (const unsigned char *)"text", 4, "a", 100, &bytes, &size),
+                   FM_FORMAT);
   free(z);
   close_places(p);
 }
