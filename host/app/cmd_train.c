@@ -1,6 +1,7 @@
 /* flawmap train: learns from a category's good pictures. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
+#include "app/recipe_options.h"
 #include "app/trusted.h"
 
 #include "base/file.h"
@@ -18,41 +19,18 @@ enum { OWN_OPTIONS = 16, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
 
 /* What the command line says. */
 struct args {
-  const char *data, *out, *category, *layout, *recipe_name, *weights, *calibrate, *real_list, *device;
+  const char *data, *out, *category, *layout, *weights, *calibrate, *real_list, *device;
   bool force;
   bool resume, thin, untrained;
-  struct fm_recipe recipe;
-  bool given[FM_FIELDS], skip_background;
-  const char *text[FM_FIELDS];
+  struct fm_recipe_options recipe;
 };
+
+static bool wants_list(const struct args *a) {
+  return a->recipe.name && strcmp(a->recipe.name, "list") == 0;
+}
 
 static bool every(const struct args *a) {
   return a->category && strcmp(a->category, "all") == 0;
-}
-
-/* The option of a recipe's field. */
-static struct fm_option field_option(struct args *a, int i, int methods) {
-  static const enum fm_option_kind kinds[] = {[FM_FIELD_FLAG] = FM_OPT_FLAG,
-                                              [FM_FIELD_SWITCH] = FM_OPT_FLAG,
-                                              [FM_FIELD_INT] = FM_OPT_INT,
-                                              [FM_FIELD_NUMBER] = FM_OPT_NUMBER,
-                                              [FM_FIELD_TEXT] = FM_OPT_TEXT};
-  const struct fm_field *f = &fm_fields[i];
-  void *place = (char *)&a->recipe + f->offset;
-  if (f->kind == FM_FIELD_TEXT) place = &a->text[i];
-  if (f->kind == FM_FIELD_SWITCH) place = &a->skip_background;
-  const char *help = f->methods & methods ? f->help : "";
-  return (struct fm_option){f->key, kinds[f->kind], place, f->argument, help, f->low, f->high, &a->given[i]};
-}
-
-/* The method whose constants the help shows. */
-static int named_method(int argc, char **argv) {
-  struct fm_recipe recipe;
-  fm_recipe_default(&recipe);
-  for (int i = 0; i + 1 < argc; i++)
-    if (strcmp(argv[i], "--method") == 0) snprintf(recipe.method, sizeof recipe.method, "%.15s", argv[i + 1]);
-  const struct fm_method *method = fm_method_of(&recipe);
-  return method ? method->bit : FM_CDO;
 }
 
 static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struct args *a,
@@ -64,8 +42,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        NULL},
       {"layout", FM_OPT_TEXT, &a->layout, "L", "mvtec, mvtec3d, visa or folder (else found by looking)", 0, 0,
        NULL},
-      {"recipe", FM_OPT_TEXT, &a->recipe_name, "NAME", "a published run to the constant (cdo), or a file.ini",
-       0, 0, NULL},
+      {"recipe", FM_OPT_TEXT, &a->recipe.name, "NAME",
+       "every constant of a published run ('list' shows them), or a file.ini", 0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a->weights, "FILE",
        "the expert's pretrained weights (else those that were fetched)", 0, 0, NULL},
       {"untrained", FM_OPT_FLAG, &a->untrained, NULL,
@@ -74,7 +52,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"real-list", FM_OPT_TEXT, &a->real_list, "FILE",
        "learn from these flawed test pictures, too: a line KIND/NAME each", 0, 0, NULL},
       {"resume", FM_OPT_FLAG, &a->resume, NULL, "go on where a stopped training left off", 0, 0, NULL},
-      {"thin", FM_OPT_FLAG, &a->thin, NULL, "leave the expert out of the model's file", 0, 0, NULL},
+      {"thin", FM_OPT_FLAG, &a->thin, NULL, NULL, 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
       {"The recipe:", FM_OPT_GROUP, NULL, NULL, NULL, 0, 0, NULL},
@@ -82,18 +60,18 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   size_t count = sizeof own / sizeof *own;
   struct fm_option options[OPTIONS];
   memcpy(options, own, sizeof own);
-  int methods = named_method(argc, argv);
-  for (int i = 0; i < FM_FIELDS; i++) options[count++] = field_option(a, i, methods);
+  fm_recipe_options_make(ctx, &a->recipe, argc, argv, options + count);
+  count += FM_FIELDS;
   int n;
   FM_TRY(fm_options_parse(ctx, fm_command_find("train"), options, count, argc, argv, positional, &n, help));
-  if (*help) return FM_OK;
+  if (*help || wants_list(a)) return FM_OK;
   if (n != 1)
     return fm_error(ctx, FM_USAGE,
                     "flawmap train takes one data set; you gave %d: flawmap train DATA -o MODEL", n);
   if (!a->out)
     return fm_error(ctx, FM_USAGE, "say where the model goes: flawmap train %s -o MODEL", positional[0]);
   if (a->weights && a->untrained) return fm_error(ctx, FM_USAGE, "give --weights or --untrained, not both");
-  if (a->real_list && a->given[fm_field_find("real-anomalies")])
+  if (a->real_list && a->recipe.given[fm_field_find("real-anomalies")])
     return fm_error(ctx, FM_USAGE, "give --real-list or --real-anomalies, not both");
   if (a->real_list && every(a))
     return fm_error(ctx, FM_USAGE,
@@ -101,37 +79,6 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
                     "--real-anomalies");
   a->data = positional[0];
   return FM_OK;
-}
-
-/* A constant of the command line into the recipe. */
-static enum fm_status give(struct fm_context *ctx, const struct args *a, int i, struct fm_recipe *recipe) {
-  const struct fm_field *f = &fm_fields[i];
-  if (!fm_recipe_has(recipe, i))
-    return fm_error(ctx, FM_USAGE, "--%s means nothing to the method %s", f->key, recipe->method);
-  if (f->kind == FM_FIELD_TEXT) return fm_recipe_set(ctx, recipe, f->key, a->text[i], "the command line");
-  if (f->kind == FM_FIELD_SWITCH)
-    return fm_recipe_set(ctx, recipe, f->key, a->skip_background ? "yes" : "no", "the command line");
-  memcpy((char *)recipe + f->offset, (const char *)&a->recipe + f->offset, f->size);
-  return FM_OK;
-}
-
-/* Command line over recipe over the method's defaults. */
-static enum fm_status finish_recipe(struct fm_context *ctx, struct args *a) {
-  struct fm_recipe recipe;
-  int method = fm_field_find("method");
-  if (a->recipe_name) {
-    FM_TRY(fm_recipe_read(ctx, a->recipe_name, &recipe));
-    if (a->given[method] && strcmp(recipe.method, a->text[method]) != 0)
-      return fm_error(ctx, FM_USAGE, "the recipe %s is one of the method %s, not of %s", a->recipe_name,
-                      recipe.method, a->text[method]);
-  } else {
-    FM_TRY(fm_recipe_begin(ctx, a->given[method] ? a->text[method] : "cdo", &recipe));
-  }
-  for (int i = 0; i < FM_FIELDS; i++)
-    if (a->given[i] && i != method) FM_TRY(give(ctx, a, i, &recipe));
-  a->recipe = recipe;
-  if (a->recipe_name) memset(a->given, 1, sizeof a->given); /* a recipe says something about every constant */
-  return fm_recipe_check(ctx, &a->recipe);
 }
 
 static void print_model(const char *path, const struct fm_model *m, double seconds) {
@@ -182,8 +129,8 @@ static enum fm_status train_all(struct fm_device *d, struct fm_fit *fit, const s
 /* With the device and the data set open. */
 static enum fm_status train(struct fm_device *d, const struct args *a, const struct fm_dataset *set) {
   struct fm_context *ctx = fm_device_context(d);
-  struct fm_fit fit = {.recipe = a->recipe,
-                       .given = a->given,
+  struct fm_fit fit = {.recipe = a->recipe.recipe,
+                       .given = a->recipe.given,
                        .real_list = a->real_list,
                        .weights = a->weights,
                        .path = a->out,
@@ -242,12 +189,17 @@ enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *
   bool help = false;
   const char **positional = fm_alloc(ctx, (size_t)argc + 1, sizeof *positional);
   if (!positional) return FM_MEMORY;
-  fm_recipe_default(&a.recipe);
   enum fm_status status = parse(ctx, argc, argv, &a, positional, &help);
-  if (status == FM_OK && !help) status = finish_recipe(ctx, &a);
-  if (status == FM_OK && !help) status = run(ctx, &a);
-  bool keeps = every(&a) || (fm_method_of(&a.recipe) && fm_method_of(&a.recipe)->resumes);
-  if (status == FM_STOPPED && keeps) print_resume(ctx, argc, argv, a.resume);
   fm_free(ctx, positional);
+  if (status != FM_OK || help) return status;
+  if (wants_list(&a)) {
+    fm_recipe_options_list();
+    return FM_OK;
+  }
+  FM_TRY(fm_recipe_options_finish(ctx, &a.recipe));
+  status = run(ctx, &a);
+  const struct fm_method *method = fm_method_of(&a.recipe.recipe);
+  if (status == FM_STOPPED && (every(&a) || (method && method->resumes)))
+    print_resume(ctx, argc, argv, a.resume);
   return status;
 }

@@ -93,21 +93,27 @@ enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *op
   return set(ctx, o, value, where);
 }
 
+static bool is_rare(const struct fm_option *o) {
+  return o->kind != FM_OPT_GROUP && (!o->help || o->help[0] == '=');
+}
+
 /* Options without a help text of their own, on as few lines as fit a screen. */
 static void print_rare(const struct fm_option *options, size_t count) {
   enum { COLUMNS = 96 };
   size_t column = 0;
   for (size_t i = 0; i < count; i++) {
     const struct fm_option *o = &options[i];
-    if (o->help || o->kind == FM_OPT_GROUP) continue;
-    bool wraps = column + strlen(o->name) + 3 > COLUMNS;
+    if (!is_rare(o)) continue;
+    char word[96];
+    snprintf(word, sizeof word, o->help ? " --%s [%s]" : " --%s", o->name, o->help ? o->help + 1 : "");
+    bool wraps = column + strlen(word) > COLUMNS;
     if (!column || wraps) {
       if (wraps) fm_print("\n");
       fm_print("  also");
       column = strlen("  also");
     }
-    fm_print(" --%s", o->name);
-    column += strlen(" --") + strlen(o->name);
+    fm_print("%s", word);
+    column += strlen(word);
   }
   if (column) fm_print("\n");
 }
@@ -126,7 +132,7 @@ static void print_help(const struct fm_command *c, const struct fm_option *optio
       print_ours(o->name);
       continue;
     }
-    if (!o->help || !o->help[0]) continue;
+    if (is_rare(o) || !o->help[0]) continue;
     char left[64];
     snprintf(left, sizeof left, "%s%s%s%s", strlen(o->name) == 1 ? "-" : "--", o->name,
              o->argument ? " " : "", o->argument ? o->argument : "");

@@ -17,9 +17,9 @@ struct fm_option {
   enum fm_option_kind kind;
   void *value;
   const char *argument; /* placeholder in the help */
-  const char *help;     /* NULL: rarely needed, only named in the help; "": not even that */
-  double low, high;     /* range of numbers; both 0: any */
-  bool *given;          /* set when the option was on the command line; may be NULL */
+  const char *help; /* NULL or "=VALUE": rarely needed, in the help by name (and default); "": not there */
+  double low, high; /* range of numbers; both 0: any */
+  bool *given;      /* set when the option was on the command line; may be NULL */
 };
 
 struct fm_command {

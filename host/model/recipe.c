@@ -18,7 +18,7 @@
 #define GRADIENT (FM_CDO | FM_CFLOW)
 const struct fm_field fm_fields[FM_FIELDS] = {
     {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)"},
-    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network: resnet18, hrnet32, efficientnet_lite0, ..."},
+    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32"},
     {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "pictures become N x N, a multiple of 32"},
     {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then their middle N x N is used (0: all)"},
     {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil, lanczos) does it"},
@@ -218,15 +218,28 @@ static enum fm_status begin_ini(struct fm_context *ctx, const struct fm_ini *ini
   return fm_recipe_begin(ctx, method, recipe);
 }
 
-static enum fm_status no_such_recipe(struct fm_context *ctx, const char *name) {
-  char names[400] = "";
-  for (const struct fm_embedded *e = fm_embedded_models; e->name; e++) {
-    size_t n = strlen(e->name), used = strlen(names);
-    if (n > 4 && strcmp(e->name + n - 4, ".ini") == 0)
-      snprintf(names + used, sizeof names - used, "%s%.*s", used ? ", " : "", (int)n - 4, e->name);
+const struct fm_embedded *fm_recipe_next(const struct fm_embedded *last) {
+  for (const struct fm_embedded *e = last ? last + 1 : fm_embedded_models; e->name; e++) {
+    size_t n = strlen(e->name);
+    if (n > 4 && strcmp(e->name + n - 4, ".ini") == 0) return e;
   }
-  return fm_error(ctx, FM_USAGE, "there is no recipe '%s'; there are: %s; or name a file that ends in .ini",
-                  name, names);
+  return NULL;
+}
+
+/* A recipe's file begins with a comment that says whose it is: "; CDO as published: Cao, Xu, ...". */
+void fm_recipe_about(const struct fm_embedded *recipe, char name[64], char about[160]) {
+  const char *text = (const char *)recipe->bytes;
+  size_t begin = strspn(text, "; "), length = strcspn(text + begin, ":\n");
+  snprintf(name, 64, "%.*s", (int)strlen(recipe->name) - 4, recipe->name);
+  snprintf(about, 160, "%.*s", (int)length, text + begin);
+}
+
+static enum fm_status no_such_recipe(struct fm_context *ctx, const char *name) {
+  return fm_error(
+      ctx, FM_USAGE,
+      "there is no recipe '%s'; 'flawmap train --recipe list' shows those there are; a file of your "
+      "own ends in .ini",
+      name);
 }
 
 enum fm_status fm_recipe_read(struct fm_context *ctx, const char *name, struct fm_recipe *recipe) {

@@ -6,6 +6,7 @@
 #ifndef FM_MODEL_RECIPE_H
 #define FM_MODEL_RECIPE_H
 
+#include "base/embedded.h"
 #include "data/loader.h"
 #include "file/safetensors.h"
 #include "op/adam.h"
@@ -77,6 +78,11 @@ void fm_recipe_get(const struct fm_recipe *recipe, int i, char out[FM_FIELD_VALU
 
 /* Index of the key, or -1. */
 int fm_field_find(const char *key);
+
+/* The recipes that are built in: the first one after `last` (NULL: the first of all), NULL after them. Its
+ * name without ".ini", and what it says about itself first, as one line. */
+const struct fm_embedded *fm_recipe_next(const struct fm_embedded *last);
+void fm_recipe_about(const struct fm_embedded *recipe, char name[64], char about[160]);
 
 /* A recipe that is built in ("cdo") or a file's: the defaults of the method that it names, then its values.
  */
