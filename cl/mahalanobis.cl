@@ -130,7 +130,7 @@ inline void from_tap(__global const float *restrict tap, __global const int *res
   }
 }
 
-/* Chosen features at tap 0's grid, coarser taps repeated, minus mean. channel: numbers inside their tap, `count` of
+/* Chosen features at tap 1's grid, coarser taps repeated, minus mean. channel: numbers inside their tap, `count` of
  * them of each. A picture is `stride.x` vectors behind the last one in x, a group `stride.y`, the first one at
  * `stride.z`.
  * Global size: (groups of the part, n, 1). */

@@ -1,5 +1,5 @@
 /* Features of cells from two taps, by tables: every number of a feature is a short list of (channel, dy, dx, weight) on
- * a tap's own grid; tap 2's are then enlarged to tap 1's grid. The way back is the transposed table.
+ * a tap's own grid; the coarse tap's are then enlarged to the fine one's grid. The way back is the transposed table.
  *
  * Between the blocked layout and the rows of features lie planes [n][channel or output][h + 2][row], row = w + 2, with a
  * border of zeros: a list is then a sum of shifted planes, and a plane a plain array in which the border does not matter.
@@ -66,7 +66,7 @@ KERNEL void sum_lists(__global const float *restrict x, __global float *restrict
 /* Bilinear, half-pixel corners, as in resize.cl. */
 inline float source_at(const int i, const float step) { return fmax((i + 0.5f) * step - 0.5f, 0.0f); }
 
-/* Planes of outputs to features [n][h][w][width]: outputs 0 .. split.x come from tap 1, split.y .. split.z from tap 2, and
+/* Planes of outputs to features [n][h][w][width]: outputs 0 .. split.x come from the fine tap, split.y .. split.z from the coarse one, and
  * numbers from split.z on are zero. Global size: (gx, h, n). */
 KERNEL void to_features(__global const float *restrict one, __global const float *restrict two,
                         __global float *restrict feature, const int4 grid /* h, w, row, plane */,
@@ -106,7 +106,7 @@ inline int2 takers_of(const int i, const int out, const float step) {
   return (int2)(max((int)((i - 1.5f) / step) - 1, 0), min((int)((i + 1.5f) / step) + 2, out));
 }
 
-/* Features' gradients to the planes of one tap: outputs first .. first + planes. coarse: the tap's own grid (tap 1's is the
+/* Features' gradients to the planes of one tap: outputs first .. first + planes. coarse: the tap's own grid (the fine one's is the
  * grid itself). Global size: (gx, coarse h, n). */
 KERNEL void from_features(__global const float *restrict feature, __global float *restrict y,
                           const int4 grid /* h, w, width, 0 */, const int4 coarse /* h, w, row, plane */,

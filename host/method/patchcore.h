@@ -9,7 +9,7 @@
 #include "model/method.h"
 #include "op/patch.h"
 
-/* The taps that features are made of: strides 8 and 16. */
+/* Index of the finer one of the two taps that features are made of: taps 2 and 3, strides 8 and 16. */
 enum { FM_PATCHCORE_TAP = 1 };
 
 /* Rows of the bank that lie nearest to each of the n * height * width cells, as the last search found them;

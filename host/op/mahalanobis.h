@@ -1,5 +1,5 @@
 /* A Gaussian at every cell of a grid: learned in one pass, scored, and the way back (PaDiM). Kernels:
- * cl/mahalanobis.cl; equations: docs/math/padim.md. Features are chosen channels of the three taps at tap 0's
+ * cl/mahalanobis.cl; equations: docs/math/padim.md. Features are chosen channels of the three taps at tap 1's
  * grid, coarser taps repeated.
  *
  * Two forms give the same distances. By the factor: M = L^-1 of covariance + regulariser I = L L', d (d + 1)
@@ -44,7 +44,7 @@ static inline size_t fm_triangle(size_t rows) {
 }
 
 /* channel [count]: numbers in the concatenation of the taps, ascending. pictures: learned from, for the form
- * by rows; 0: by the factor. tap: for shapes; h / 2 and h / 4 rows in taps 1 and 2. batch: pictures at a
+ * by rows; 0: by the factor. tap: for shapes; h / 2 and h / 4 rows in taps 2 and 3. batch: pictures at a
  * time. After a failure there is nothing to free. */
 enum fm_status fm_gauss_make(struct fm_device *d, const struct fm_acts *const tap[3], int count,
                              const int *channel, size_t pictures, int batch, enum fm_gauss_use use,

@@ -44,7 +44,7 @@ static int bin_end(int i, int n, int m) {
   return (int)(((int64_t)(i + 1) * n + m - 1) / m);
 }
 
-/* Both poolings of one tap's part of one output: the second bin takes mapped numbers of taps 1 and 2, one
+/* Both poolings of one tap's part of one output: the second bin takes mapped numbers of both taps, one
  * behind the other; each of those is the mean of a bin of the unfolded numbers (channel * 9 + place). */
 static enum fm_status official_output(struct list *l, int tap, int channels, int output, int dimensions,
                                       double weight[]) {
@@ -165,18 +165,18 @@ static enum fm_status make_tap(struct fm_device *d, const struct list *l, struct
   return zero_planes(d, in, plane, &p->tap[tap].back);
 }
 
-enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *tap1, const struct fm_acts *tap2,
+enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *fine, const struct fm_acts *coarse,
                                bool official, int dimensions, bool gradient, struct fm_patches *p) {
-  const struct fm_acts *tap[FM_PATCH_TAPS] = {tap1, tap2};
+  const struct fm_acts *tap[FM_PATCH_TAPS] = {fine, coarse};
   int block = fm_device_facts(d)->block;
-  *p = (struct fm_patches){.n = tap1->n, .h = tap1->h, .w = tap1->w};
-  p->dimensions = fm_patch_dimensions(official, dimensions, tap1->c, tap2->c);
+  *p = (struct fm_patches){.n = fine->n, .h = fine->h, .w = fine->w};
+  p->dimensions = fm_patch_dimensions(official, dimensions, fine->c, coarse->c);
   p->width = (p->dimensions + block - 1) / block * block;
   enum fm_status status = FM_OK;
   for (int i = 0; i < FM_PATCH_TAPS && status == FM_OK; i++) {
     struct list l = {.ctx = fm_device_context(d)};
     status =
-        official ? official_tap(&l, i, tap[i]->c, p->dimensions) : concat(&l, tap[i]->c, i ? tap1->c : 0);
+        official ? official_tap(&l, i, tap[i]->c, p->dimensions) : concat(&l, tap[i]->c, i ? fine->c : 0);
     if (status == FM_OK) status = make_tap(d, &l, p, i, tap[i], gradient);
     fm_free(l.ctx, l.entry);
   }
@@ -224,28 +224,28 @@ static struct fm_arg tap_arg(const struct fm_patches *p, int tap) {
   return fm_arg_int4(p->tap[tap].h, p->tap[tap].w, p->tap[tap].row, p->tap[tap].plane);
 }
 
-void fm_patches_run(struct fm_device *d, const struct fm_patches *p, const struct fm_acts *tap1,
-                    const struct fm_acts *tap2, const struct fm_buffer *feature) {
-  const struct fm_acts *tap[FM_PATCH_TAPS] = {tap1, tap2};
+void fm_patches_run(struct fm_device *d, const struct fm_patches *p, const struct fm_acts *fine,
+                    const struct fm_acts *coarse, const struct fm_buffer *feature) {
+  const struct fm_acts *tap[FM_PATCH_TAPS] = {fine, coarse};
   for (int i = 0; i < FM_PATCH_TAPS; i++) {
     move(d, p, i, tap[i], &p->tap[i].in, true);
-    sum_lists(d, p, i, tap1->n, &p->tap[i].forward, &p->tap[i].in, p->tap[i].c, &p->tap[i].out);
+    sum_lists(d, p, i, fine->n, &p->tap[i].forward, &p->tap[i].in, p->tap[i].c, &p->tap[i].out);
   }
   FM_LAUNCH(d, fm_kernel_get(d, "patch.cl", "to_features", ""), fm_acts_gx(d, p->w), (size_t)p->h,
-            (size_t)tap1->n, fm_arg_buffer(&p->tap[0].out), fm_arg_buffer(&p->tap[1].out),
+            (size_t)fine->n, fm_arg_buffer(&p->tap[0].out), fm_arg_buffer(&p->tap[1].out),
             fm_arg_buffer(feature), tap_arg(p, 0), tap_arg(p, 1),
             fm_arg_int4(p->tap[0].outputs, p->tap[1].first, p->dimensions, p->width), step_of(p, 1));
 }
 
 void fm_patches_back(struct fm_device *d, const struct fm_patches *p, const struct fm_buffer *slope,
-                     const struct fm_acts *tap1, const struct fm_acts *tap2) {
-  const struct fm_acts *tap[FM_PATCH_TAPS] = {tap1, tap2};
+                     const struct fm_acts *fine, const struct fm_acts *coarse) {
+  const struct fm_acts *tap[FM_PATCH_TAPS] = {fine, coarse};
   for (int i = 0; i < FM_PATCH_TAPS; i++) {
     FM_LAUNCH(d, fm_kernel_get(d, "patch.cl", "from_features", ""), fm_acts_gx(d, p->tap[i].w),
-              (size_t)p->tap[i].h, (size_t)tap1->n, fm_arg_buffer(slope), fm_arg_buffer(&p->tap[i].slope),
+              (size_t)p->tap[i].h, (size_t)fine->n, fm_arg_buffer(slope), fm_arg_buffer(&p->tap[i].slope),
               fm_arg_int4(p->h, p->w, p->width, 0), tap_arg(p, i),
               fm_arg_int2(p->tap[i].first, p->tap[i].outputs), step_of(p, i));
-    sum_lists(d, p, i, tap1->n, &p->tap[i].backward, &p->tap[i].slope, p->tap[i].outputs, &p->tap[i].back);
+    sum_lists(d, p, i, fine->n, &p->tap[i].backward, &p->tap[i].slope, p->tap[i].outputs, &p->tap[i].back);
     move(d, p, i, tap[i], &p->tap[i].back, false);
   }
 }

@@ -1,11 +1,12 @@
-/* Features of cells: what a network sees around each cell of tap 1's grid, from tap 1 and tap 2 (strides 8
- * and 16 of PatchCore), and the way back to the taps. Kernels: cl/patch.cl; equations: docs/math/patchcore.md
- * section 1.
+/* Features of cells, from two taps: a fine one, whose grid the cells are on, and a coarse one (PatchCore:
+ * taps 2 and 3, strides 8 and 16); and the way back to the taps. Kernels: cl/patch.cl; equations:
+ * docs/math/patchcore.md section 1.
  *
- * concat: the mean of 3 x 3 around each place of each tap (outside is zero and counts), tap 2's enlarged
- * bilinearly (half-pixel corners), one behind the other: c1 + c2 numbers. official: the 3 x 3 neighbourhoods,
- * unfolded, pooled by averages over bins to FM_PATCH_MAPPED numbers a tap (tap 2's enlarged), and both
- * together to `dimensions`: the authors' code, without unfolding anything. */
+ * concat: the mean over the 3 x 3 neighbourhood of each place of each tap (places outside the picture count
+ * as zeros), the coarse tap's enlarged bilinearly (half-pixel corners), one after the other: c_fine +
+ * c_coarse numbers. official: the 3 x 3 neighbourhoods, unfolded, averaged over bins to FM_PATCH_MAPPED
+ * numbers a tap (the coarse one's enlarged), then both together to `dimensions`: what the authors' code
+ * computes, without unfolding anything. */
 #ifndef FM_OP_PATCH_H
 #define FM_OP_PATCH_H
 
@@ -32,19 +33,19 @@ struct fm_patches {
 };
 
 /* Numbers of a feature. */
-int fm_patch_dimensions(bool official, int dimensions, int c1, int c2);
+int fm_patch_dimensions(bool official, int dimensions, int fine, int coarse);
 
 /* For taps of these shapes, n pictures or fewer. gradient: fm_patches_back will be called. */
-enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *tap1, const struct fm_acts *tap2,
+enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *fine, const struct fm_acts *coarse,
                                bool official, int dimensions, bool gradient, struct fm_patches *p);
 void fm_patches_free(struct fm_device *d, struct fm_patches *p);
 
-/* feature [tap1->n][h][w][width]. Enqueued. */
-void fm_patches_run(struct fm_device *d, const struct fm_patches *p, const struct fm_acts *tap1,
-                    const struct fm_acts *tap2, const struct fm_buffer *feature);
+/* feature [fine->n][h][w][width]. Enqueued. */
+void fm_patches_run(struct fm_device *d, const struct fm_patches *p, const struct fm_acts *fine,
+                    const struct fm_acts *coarse, const struct fm_buffer *feature);
 
 /* slope: d loss / d feature, as feature; to d loss / d tap. Enqueued. */
 void fm_patches_back(struct fm_device *d, const struct fm_patches *p, const struct fm_buffer *slope,
-                     const struct fm_acts *tap1, const struct fm_acts *tap2);
+                     const struct fm_acts *fine, const struct fm_acts *coarse);
 
 #endif

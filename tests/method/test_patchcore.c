@@ -64,7 +64,7 @@ static const float *learned(const struct fm_model *m, const char *name, size_t *
 
 /* ---- the definition ---- */
 
-/* 3 x 3 means, tap 2's enlarged: [CELLS][c1 + c2]. (The official form is tests/op/test_patch.c's.) */
+/* 3 x 3 means, tap 3's enlarged: [CELLS][c1 + c2]. (The official form is tests/op/test_patch.c's.) */
 static double *features(const struct reference *r) {
   const struct fm_node *n[2] = {&r->graph.node[r->graph.tap[1]], &r->graph.node[r->graph.tap[2]]};
   int dims = n[0]->c + n[1]->c;

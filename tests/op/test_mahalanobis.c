@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* learn: pictures to learn from; h: side of tap 0's grid; c: channels of the taps; every: channels left out
+/* learn: pictures to learn from; h: side of tap 1's grid; c: channels of the taps; every: channels left out
  * (0: none); rows: in Woodbury's form, whatever is smaller. */
 struct shape {
   int learn, h, c[3], every, batch;
