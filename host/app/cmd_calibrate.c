@@ -39,6 +39,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a, co
   if (a->false_alarms > 0) model.recipe.false_alarms = a->false_alarms;
   enum fm_status status = fm_dataset_open(ctx, data, &options, &set);
   if (status == FM_OK) status = fm_category_open(ctx, &set, NULL, &good);
+  if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = score_and_save(d, &model, &good, a->out ? a->out : path);
   enum fm_status closed = fm_device_close(d);

@@ -158,7 +158,8 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
   const char *wanted = name ? name : r->set.single ? NULL : model.data.category;
   enum fm_status status = fm_category_open(r->ctx, &r->set, wanted, &category);
   if (status == FM_OK) {
-    status = leave_out(r, &model, &category);
+    status = fm_category_complete(r->ctx, &category, true);
+    if (status == FM_OK) status = leave_out(r, &model, &category);
     if (status == FM_OK) status = fm_evaluate(r->d, &model, r->a->refine, &category, r->report, &evaluation);
     if (status == FM_OK && !r->a->json) print_category(category.name, &model, &evaluation);
     fm_category_close(r->ctx, &category);

@@ -101,7 +101,8 @@ static enum fm_status train_category(struct fm_device *d, struct fm_fit *fit, co
   double begin = fm_seconds();
   FM_TRY(fm_category_open(ctx, set, name, &category));
   fit->category = &category;
-  enum fm_status status = fm_category_needs_training(ctx, &category);
+  enum fm_status status = fm_category_complete(ctx, &category, false);
+  if (status == FM_OK) status = fm_category_needs_training(ctx, &category);
   if (status == FM_OK) status = fm_fit_run(d, fit, &model);
   fm_category_close(ctx, &category);
   if (status == FM_OK) print_model(fit->path, &model, fm_seconds() - begin);
@@ -144,6 +145,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
     struct fm_dataset_options folder = {.layout = FM_LAYOUT_FOLDER};
     status = fm_dataset_open(ctx, a->calibrate, &folder, &more);
     if (status == FM_OK) status = fm_category_open(ctx, &more, NULL, &good);
+    if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
     fit.calibrate = good.train;
     fit.calibrate_count = good.train_count;
   }

@@ -165,6 +165,20 @@ bool fm_file_exists(const char *path) {
   return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+size_t fm_file_head(const char *path, void *bytes, size_t size) {
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? read(fd, bytes, size) : 0;
+  close(fd);
+  return n > 0 ? (size_t)n : 0;
+}
+
+bool fm_path_same(const char *a, const char *b) {
+  struct stat x, y;
+  return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 bool fm_folder_exists(const char *path) {
   struct stat info;
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);

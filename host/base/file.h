@@ -34,8 +34,15 @@ void fm_writer_discard(struct fm_writer *w);          /* also after commit: then
 /* open, write, commit in one call. */
 enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
 
+/* The first bytes of a file, at most size of them; returns how many. 0: empty, no file, or it cannot be read.
+ */
+size_t fm_file_head(const char *path, void *bytes, size_t size);
+
 bool fm_file_exists(const char *path);   /* a regular file */
 bool fm_folder_exists(const char *path); /* a folder */
+
+/* True where both exist and are the same file or folder, whatever they are called. */
+bool fm_path_same(const char *a, const char *b);
 
 /* "a file", "a folder", "a pipe", "a socket", "a device", or "nothing"; links are followed. */
 const char *fm_path_type(const char *path);

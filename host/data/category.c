@@ -1,6 +1,8 @@
 #define _POSIX_C_SOURCE 200809L
+#include "base/log.h"
 #include "base/memory.h"
 #include "data/layout.h"
+#include "file/sniff.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -38,12 +40,6 @@ static enum fm_status choose(struct fm_context *ctx, const struct fm_dataset *se
                   set->categories.count == 1 ? "is" : "are", all);
 }
 
-static int by_kind_and_path(const void *a, const void *b) {
-  const struct fm_sample *x = a, *y = b;
-  int order = strcmp(x->kind, y->kind);
-  return order ? order : strcmp(x->path, y->path);
-}
-
 static const struct {
   enum fm_status (*list)(struct fm_context *, const struct fm_dataset *, const char *, struct fm_samples *,
                          struct fm_samples *);
@@ -55,6 +51,34 @@ static const struct {
     [FM_LAYOUT_FOLDER] = {fm_layout_folder, "the folder"},
 };
 
+static enum fm_status overlooked_error(struct fm_context *ctx, const char *name,
+                                       const struct fm_overlooked *o) {
+  if (!o->count) return FM_OK;
+  return fm_error(
+      ctx, FM_FORMAT,
+      "category '%s': %zu picture%s cannot be read or assigned ('%s'%s): mend what the notes above name, or "
+      "move it away",
+      name, o->count, o->count == 1 ? "" : "s", o->first, o->count == 1 ? "" : ", ...");
+}
+
+enum fm_status fm_category_complete(struct fm_context *ctx, const struct fm_category *category, bool test) {
+  return overlooked_error(ctx, category->name,
+                          test ? &category->test_overlooked : &category->train_overlooked);
+}
+
+/* In a plain folder a subfolder may hold anything, flawed parts too. */
+static void note_subfolders(struct fm_context *ctx, const struct fm_category *c) {
+  size_t deeper = 0;
+  const char *first = NULL;
+  for (size_t i = 0; i < c->train_count; i++) {
+    if (!strchr(c->train[i].name, '/')) continue;
+    if (!deeper++) first = c->train[i].path;
+  }
+  if (deeper)
+    fm_note(ctx, "note: %zu of %zu pictures lie in subfolders ('%s'%s); all count as good", deeper,
+            c->train_count, first, deeper == 1 ? "" : ", ...");
+}
+
 enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset *set, const char *name,
                                 struct fm_category *category) {
   *category = (struct fm_category){.layout = set->layout};
@@ -62,6 +86,10 @@ enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset 
   FM_TRY(choose(ctx, set, name, &chosen));
   struct fm_samples train = {0}, test = {0};
   enum fm_status status = layouts[set->layout].list(ctx, set, chosen, &train, &test);
+  if (status == FM_OK) status = fm_samples_settle(ctx, &train);
+  if (status == FM_OK) status = fm_samples_settle(ctx, &test);
+  category->train_overlooked = train.overlooked;
+  category->test_overlooked = test.overlooked;
   category->train = train.item;
   category->train_count = train.count;
   category->test = test.item;
@@ -70,16 +98,16 @@ enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset 
   category->stray_masks = test.strays;
   fm_free(ctx, train.stray); /* good pictures have no masks */
   if (status == FM_OK && !train.count && !test.count)
-    status =
-        fm_error(ctx, FM_FORMAT, "'%s', category '%s': no good pictures (.png .jpg .jpeg .tif .tiff) in %s",
-                 set->path, chosen, layouts[set->layout].place);
+    status = overlooked_error(ctx, chosen, &train.overlooked);
+  if (status == FM_OK && !train.count && !test.count)
+    status = fm_error(ctx, FM_FORMAT, "'%s', category '%s': no good pictures (" FM_PICTURE_NAMES ") in %s",
+                      set->path, chosen, layouts[set->layout].place);
   if (status == FM_OK && !(category->name = fm_strdup(ctx, chosen))) status = FM_MEMORY;
   if (status != FM_OK) {
     fm_category_close(ctx, category);
     return status;
   }
-  if (train.count) qsort(train.item, train.count, sizeof *train.item, by_kind_and_path);
-  if (test.count) qsort(test.item, test.count, sizeof *test.item, by_kind_and_path);
+  if (category->layout == FM_LAYOUT_FOLDER) note_subfolders(ctx, category);
   return FM_OK;
 }
 
@@ -96,6 +124,8 @@ static void free_samples(struct fm_context *ctx, struct fm_sample *samples, size
 void fm_category_close(struct fm_context *ctx, struct fm_category *category) {
   free_samples(ctx, category->train, category->train_count);
   free_samples(ctx, category->test, category->test_count);
+  fm_free(ctx, category->train_overlooked.first);
+  fm_free(ctx, category->test_overlooked.first);
   fm_free(ctx, category->name);
   fm_free(ctx, category->stray_mask);
   *category = (struct fm_category){0};

@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include "base/memory.h"
+#include "data/find.h"
 #include "data/layout.h"
 #include "file/sniff.h"
 
@@ -81,12 +82,14 @@ static enum fm_status folders_with(struct fm_context *ctx, const char *data, con
   size_t kept = 0;
   for (size_t i = 0; i < names->count; i++) {
     bool there = false;
-    char *path = status == FM_OK ? fm_path_join(ctx, data, names->name[i]) : NULL;
-    if (!path)
+    const char *name = names->name[i];
+    bool likely = !fm_is_debris(name) && !fm_is_picture(name); /* of 60,000 pictures none is asked for */
+    char *path = status == FM_OK && likely ? fm_path_join(ctx, data, name) : NULL;
+    if (likely && !path)
       status = FM_MEMORY;
-    else
+    else if (likely)
       status = has_folder(ctx, path, first, &there);
-    if (status == FM_OK && !there && second) status = has_folder(ctx, path, second, &there);
+    if (status == FM_OK && likely && !there && second) status = has_folder(ctx, path, second, &there);
     fm_free(ctx, path);
     if (there)
       names->name[kept++] = names->name[i];
@@ -179,13 +182,17 @@ static enum fm_status look_visa(struct fm_context *ctx, struct fm_dataset *set) 
   return FM_OK;
 }
 
+/* Unless it is asked for, a folder counts only where pictures lie in it, not merely below. */
 static enum fm_status look_folder(struct fm_context *ctx, struct fm_dataset *set) {
-  struct fm_names names;
-  FM_TRY(fm_folder_list(ctx, set->path, &names));
-  bool found = false;
-  for (size_t i = 0; i < names.count && !found; i++) found = fm_is_picture(names.name[i]);
-  fm_names_free(ctx, &names);
-  if (!found) return FM_OK;
+  struct fm_finding found = {0};
+  bool quiet = ctx->quiet, flat = set->layout == FM_LAYOUT_AUTO;
+  ctx->quiet = true; /* what is left out is said when the pictures are listed */
+  enum fm_status status = fm_find_pictures(ctx, set->path, &(struct fm_find_options){.flat = flat}, &found);
+  ctx->quiet = quiet;
+  bool any = found.count + found.unread > 0;
+  fm_finding_free(ctx, &found);
+  if (status != FM_OK || !any) return status;
+  fm_names_free(ctx, &set->categories); /* those of the layouts that were looked for before */
   set->layout = FM_LAYOUT_FOLDER;
   set->single = true;
   return name_by_folder(ctx, set->path, &set->categories);

@@ -10,8 +10,8 @@
  * Kinds that are called good, ok, normal, no_defect or the like (fm_kind_is_good) are good, also below train.
  * How masks are named is in marks.h. There need be no training pictures: eval does without.
  *
- * DATA is the root of a data set with several categories, or one category's own folder. Pictures are files
- * ending in .png .jpg .jpeg .tif .tiff, in any case; names sort by bytes. */
+ * DATA is the root of a data set with several categories, or one category's own folder. Folders of pictures
+ * are looked through with all folders below them, as find.h says; names sort by bytes. */
 #ifndef FM_DATA_DATASET_H
 #define FM_DATA_DATASET_H
 
@@ -62,11 +62,18 @@ bool fm_is_picture(const char *path);
 
 struct fm_sample {
   char *path;
-  char *name; /* the file's name without folder and extension: unique in its kind */
+  char *name; /* the file's path in its kind's folder, without extension: unique in its kind */
   char *kind; /* the folder's name: "good" or the kind of flaw */
   bool flawed;
   char *mask; /* a file, or a folder of several masks; NULL for a good picture, and for a flawed one without
                  mask: only pixel metrics need it */
+};
+
+/* What looks like a picture and is of no kind that is read, or lies where nobody looks; each was named in a
+ * note. */
+struct fm_overlooked {
+  size_t count;
+  char *first; /* NULL without */
 };
 
 struct fm_category {
@@ -78,6 +85,7 @@ struct fm_category {
   size_t test_count;
   char *stray_mask; /* the first mask that belongs to no picture, NULL: none; and how many there are */
   size_t stray_masks;
+  struct fm_overlooked train_overlooked, test_overlooked;
 };
 
 /* Lists a category's pictures; nothing is decoded. An unknown name is FM_USAGE and proposes those that exist;
@@ -85,6 +93,9 @@ struct fm_category {
  * or no test pictures, is not. */
 enum fm_status fm_category_open(struct fm_context *ctx, const struct fm_dataset *set, const char *name,
                                 struct fm_category *category);
+/* FM_FORMAT where something among the training pictures, or among the test pictures and their masks, was left
+ * unread: for whoever learns from them, or reports about them. */
+enum fm_status fm_category_complete(struct fm_context *ctx, const struct fm_category *category, bool test);
 void fm_category_close(struct fm_context *ctx, struct fm_category *category);
 
 /* FM_FORMAT, naming the place where they should be, where there are no good pictures to learn from. */

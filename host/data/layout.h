@@ -11,11 +11,16 @@ struct fm_samples {
   size_t count, capacity;
   char *stray; /* the first mask that belongs to no picture, and how many there are */
   size_t strays;
+  struct fm_overlooked overlooked;
 };
 
-/* Takes path and mask (may be NULL), also on failure; copies kind. */
-enum fm_status fm_samples_add(struct fm_context *ctx, struct fm_samples *list, char *path, const char *kind,
-                              bool flawed, char *mask);
+/* Takes path and mask (may be NULL), also on failure; copies kind and file, the path in the kind's folder. */
+enum fm_status fm_samples_add(struct fm_context *ctx, struct fm_samples *list, char *path, const char *file,
+                              const char *kind, bool flawed, char *mask);
+
+/* Sorts by kind, then path. Files that differ in the extension only (a.png, a.jpg) keep it in their names,
+ * but for the first of them. */
+enum fm_status fm_samples_settle(struct fm_context *ctx, struct fm_samples *list);
 
 /* What was listed before a failure stays in the lists. */
 enum fm_status fm_layout_mvtec(struct fm_context *ctx, const struct fm_dataset *set, const char *category,

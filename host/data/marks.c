@@ -10,7 +10,7 @@
 enum form { SUFFIX_MASK, SUFFIX_GT, PLAIN, FOLDER, FORMS }; /* the first that is there is taken */
 
 size_t fm_stem_length(const char *name) {
-  const char *dot = strrchr(name, '.');
+  const char *dot = strrchr(fm_path_name(name), '.');
   return dot ? (size_t)(dot - name) : strlen(name);
 }
 

@@ -21,7 +21,7 @@ void fm_marks_close(struct fm_context *ctx, struct fm_marks *marks);
 enum fm_status fm_marks_find(struct fm_context *ctx, struct fm_marks *marks, const char *picture,
                              char **mask);
 
-/* The length of a file's name without its extension. */
+/* The length of a file's name or path without its extension. */
 size_t fm_stem_length(const char *name);
 
 #endif

@@ -138,7 +138,8 @@ static enum fm_status add_row(struct fm_context *ctx, const char *root, const st
     fm_free(ctx, mask);
     mask = NULL;
   }
-  return fm_samples_add(ctx, training ? train : test, path, flawed ? "bad" : "good", flawed, mask);
+  return fm_samples_add(ctx, training ? train : test, path, fm_path_name(path), flawed ? "bad" : "good",
+                        flawed, mask);
 }
 
 enum fm_status fm_layout_visa(struct fm_context *ctx, const struct fm_dataset *set, const char *category,

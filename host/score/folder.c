@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "file/image.h"
+#include "file/sniff.h"
 #include "file/tiff.h"
 
 #include <stdint.h>
@@ -26,15 +27,6 @@ static bool is_tiff(const char *name) {
   char extension[16];
   fm_path_extension(name, extension);
   return !strcmp(extension, "tiff") || !strcmp(extension, "tif");
-}
-
-static bool is_picture(const char *name) {
-  static const char *const known[] = {"png", "jpg", "jpeg", "tif", "tiff", "bmp"};
-  char extension[16];
-  fm_path_extension(name, extension);
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (!strcmp(extension, known[i])) return true;
-  return false;
 }
 
 /* The name without its extension, a new string. */
@@ -135,7 +127,7 @@ static enum fm_status count_missing(const struct list *l, const char *data, stru
     else if (fm_folder_exists(folder))
       status = fm_folder_list(l->ctx, folder, &files);
     for (size_t f = 0; status == FM_OK && f < files.count; f++) {
-      if (!is_picture(files.name[f])) continue;
+      if (fm_looks_by_name(files.name[f]) != FM_LOOKS_READ) continue;
       char *name = stem_of(l->ctx, files.name[f]);
       if (!name)
         status = FM_MEMORY;

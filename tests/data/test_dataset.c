@@ -277,7 +277,8 @@ static void layout_of_a_folder(void **state) {
   assert_int_equal(set.layout, FM_LAYOUT_FOLDER);
   ASSERT_OK(ctx, fm_category_open(ctx, &set, NULL, &c));
   assert_string_equal(c.name, "ok");
-  assert_int_equal(c.train_count, 2);
+  assert_int_equal(c.train_count, 3);
+  assert_string_equal(c.train[2].name, "sub/c");
   assert_int_equal(c.test_count, 4);
   assert_string_equal(c.test[0].kind, "bad");
   assert_string_equal(c.test[0].name, "x"); /* x.jpg and x.png must not share a name */
