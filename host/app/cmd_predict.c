@@ -200,6 +200,7 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
                                      .refine = r->a->refine,
                                      .images = true,
                                      .most = MOST_BATCH,
+                                     .work_bytes = fm_results_bytes(&r->results),
                                      .work = write_results,
                                      .take = take,
                                      .unread = leave_out,

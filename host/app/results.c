@@ -30,29 +30,70 @@ struct work { /* a picture */
   const struct fm_results *results;
   const struct fm_score_item *item;
   const struct fm_image *image;
-  float *map;
 };
 
+static void map_row(void *user, int y, float *row) {
+  const struct fm_score_map *map = user;
+  fm_score_map_row(map, y, row);
+}
+
 static enum fm_status write_map(const struct work *w, const char *path) {
-  return fm_tiff_write(w->ctx, path, w->item->one.width, w->item->one.height, w->map);
+  const struct fm_score_one *one = &w->item->one;
+  return fm_tiff_write_rows(w->ctx, path, one->width, one->height, map_row, (void *)&one->map);
+}
+
+struct mask { /* that is made of a map, row by row */
+  const struct fm_score_map *map;
+  float *row;
+  double threshold;
+};
+
+static void cut(const struct mask *m, int y, unsigned char *out) {
+  fm_score_map_row(m->map, y, m->row);
+  for (int x = 0; x < m->map->rows.out_width; x++) out[x] = (double)m->row[x] > m->threshold ? 255 : 0;
+}
+
+static void mask_row(void *user, int y, unsigned char *out) {
+  cut(user, y, out);
+}
+
+static enum fm_status mask_open(const struct work *w, struct mask *m) {
+  const struct fm_score_one *one = &w->item->one;
+  *m = (struct mask){.map = &one->map, .threshold = w->results->threshold};
+  m->row = fm_alloc(w->ctx, (size_t)one->width, sizeof *m->row);
+  return m->row ? FM_OK : FM_MEMORY;
 }
 
 static enum fm_status write_mask(const struct work *w, const char *path) {
-  struct fm_image mask = {.width = w->item->one.width, .height = w->item->one.height, .channels = 1};
-  FM_TRY(fm_mask_from_map(w->ctx, w->map, mask.width, mask.height, w->results->threshold, &mask.pixels));
-  enum fm_status status = fm_png_write(w->ctx, path, &mask);
-  fm_free(w->ctx, mask.pixels);
+  struct mask m;
+  FM_TRY(mask_open(w, &m));
+  enum fm_status status =
+      fm_png_write_rows(w->ctx, path, w->item->one.width, w->item->one.height, 1, mask_row, &m);
+  fm_free(w->ctx, m.row);
   return status;
 }
 
+/* Outlines look at rows above and below, so this one is drawn whole. */
 static enum fm_status write_overlay(const struct work *w, const char *path) {
-  struct fm_image overlay = {0};
-  unsigned char *mask;
-  FM_TRY(fm_mask_from_map(w->ctx, w->map, w->image->width, w->image->height, w->results->threshold, &mask));
-  enum fm_status status = fm_overlay_draw(w->ctx, w->image, w->map, mask, NULL, &w->results->heat, &overlay);
-  if (status == FM_OK) status = fm_png_write(w->ctx, path, &overlay);
+  struct fm_image overlay = *w->image;
+  struct mask m;
+  FM_TRY(mask_open(w, &m));
+  size_t width = (size_t)overlay.width, pixels = width * (size_t)overlay.height;
+  unsigned char *mask = fm_alloc(w->ctx, pixels, 1);
+  overlay.pixels = fm_alloc(w->ctx, pixels, 3);
+  enum fm_status status = mask && overlay.pixels ? FM_OK : FM_MEMORY;
+  if (status == FM_OK) {
+    memcpy(overlay.pixels, w->image->pixels, 3 * pixels);
+    for (size_t y = 0; y < (size_t)overlay.height; y++) {
+      cut(&m, (int)y, mask + y * width);
+      fm_overlay_blend(overlay.pixels + 3 * y * width, m.row, width, &w->results->heat);
+    }
+    fm_overlay_outline(&overlay, mask);
+    status = fm_png_write(w->ctx, path, &overlay);
+  }
   fm_image_free(w->ctx, &overlay);
   fm_free(w->ctx, mask);
+  fm_free(w->ctx, m.row);
   return status;
 }
 
@@ -86,23 +127,24 @@ static enum fm_status write_file(void *user, size_t index) {
   return status;
 }
 
+size_t fm_results_bytes(const struct fm_results *results) {
+  const bool *wanted = results->wanted;
+  bool picture = wanted[FM_RESULT_OVERLAY] || wanted[FM_RESULT_REPAIRED];
+  size_t bytes = picture ? 3 : 0;
+  if (wanted[FM_RESULT_OVERLAY]) bytes += 4; /* the drawn picture and its mask */
+  if (wanted[FM_RESULT_REPAIRED]) bytes += 3;
+  return bytes;
+}
+
 enum fm_status fm_results_write(struct fm_context *ctx, const struct fm_results *results,
                                 const struct fm_score_item *item) {
   const bool *wanted = results->wanted;
-  const struct fm_score_one *one = &item->one;
   struct work w = {.ctx = ctx, .results = results, .item = item};
   struct fm_image room = {0};
   enum fm_status status = FM_OK;
   if (wanted[FM_RESULT_OVERLAY] || wanted[FM_RESULT_REPAIRED])
     status = fm_score_image(ctx, item, &room, &w.image);
-  if (wanted[FM_RESULT_MAP] || wanted[FM_RESULT_MASK] || wanted[FM_RESULT_OVERLAY]) {
-    w.map = fm_alloc(ctx, (size_t)one->width * (size_t)one->height, sizeof *w.map);
-    if (!w.map) status = FM_MEMORY;
-    for (int y = 0; y < one->height && w.map; y++)
-      fm_score_map_row(&one->map, y, w.map + (size_t)y * (size_t)one->width);
-  }
   if (status == FM_OK) status = fm_parallel(ctx, FM_RESULTS, write_file, &w);
   fm_image_free(ctx, &room);
-  fm_free(ctx, w.map);
   return status;
 }

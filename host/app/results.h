@@ -23,6 +23,9 @@ char *fm_result_path(const struct fm_results *results, const char *name, enum fm
 /* "map", "mask", "overlay", "repaired". */
 const char *fm_result_name(enum fm_result kind);
 
+/* Memory that fm_results_write takes: bytes a pixel of the picture, the picture itself included. */
+size_t fm_results_bytes(const struct fm_results *results);
+
 /* Writes the wanted files of item under its sample's name. A failure is reported into ctx. */
 enum fm_status fm_results_write(struct fm_context *ctx, const struct fm_results *results,
                                 const struct fm_score_item *item);

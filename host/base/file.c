@@ -46,8 +46,9 @@ const char *fm_path_type(const char *path) {
   return stat(path, &info) == 0 ? name_of_type(info.st_mode) : "nothing";
 }
 
-enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
-                            size_t *size) {
+/* At most `most` bytes from the front of a file that may have `limit`. */
+static enum fm_status read_front(struct fm_context *ctx, const char *path, size_t limit, size_t most,
+                                 unsigned char **bytes, size_t *size) {
   *bytes = NULL;
   *size = 0;
   FILE *f = broken(ctx) ? NULL : open_to_read(path);
@@ -55,6 +56,7 @@ enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t lim
   struct stat info;
   enum fm_status status = FM_OK;
   unsigned char *block = NULL;
+  size_t wanted = 0;
   if (fstat(fileno(f), &info) != 0) {
     status = io_error(ctx, "examine", path);
   } else if (!S_ISREG(info.st_mode)) {
@@ -62,10 +64,13 @@ enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t lim
   } else if ((uintmax_t)info.st_size > limit) {
     status = fm_error(ctx, FM_LIMIT, "'%s' has %jd bytes; the limit for such a file is %zu", path,
                       (intmax_t)info.st_size, limit);
-  } else if (!(block = fm_alloc(ctx, (size_t)info.st_size + 1, 1))) {
-    status = FM_MEMORY;
-  } else if (broken(ctx) || fread(block, 1, (size_t)info.st_size, f) != (size_t)info.st_size) {
-    status = io_error(ctx, "read", path);
+  } else {
+    wanted = (size_t)info.st_size < most ? (size_t)info.st_size : most;
+    block = fm_alloc(ctx, wanted + 1, 1);
+    if (!block)
+      status = FM_MEMORY;
+    else if (broken(ctx) || fread(block, 1, wanted, f) != wanted)
+      status = io_error(ctx, "read", path);
   }
   fclose(f);
   if (status != FM_OK) {
@@ -73,8 +78,18 @@ enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t lim
     return status;
   }
   *bytes = block;
-  *size = (size_t)info.st_size;
+  *size = wanted;
   return FM_OK;
+}
+
+enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
+                            size_t *size) {
+  return read_front(ctx, path, limit, SIZE_MAX - 1, bytes, size);
+}
+
+enum fm_status fm_file_read_front(struct fm_context *ctx, const char *path, size_t most,
+                                  unsigned char **bytes, size_t *size) {
+  return read_front(ctx, path, SIZE_MAX, most, bytes, size);
 }
 
 /* What a chain of links ends at, whether it is there or not: that is written, and the links stay. A new
@@ -113,6 +128,11 @@ enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const
 enum fm_status fm_writer_write(struct fm_writer *w, const void *bytes, size_t size) {
   if (broken(w->ctx) || fwrite(bytes, 1, size, w->stream) != size) return io_error(w->ctx, "write", w->path);
   return FM_OK;
+}
+
+enum fm_status fm_writer_write_at(struct fm_writer *w, size_t at, const void *bytes, size_t size) {
+  if (fseeko(w->stream, (off_t)at, SEEK_SET) != 0) return io_error(w->ctx, "write", w->path);
+  return fm_writer_write(w, bytes, size);
 }
 
 /* Makes a rename survive a power cut; a file system that cannot flush a folder is not an error. */

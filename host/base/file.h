@@ -14,6 +14,10 @@
 enum fm_status fm_file_read(struct fm_context *ctx, const char *path, size_t limit, unsigned char **bytes,
                             size_t *size);
 
+/* The same of the first `most` bytes at most, however large the file is. */
+enum fm_status fm_file_read_front(struct fm_context *ctx, const char *path, size_t most,
+                                  unsigned char **bytes, size_t *size);
+
 /* An atomic write: bytes go to a temporary file in the same folder; commit flushes it to the disk, renames it
  * over path and flushes the folder. Until commit the old file is untouched; discard removes the temporary
  * one. After any failure the writer is still to be discarded. Only a file is ever replaced: a folder, a pipe
@@ -28,6 +32,7 @@ enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const
 enum fm_status fm_writer_check(struct fm_context *ctx,
                                const char *path); /* only whether path may be written */
 enum fm_status fm_writer_write(struct fm_writer *w, const void *bytes, size_t size);
+enum fm_status fm_writer_write_at(struct fm_writer *w, size_t at, const void *bytes, size_t size);
 enum fm_status fm_writer_commit(struct fm_writer *w); /* releases w when FM_OK */
 void fm_writer_discard(struct fm_writer *w);          /* also after commit: then nothing happens */
 

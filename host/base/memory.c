@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L
 #include "base/memory.h"
 
 #include "base/fault.h"
@@ -7,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static void *out_of_memory(struct fm_context *ctx, size_t count, size_t size) {
   fm_error(ctx, FM_MEMORY,
-           "out of memory: %zu elements of %zu bytes could not be allocated; free memory, or use a "
-           "smaller --batch or --size",
+           "out of memory: %zu elements of %zu bytes could not be allocated; close other programs, raise a "
+           "limit there may be (ulimit -v), or work with smaller pictures (train: --batch, --size)",
            count, size);
   return NULL;
 }
@@ -94,6 +97,18 @@ enum fm_status fm_grow(struct fm_context *ctx, void **items, size_t *capacity, s
   return FM_OK;
 }
 
+/* What is left of a limit on the address space (ulimit -v); SIZE_MAX without one. */
+static size_t left_of_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  FILE *f = fopen("/proc/self/statm", "r");
+  unsigned long long pages = 0;
+  if (f && fscanf(f, "%llu", &pages) != 1) pages = 0;
+  if (f) fclose(f);
+  unsigned long long used = pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+  return used < limit.rlim_cur ? (size_t)(limit.rlim_cur - used) : 0;
+}
+
 size_t fm_memory_available(void) {
   FILE *info = fopen("/proc/meminfo", "r");
   unsigned long long kib = 0;
@@ -101,5 +116,7 @@ size_t fm_memory_available(void) {
   while (info && !kib && fgets(line, sizeof line, info))
     if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1) kib = 0;
   if (info) fclose(info);
-  return (size_t)kib * 1024;
+  size_t left = left_of_limit();
+  if (!kib) return left < SIZE_MAX ? left : 0;
+  return (size_t)kib * 1024 < left ? (size_t)kib * 1024 : left;
 }

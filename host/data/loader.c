@@ -27,7 +27,7 @@ struct slot {
   int *width, *height;
   struct fm_image *image;
   struct fm_unread *unread; /* [batch]: status FM_OK where the picture was read */
-  size_t taken, done;       /* pictures handed to workers, and finished */
+  size_t all, taken, done;  /* pictures in it; handed to workers; finished */
 };
 
 /* Batches have serial numbers from 0 (the first of this run) and live in slot[serial % slots]. The lock
@@ -149,16 +149,17 @@ static enum fm_status draw_on_canvas(struct fm_loader *l, const unsigned char *c
 }
 
 /* Takes the picture at its own size into the batch, where there is room for it. */
-static void hand_on(struct fm_loader *l, struct fm_image *from, struct fm_image *to) {
+static enum fm_status hand_on(struct fm_loader *l, const struct fm_image *from, struct fm_image *to) {
   size_t bytes = (size_t)from->width * (size_t)from->height * 3;
   pthread_mutex_lock(&l->lock);
   bool room = l->image_bytes + bytes <= l->image_limit;
   if (room) l->image_bytes += bytes;
   pthread_mutex_unlock(&l->lock);
   *to = *from;
-  if (room) return;
-  fm_free(l->ctx, from->pixels);
+  if (room) return fm_image_to_rgb(l->ctx, to);
+  fm_free(l->ctx, to->pixels);
   to->pixels = NULL;
+  return FM_OK;
 }
 
 static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, struct slot *slot, size_t i) {
@@ -175,7 +176,7 @@ static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, 
     bool draw = !s->flawed && o->synthetic.kind != FM_SYNTHETIC_NONE;
     slot->width[i] = source.width;
     slot->height[i] = source.height;
-    if (o->images) hand_on(l, &source.image, &slot->image[i]);
+    if (o->images) status = hand_on(l, &source.image, &slot->image[i]);
     if (draw && o->synthetic.canvas) {
       status = draw_on_canvas(l, source.rgb, background, slot->batch.epoch, picture, rgb, mask);
     } else {
@@ -231,6 +232,7 @@ static void begin_batch(struct fm_loader *l) {
   if (l->options.shuffle) order_of_epoch(l, epoch);
   for (size_t i = 0; i < count; i++)
     slot->pictures[i] = l->options.shuffle ? l->order[first + i] : (uint32_t)(first + i);
+  slot->all = count;
   slot->taken = slot->done = 0;
   for (size_t i = 0; i < count && slot->unread; i++) slot->unread[i].status = FM_OK;
   slot->batch = (struct fm_batch){.epoch = epoch,
@@ -249,7 +251,7 @@ static void begin_batch(struct fm_loader *l) {
 /* The next picture to make, in the order of use; NULL where there is none now. */
 static struct slot *take(struct fm_loader *l, size_t *i) {
   struct slot *slot = l->started ? &l->slot[(l->started - 1) % l->slots] : NULL;
-  if (!slot || slot->taken == slot->batch.count) {
+  if (!slot || slot->taken == slot->all) {
     if (l->started == l->total || l->started == l->released + l->slots) return NULL;
     begin_batch(l);
     slot = &l->slot[(l->started - 1) % l->slots];
@@ -265,7 +267,7 @@ static void work_on(struct fm_loader *l, struct slot *slot, size_t i) {
   pthread_mutex_lock(&l->lock);
   if (status != FM_OK && l->status == FM_OK) l->status = status;
   slot->done++;
-  if (l->status != FM_OK || slot->done == slot->batch.count) pthread_cond_signal(&l->ready);
+  if (l->status != FM_OK || slot->done == slot->all) pthread_cond_signal(&l->ready);
 }
 
 static void *worker(void *argument) {
@@ -287,8 +289,8 @@ static void *worker(void *argument) {
 
 /* Pictures that could not be read go to the front of unread, the others close up. */
 static void sort_out(const struct fm_loader *l, struct slot *slot) {
-  size_t good = 0, bad = 0, all = slot->batch.count;
-  for (size_t i = 0; slot->unread && i < all; i++) {
+  size_t good = 0, bad = 0;
+  for (size_t i = 0; slot->unread && i < slot->all; i++) {
     if (slot->unread[i].status != FM_OK) {
       if (bad != i) slot->unread[bad] = slot->unread[i];
       bad++;
@@ -329,7 +331,7 @@ enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
   pthread_cond_broadcast(&l->work);
   if (l->given < l->total) {
     struct slot *slot = &l->slot[l->given % l->slots];
-    while (l->status == FM_OK && !(l->given < l->started && slot->done == slot->batch.count)) {
+    while (l->status == FM_OK && !(l->given < l->started && slot->done == slot->all)) {
       size_t i;
       struct slot *own = l->threads ? NULL : take(l, &i); /* no thread could be started: do it here */
       if (own)
@@ -406,7 +408,7 @@ static enum fm_status prepare(struct fm_loader *l) {
              1; /* and the one in use */
   l->kept_limit = o->synthetic.canvas ? (size_t)512 << 20 : (size_t)2 << 30;
   if (o->cache_limit) l->kept_limit = o->cache_limit;
-  l->image_limit = o->image_limit ? o->image_limit : (size_t)256 << 20;
+  l->image_limit = o->image_limit;
   l->order_epoch = -1;
   return allocate(l);
 }

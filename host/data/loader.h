@@ -32,7 +32,7 @@ struct fm_loader_options {
   bool tolerant; /* a picture that cannot be read is named in the batch and left out of it; else it ends the
                   * run */
   bool images;   /* hand the pictures on at their own size, too */
-  size_t image_limit; /* bytes of those to hold; what is beyond comes without pixels. 0: 256 MiB */
+  size_t image_limit; /* bytes of those to hold; what is beyond comes without pixels */
 };
 
 struct fm_unread { /* a picture that could not be read */

@@ -73,7 +73,6 @@ enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, co
   FM_TRY(fm_preprocess_check(ctx, p));
   FM_TRY(fm_image_read(ctx, path, image));
   enum fm_status status = reduce_image(ctx, p, image, rgb);
-  if (status == FM_OK) status = fm_image_to_rgb(ctx, image);
   if (status != FM_OK) fm_image_free(ctx, image);
   return status;
 }

@@ -27,7 +27,7 @@ enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preproc
 enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
                                unsigned char *rgb, int *width, int *height);
 
-/* The same, and the picture at its own size, RGB (fm_image_free; nothing after a failure). */
+/* The same, and the picture at its own size as it was decoded (fm_image_free; nothing after a failure). */
 enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
                                     unsigned char *rgb, struct fm_image *image);
 

@@ -60,9 +60,20 @@ enum fm_status fm_image_read(struct fm_context *ctx, const char *path, struct fm
   return read_file(ctx, path, true, image);
 }
 
+/* The first bytes do for all but pictures whose header stands at their end (some TIFFs) or behind a great
+ * deal of other things. */
 enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height) {
+  enum { FRONT = 1 << 16 };
   struct fm_image image;
-  FM_TRY(read_file(ctx, path, false, &image));
+  struct fm_context branch;
+  unsigned char *bytes;
+  size_t size;
+  FM_TRY(fm_file_read_front(ctx, path, FRONT, &bytes, &size));
+  fm_context_branch(&branch, ctx);
+  enum fm_status status = decode(&branch, path, bytes, size, false, &image);
+  fm_context_free(&branch);
+  fm_free(ctx, bytes);
+  if (status != FM_OK) FM_TRY(read_file(ctx, path, false, &image));
   *width = image.width;
   *height = image.height;
   return FM_OK;
@@ -91,15 +102,6 @@ enum fm_status fm_image_alloc(struct fm_context *ctx, int channels, struct fm_im
 enum fm_status fm_image_damaged(struct fm_context *ctx, const char *name, const char *kind, const char *why) {
   return fm_error(ctx, FM_FORMAT, "'%s' is a damaged or truncated %s (%s): copy it again or remove it", name,
                   kind, why);
-}
-
-enum fm_status fm_png_write(struct fm_context *ctx, const char *path, const struct fm_image *image) {
-  unsigned char *bytes;
-  size_t size;
-  FM_TRY(fm_png_encode(ctx, image, &bytes, &size));
-  enum fm_status status = fm_file_write(ctx, path, bytes, size);
-  fm_free(ctx, bytes);
-  return status;
 }
 
 void fm_image_free(struct fm_context *ctx, struct fm_image *image) {

@@ -45,6 +45,11 @@ enum fm_status fm_png_encode(struct fm_context *ctx, const struct fm_image *imag
                              size_t *size);
 enum fm_status fm_png_write(struct fm_context *ctx, const char *path, const struct fm_image *image);
 
+/* The same of rows that are made one after the other, from the top: no more than one is held. */
+enum fm_status fm_png_write_rows(struct fm_context *ctx, const char *path, int width, int height,
+                                 int channels, void (*row)(void *user, int y, unsigned char *row),
+                                 void *user);
+
 void fm_image_free(struct fm_context *ctx, struct fm_image *image);
 
 #endif

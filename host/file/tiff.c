@@ -114,8 +114,9 @@ enum fm_status fm_tiff_read(struct fm_context *ctx, const char *path, int *width
   return status;
 }
 
-static bool write_map(TIFF *tiff, size_t width, size_t height, const float *values, unsigned char *strip,
-                      size_t rows) {
+/* Strips of some rows; what libtiff gets it may change in place. */
+static bool write_map(TIFF *tiff, size_t width, size_t height, float *strip, size_t rows,
+                      void (*row)(void *user, int y, float *row), void *user) {
   bool ok = TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)width) &&
             TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)height) &&
             TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 32) && TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1) &&
@@ -126,30 +127,50 @@ static bool write_map(TIFF *tiff, size_t width, size_t height, const float *valu
             TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) &&
             TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, (uint32_t)rows);
   for (size_t y = 0, number = 0; y < height && ok; y += rows, number++) {
-    size_t count = (height - y < rows ? height - y : rows) * width;
-    memcpy(strip, values + y * width, count * sizeof *values); /* libtiff may work in place */
-    ok = TIFFWriteEncodedStrip(tiff, (uint32_t)number, strip, (tmsize_t)(count * sizeof *values)) >= 0;
+    size_t count = height - y < rows ? height - y : rows;
+    for (size_t k = 0; k < count; k++) row(user, (int)(y + k), strip + k * width);
+    ok = TIFFWriteEncodedStrip(tiff, (uint32_t)number, strip, (tmsize_t)(count * width * sizeof *strip)) >= 0;
   }
   return ok && TIFFWriteDirectory(tiff);
 }
 
-enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width, int height,
-                             const float *values) {
+enum fm_status fm_tiff_write_rows(struct fm_context *ctx, const char *path, int width, int height,
+                                  void (*row)(void *user, int y, float *row), void *user) {
   if (width < 1 || height < 1 || width > FM_IMAGE_MAX_SIDE || height > FM_IMAGE_MAX_SIDE)
     return fm_error(ctx, FM_INTERNAL, "a map of %d x %d values cannot be written to '%s'", width, height,
                     path);
   struct fm_tiff_memory memory;
-  size_t row = (size_t)width * sizeof *values, rows = row < STRIP ? STRIP / row : 1;
-  unsigned char *strip = fm_alloc(ctx, rows, row);
+  struct fm_writer writer;
+  size_t bytes = (size_t)width * sizeof(float), rows = bytes < STRIP ? STRIP / bytes : 1;
+  float *strip = fm_alloc(ctx, rows, bytes);
   if (!strip) return FM_MEMORY;
-  TIFF *tiff = fm_tiff_open(&memory, ctx, NULL, 0);
-  bool ok = tiff && write_map(tiff, (size_t)width, (size_t)height, values, strip, rows);
-  if (tiff) TIFFClose(tiff);
+  enum fm_status status = fm_writer_open(&writer, ctx, path);
+  if (status == FM_OK) {
+    TIFF *tiff = fm_tiff_create(&memory, ctx, &writer);
+    bool ok = tiff && write_map(tiff, (size_t)width, (size_t)height, strip, rows, row, user);
+    if (tiff) TIFFClose(tiff);
+    status = memory.status;
+    if (!ok && status == FM_OK)
+      status = fm_error(ctx, FM_INTERNAL, "the map '%s' could not be made: %s", path, reason(&memory));
+  }
+  if (status == FM_OK) status = fm_writer_commit(&writer);
+  fm_writer_discard(&writer);
   fm_free(ctx, strip);
-  enum fm_status status = memory.out.status;
-  if (!ok && status == FM_OK)
-    status = fm_error(ctx, FM_INTERNAL, "the map '%s' could not be made: %s", path, reason(&memory));
-  if (status == FM_OK) status = fm_file_write(ctx, path, memory.out.chars, memory.out.size);
-  fm_text_free(&memory.out);
   return status;
+}
+
+struct whole { /* a map that is held */
+  const float *values;
+  size_t width;
+};
+
+static void copy_row(void *user, int y, float *row) {
+  const struct whole *whole = user;
+  memcpy(row, whole->values + (size_t)y * whole->width, whole->width * sizeof *row);
+}
+
+enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width, int height,
+                             const float *values) {
+  struct whole whole = {values, (size_t)width};
+  return fm_tiff_write_rows(ctx, path, width, height, copy_row, &whole);
 }

@@ -15,4 +15,8 @@ enum fm_status fm_tiff_read(struct fm_context *ctx, const char *path, int *width
 enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width, int height,
                              const float *values);
 
+/* The same of rows that are made one after the other, from the top: only a strip is held. */
+enum fm_status fm_tiff_write_rows(struct fm_context *ctx, const char *path, int width, int height,
+                                  void (*row)(void *user, int y, float *row), void *user);
+
 #endif

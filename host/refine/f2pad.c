@@ -229,17 +229,22 @@ enum fm_status fm_repaired_enlarge(struct fm_context *ctx, const struct fm_prepr
                                    const unsigned char *seen, const unsigned char *repaired,
                                    const unsigned char *rgb, int width, int height, unsigned char *out) {
   size_t side = (size_t)fm_preprocess_side(p), edge = ((size_t)p->size - side) / 2, all = (size_t)p->size,
-         pixels = (size_t)width * (size_t)height;
-  float *small = fm_alloc(ctx, all * all, sizeof *small), *large = fm_alloc(ctx, pixels, sizeof *large);
-  enum fm_status status = small && large ? FM_OK : FM_MEMORY;
+         w = (size_t)width;
+  float *small = fm_alloc(ctx, all * all, sizeof *small), *row = fm_alloc(ctx, w, sizeof *row);
+  enum fm_status status = small && row ? FM_OK : FM_MEMORY;
+  struct fm_map_rows large = {0};
   for (size_t c = 0; c < 3 && status == FM_OK; c++) {
     for (size_t i = 0; i < side * side; i++) /* pixels that a crop cuts off are not changed */
       small[(i / side + edge) * all + i % side + edge] = (float)repaired[3 * i + c] - (float)seen[3 * i + c];
-    status = fm_resize_map(ctx, small, p->size, p->size, large, width, height);
-    for (size_t i = 0; i < pixels && status == FM_OK; i++)
-      out[3 * i + c] = (unsigned char)fminf(fmaxf((float)rgb[3 * i + c] + large[i] + 0.5f, 0), 255);
+    status = fm_map_rows_open(ctx, &large, small, p->size, p->size, width, height);
+    for (size_t y = 0; y < (size_t)height && status == FM_OK; y++) {
+      fm_map_rows_get(&large, (int)y, row);
+      for (size_t x = 0, i = 3 * y * w + c; x < w; x++, i += 3)
+        out[i] = (unsigned char)fminf(fmaxf((float)rgb[i] + row[x] + 0.5f, 0), 255);
+    }
+    fm_map_rows_close(ctx, &large);
   }
   fm_free(ctx, small);
-  fm_free(ctx, large);
+  fm_free(ctx, row);
   return status;
 }

@@ -29,21 +29,27 @@ static int thickness(int width, int height) {
   return 1 + longest / 350;
 }
 
+void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const struct fm_heat *heat) {
+  for (size_t i = 0; i < count; i++) {
+    double position = fm_heat_position(heat, (double)map[i]);
+    double cover = position <= 0.2 ? 0 : position >= 0.6 ? 0.65 : 0.65 * (position - 0.2) / 0.4;
+    unsigned char heat_colour[3], *p = rgb + 3 * i;
+    fm_heat_colour(position, heat_colour);
+    for (int c = 0; c < 3; c++) p[c] = (unsigned char)(p[c] + cover * (heat_colour[c] - p[c]) + 0.5);
+  }
+}
+
+void fm_overlay_outline(struct fm_image *image, const unsigned char *mask) {
+  fm_canvas_outline(image, mask, thickness(image->width, image->height), found_colour, false);
+}
+
 enum fm_status fm_overlay_draw(struct fm_context *ctx, const struct fm_image *image, const float *map,
                                const unsigned char *mask, const unsigned char *truth,
                                const struct fm_heat *heat, struct fm_image *out) {
   FM_TRY(fm_canvas_shrink(ctx, image, image->width, image->height, out));
-  size_t pixels = (size_t)image->width * (size_t)image->height;
-  for (size_t i = 0; i < pixels; i++) {
-    double position = fm_heat_position(heat, (double)map[i]);
-    double cover = position <= 0.2 ? 0 : position >= 0.6 ? 0.65 : 0.65 * (position - 0.2) / 0.4;
-    unsigned char heat_colour[3], *p = out->pixels + 3 * i;
-    fm_heat_colour(position, heat_colour);
-    for (int c = 0; c < 3; c++) p[c] = (unsigned char)(p[c] + cover * (heat_colour[c] - p[c]) + 0.5);
-  }
-  int thick = thickness(image->width, image->height);
-  if (mask) fm_canvas_outline(out, mask, thick, found_colour, false);
-  if (truth) fm_canvas_outline(out, truth, thick, truth_colour, true);
+  fm_overlay_blend(out->pixels, map, (size_t)image->width * (size_t)image->height, heat);
+  if (mask) fm_overlay_outline(out, mask);
+  if (truth) fm_canvas_outline(out, truth, thickness(image->width, image->height), truth_colour, true);
   return FM_OK;
 }
 

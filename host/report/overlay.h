@@ -21,6 +21,12 @@ enum fm_status fm_overlay_draw(struct fm_context *ctx, const struct fm_image *im
                                const unsigned char *mask, const unsigned char *truth,
                                const struct fm_heat *heat, struct fm_image *out);
 
+/* A row of the picture (RGB) with its map over it, in place. */
+void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const struct fm_heat *heat);
+
+/* The outline of what was found, in place, as fm_overlay_draw has it. */
+void fm_overlay_outline(struct fm_image *image, const unsigned char *mask);
+
 /* The picture darkened but for its flawed pixels, which are outlined. */
 enum fm_status fm_overlay_truth(struct fm_context *ctx, const struct fm_image *image,
                                 const unsigned char *truth, struct fm_image *out);

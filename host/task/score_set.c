@@ -18,11 +18,14 @@ struct run {
   struct fm_batch batch;      /* the one at hand */
   struct fm_score_item *item; /* [most] its pictures */
   struct fm_progress progress;
+  struct fm_score_plan plan;
+  size_t from; /* the first picture of the batch that is looked at now */
 };
 
 /* What came out for picture i of the batch, and what the caller does with it on this thread. */
-static enum fm_status look_at(void *user, size_t i) {
+static enum fm_status look_at(void *user, size_t k) {
   struct run *r = user;
+  size_t i = r->from + k;
   const struct fm_batch *b = &r->batch;
   struct fm_score_item *item = &r->item[i];
   *item = (struct fm_score_item){.index = b->pictures[i],
@@ -48,7 +51,10 @@ static enum fm_status give_out(struct run *r) {
 static enum fm_status score_batch(struct run *r) {
   size_t count = r->batch.count;
   if (count) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb));
-  enum fm_status status = fm_parallel(r->ctx, count, look_at, r);
+  enum fm_status status = FM_OK;
+  size_t most = (size_t)r->plan.at_once;
+  for (r->from = 0; r->from < count && status == FM_OK; r->from += most)
+    status = fm_parallel(r->ctx, count - r->from < most ? count - r->from : most, look_at, r);
   if (status == FM_OK) status = give_out(r);
   for (size_t i = 0; i < count; i++) {
     fm_score_one_close(r->ctx, &r->item[i].one);
@@ -70,6 +76,19 @@ static enum fm_status go_through(struct run *r) {
   }
 }
 
+/* What small pictures take is no matter. */
+static void say_plan(struct run *r, int batch) {
+  enum { MIB = 20 };
+  const struct fm_score_plan *p = &r->plan;
+  fm_score_plan_make(r->ctx, r->list, batch, fm_memory_available(), &r->plan);
+  if (p->bytes >> MIB < 256) return;
+  fm_note(r->ctx, "memory: pictures of up to %d x %d pixels take %zu MiB, %d at a time; %zu MiB are free%s",
+          p->width, p->height, p->bytes >> MIB, p->at_once, p->free >> MIB,
+          p->free && p->bytes > p->free
+              ? ", which may not do: leave out what is not needed (--no-overlays), or make them smaller"
+              : "");
+}
+
 enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const struct fm_score_list *list) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_loader_options o = {.samples = list->samples,
@@ -83,8 +102,13 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
   FM_TRY(fm_recipe_preprocess(ctx, &m->recipe, &o.preprocess));
   struct run r = {.ctx = ctx, .list = list};
   r.item = fm_alloc(ctx, (size_t)o.batch, sizeof *r.item);
-  enum fm_status status = r.item ? fm_loader_open(ctx, &o, &r.loader) : FM_MEMORY;
-  if (status == FM_OK) status = fm_score_batch_make(d, m, o.batch, list->refine, &r.scorer);
+  enum fm_status status = r.item ? fm_score_batch_make(d, m, o.batch, list->refine, &r.scorer) : FM_MEMORY;
+  if (status == FM_OK) {
+    say_plan(&r, o.batch);
+    o.workers = r.plan.workers;
+    o.image_limit = r.plan.image_limit;
+    status = fm_loader_open(ctx, &o, &r.loader);
+  }
   if (status == FM_OK) {
     fm_progress_begin(&r.progress, ctx, list->text, 0, (long)list->count);
     status = go_through(&r);

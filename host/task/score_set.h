@@ -17,10 +17,11 @@ struct fm_score_item { /* a picture of the list with what came out */
 struct fm_score_list {
   const struct fm_sample *samples;
   size_t count;
-  const char *text; /* names the work for the progress */
-  bool refine;      /* sharpen the maps (F2PAD) */
-  bool images;      /* decoded pictures are wanted, too */
-  int most;         /* pictures at a time; 0: the recipe's batch, 16 at most */
+  const char *text;  /* names the work for the progress */
+  bool refine;       /* sharpen the maps (F2PAD) */
+  bool images;       /* decoded pictures are wanted, too */
+  int most;          /* pictures at a time; 0: the recipe's batch, 16 at most */
+  size_t work_bytes; /* that work takes a pixel of the picture */
   /* Called for the pictures of a batch by several threads at once: for what takes long. NULL: nothing. */
   enum fm_status (*work)(void *user, const struct fm_score_item *item);
   /* Then for every picture in order. What both are given is valid during the call. Either one's failure ends
@@ -32,7 +33,21 @@ struct fm_score_list {
   void *user;
 };
 
-/* FM_USAGE with refine where the model did not learn to. */
+/* How a list is worked through in the memory there is, from the sizes in the pictures' headers. */
+struct fm_score_plan {
+  int width, height;  /* of the largest picture; 0: none could be looked at */
+  int workers;        /* that decode ahead */
+  int at_once;        /* pictures that work is at, at the same time */
+  size_t image_limit; /* bytes of decoded pictures that are kept for work */
+  size_t bytes, free; /* what all that takes at most, and what there is; free 0: not known */
+};
+
+/* free: bytes there are; 0: not known, nothing is held back. */
+void fm_score_plan_make(struct fm_context *ctx, const struct fm_score_list *list, int batch, size_t free,
+                        struct fm_score_plan *plan);
+
+/* Before it begins it says what large pictures take. FM_USAGE with refine where the model did not learn to.
+ */
 enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model,
                             const struct fm_score_list *list);
 
