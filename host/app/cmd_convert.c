@@ -33,6 +33,7 @@ static enum fm_status write_all(struct fm_context *ctx, const struct fm_safetens
   FM_TRY(fm_safetensors_out_open(ctx, &out));
   enum fm_status status = FM_OK;
   for (size_t i = 0; i < fm_safetensors_count(file) && status == FM_OK; i++) {
+    if ((status = fm_stop_check(ctx, "converting '%s'", fm_safetensors_path(file))) != FM_OK) break;
     const struct fm_tensor *t = fm_safetensors_at(file, i);
     status = fm_safetensors_out_tensor(out, t->name, t->type, t->dims, t->shape, t->bytes);
   }
@@ -58,7 +59,8 @@ static enum fm_status check_backbone(struct fm_context *ctx, const struct fm_saf
 static enum fm_status convert(struct fm_context *ctx, const char *from, const struct args *a) {
   struct fm_safetensors *file;
   FM_TRY(fm_tensors_read(ctx, from, &file));
-  enum fm_status status = a->backbone ? check_backbone(ctx, file, a->backbone) : FM_OK;
+  enum fm_status status = fm_stop_check(ctx, "reading '%s'", from);
+  if (status == FM_OK && a->backbone) status = check_backbone(ctx, file, a->backbone);
   if (status == FM_OK && (a->list || !a->out)) print_tensors(file);
   if (status == FM_OK && a->out) status = write_all(ctx, file, a->out);
   if (status == FM_OK && a->out) fm_print("%s: %zu tensors\n", a->out, fm_safetensors_count(file));
@@ -83,7 +85,8 @@ static enum fm_status join(struct fm_context *ctx, const char *extra, const stru
   FM_TRY(fm_recipe_set(ctx, &recipe, "backbone", a->backbone, "--backbone"));
   if (a->size) FM_TRY(fm_recipe_set(ctx, &recipe, "size", a->size, "--size"));
   FM_TRY(fm_model_join(ctx, &recipe, a->expert, a->apprentice, &model));
-  enum fm_status status = fm_model_save(&model, a->out, false);
+  enum fm_status status = fm_stop_check(ctx, "joining '%s' and '%s'", a->expert, a->apprentice);
+  if (status == FM_OK) status = fm_model_save(&model, a->out, false);
   if (status == FM_OK)
     fm_print("%s: %s with %s, no thresholds yet ('flawmap eval' and 'flawmap predict' take it)\n", a->out,
              a->method, a->backbone);

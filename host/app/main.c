@@ -54,6 +54,11 @@ int main(int argc, char **argv) {
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  struct sigaction hangup;
+  if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* not under nohup */
+    sigaction(SIGHUP, &action, NULL);
+  action.sa_handler = SIG_IGN; /* a file over the limit of `ulimit -f` is a write that fails */
+  sigaction(SIGXFSZ, &action, NULL);
   int exit_status = 0;
   enum fm_status status = dispatch(argc, argv, &exit_status);
   if (status != FM_OK) {

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "base/memory.h"
+#include "base/part.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -120,7 +121,8 @@ enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const
   *w = (struct fm_writer){.ctx = ctx};
   FM_TRY(fm_writer_check(ctx, path));
   if (!(w->path = follow_links(ctx, path))) return FM_MEMORY;
-  if (!(w->temporary = fm_format(ctx, "%s.part-%ld", w->path, (long)getpid()))) return FM_MEMORY;
+  fm_part_sweep(ctx, w->path);
+  if (!(w->temporary = fm_part_name(ctx, w->path))) return FM_MEMORY;
   if (!broken(ctx)) w->stream = fopen(w->temporary, "wb");
   return w->stream ? FM_OK : io_error(ctx, "write", path);
 }

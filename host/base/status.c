@@ -60,6 +60,16 @@ enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const cha
   return status;
 }
 
+enum fm_status fm_stop_check(struct fm_context *ctx, const char *format, ...) {
+  if (!atomic_load(&ctx->stop)) return FM_OK;
+  char doing[512];
+  va_list args;
+  va_start(args, format);
+  fm_vshow(doing, sizeof doing, format, args);
+  va_end(args);
+  return fm_error(ctx, FM_STOPPED, "stopped while %s", doing);
+}
+
 void fm_error_clear(struct fm_context *ctx) {
   pthread_mutex_lock(&ctx->lock);
   ctx->status = FM_OK;

@@ -55,10 +55,11 @@ struct fm_context {
   pthread_mutex_t lock;
   atomic_long live_allocations;
   struct fm_fault fault[FM_FAULT_KINDS];
-  atomic_bool stop;        /* set from a signal handler: long work ends at the next safe point */
-  bool quiet;              /* no notes and no progress on stderr */
-  int threads;             /* host worker threads; 0: one a core */
-  struct fm_context *root; /* of a branch: where its memory and its faults count; else NULL */
+  atomic_bool stop;               /* set from a signal handler: long work ends at the next safe point */
+  bool quiet;                     /* no notes and no progress on stderr */
+  unsigned swept[32], swept_next; /* folders where part.h looked for leftovers */
+  int threads;                    /* host worker threads; 0: one a core */
+  struct fm_context *root;        /* of a branch: where its memory and its faults count; else NULL */
 };
 
 /* Never fails. Reads FLAWMAP_FAULT (tests only, see fault.h). */
@@ -73,6 +74,11 @@ void fm_context_branch(struct fm_context *branch, struct fm_context *root);
 enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void fm_error_clear(struct fm_context *ctx);
+
+/* Where a stop was asked for: FM_STOPPED, "stopped while " and what was going on ("reading 'x.pth'"); else
+ * FM_OK. For work that has nothing to put in order first. */
+enum fm_status fm_stop_check(struct fm_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* if (f(...) != FM_OK) return its status */
 #define FM_TRY(call)                                                                                         \

@@ -170,6 +170,7 @@ static double error_of(struct golden *g, const char *group, const float *got, co
  * to compare. */
 static enum fm_status compare(struct golden *g, const char *name, const float *values, size_t count) {
   const struct fm_tensor *t = fm_safetensors_find(g->file, name);
+  FM_TRY(fm_stop_check(g->ctx, "verifying '%s'", fm_safetensors_path(g->file)));
   if (!t) return FM_OK;
   size_t k = count < (size_t)g->samples ? count : (size_t)g->samples;
   char group_name[32];

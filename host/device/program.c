@@ -207,6 +207,7 @@ static struct fm_program *program_get(struct fm_device *d, const char *file, con
   size_t n = strlen(file);
   for (struct fm_program *p = d->programs; p; p = p->next)
     if (strncmp(p->key, file, n) == 0 && p->key[n] == ' ' && strcmp(p->key + n + 1, options) == 0) return p;
+  if ((d->status = fm_stop_check(d->ctx, "making the kernels ready")) != FM_OK) return NULL;
   struct fm_program *p = fm_alloc(d->ctx, 1, sizeof *p);
   if (p) p->key = fm_format(d->ctx, "%s %s", file, options);
   if (!p || !p->key) {

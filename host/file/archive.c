@@ -19,6 +19,7 @@ static enum fm_status read_member(struct fm_context *ctx, const char *name, stru
                                   struct fm_archive_member *member) {
   size_t room = 0;
   for (;;) {
+    FM_TRY(fm_stop_check(ctx, "unpacking '%s'", name));
     if (member->size == room) {
       room = room ? room * 2 : FIRST_ROOM;
       if (room > member->size + *left)

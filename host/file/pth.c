@@ -272,6 +272,7 @@ static enum fm_status read_entries(struct reader *r) {
         memchr(key->chars, 0, key->length))
       return fm_error(r->ctx, FM_FORMAT, "'%s': a tensor has no proper name" AGAIN, r->path);
     FM_TRY(fm_grow(r->ctx, (void **)&r->entries, &r->capacity, r->count, sizeof *r->entries));
+    FM_TRY(fm_stop_check(r->ctx, "reading '%s'", r->path));
     struct entry *e = r->entries + r->count++;
     *e = (struct entry){.name = fm_format(r->ctx, "%.*s", (int)key->length, key->chars)};
     if (!e->name) return FM_MEMORY;

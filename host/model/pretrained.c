@@ -186,6 +186,7 @@ enum fm_status fm_pretrained_install(struct fm_context *ctx, const struct fm_pre
   enum fm_status status = parse(ctx, p, from, verified, &file);
   if (status == FM_OK) status = fm_weights_load(&w, file, "");
   if (status == FM_OK) status = fm_weights_check(&w, from, "");
+  if (status == FM_OK) status = fm_stop_check(ctx, "reading '%s'", from);
   if (status == FM_OK) status = write_ours(ctx, p, &w, *verified, to);
   fm_safetensors_free(ctx, file);
   fm_weights_free(&w);
