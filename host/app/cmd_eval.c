@@ -77,6 +77,22 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   return FM_OK;
 }
 
+/* "NAME VALUE" one after another, in percent. */
+static void put_percents(struct fm_text *text, size_t count, const char *const *names, const double *values) {
+  for (size_t i = 0; i < count; i++) {
+    char percent[16];
+    fm_metrics_percent(percent, values[i]);
+    fm_text_printf(text, "%s %s", names[i], percent);
+  }
+}
+
+/* "NAME VALUE (OTHER)" */
+static void put_pair(struct fm_text *text, const char *name, double value, double other) {
+  put_percents(text, 1, &name, &value);
+  put_percents(text, 1, (const char *const[]){" ("}, &other);
+  fm_text_append(text, ")");
+}
+
 static void print_category(const char *name, const struct fm_model *m, const struct fm_evaluation *e) {
   struct fm_text text;
   char sentence[400];
@@ -86,19 +102,23 @@ static void print_category(const char *name, const struct fm_model *m, const str
   if (!m->expert.trained) fm_text_printf(&text, "  %s\n", FM_UNTRAINED);
   fm_metrics_table(&text, &e->official);
   fm_text_printf(&text, "  at %ld x %ld (as CDO's tables): ", m->recipe.size, m->recipe.size);
-  fm_text_printf(&text, "image AUROC %.2f, pixel AUROC %.2f, pixel AP %.2f, AUPRO of CDO's script %.2f\n",
-                 100 * e->cdo1.image_auroc, 100 * e->cdo1.pixel_auroc, 100 * e->cdo1.pixel_ap,
-                 100 * e->cdo1.aupro_cdo1);
+  put_percents(
+      &text, 4,
+      (const char *const[]){"image AUROC", ", pixel AUROC", ", pixel AP", ", AUPRO of CDO's script"},
+      (const double[]){e->cdo1.image_auroc, e->cdo1.pixel_auroc, e->cdo1.pixel_ap, e->cdo1.aupro_cdo1});
+  fm_text_append(&text, "\n");
   if (e->refined) {
     const struct fm_metrics *b = &e->base, *s = &e->cdo1;
-    fm_text_printf(
-        &text,
-        "  sharpened (own maps):        pixel AP %.2f (%.2f), F1 %.2f (%.2f), IoU %.2f (%.2f), AUPRO %.2f "
-        "(%.2f)\n  at thresholds from good pictures: IoU %.2f (%.2f), flagged of good pictures %.3f %% (%.3f "
-        "%%)\n",
-        100 * s->pixel_ap, 100 * b->pixel_ap, 100 * s->pixel_f1, 100 * b->pixel_f1, 100 * s->pixel_iou,
-        100 * b->pixel_iou, 100 * s->aupro_30, 100 * b->aupro_30, 100 * e->fixed.iou, 100 * e->base_fixed.iou,
-        100 * e->fixed.flagged_good, 100 * e->base_fixed.flagged_good);
+    fm_text_append(&text, "  sharpened (own maps):       ");
+    put_pair(&text, " pixel AP", s->pixel_ap, b->pixel_ap);
+    put_pair(&text, ", F1", s->pixel_f1, b->pixel_f1);
+    put_pair(&text, ", IoU", s->pixel_iou, b->pixel_iou);
+    put_pair(&text, ", AUPRO", s->aupro_30, b->aupro_30);
+    fm_text_append(&text, "\n  at thresholds from good pictures:");
+    put_pair(&text, " IoU", e->fixed.iou, e->base_fixed.iou);
+    put_pair(&text, ", flagged of good pictures' pixels in percent", e->fixed.flagged_good,
+             e->base_fixed.flagged_good);
+    fm_text_append(&text, "\n");
   }
   if (m->has_thresholds) {
     fm_threshold_sentence(&m->image, sentence);

@@ -15,9 +15,10 @@ enum fm_status fm_cmd_metrics(struct fm_context *ctx, int argc, char **argv, int
   struct fm_option options[] = {
       {"json", FM_OPT_FLAG, &json, NULL, "one JSON object, every digit", 0, 0, NULL},
       {"MAPS holds KIND/NAME.tiff (float32, as large as the pictures), itself or in a folder maps or test.\n"
-       "DATA is one category of a data set in MVTec's layout: ground_truth/KIND/NAME_mask.png; a map without "
-       "a mask\n"
-       "counts as a good picture's. Exact: every distinct score is a threshold. aupro_cdo1 is the 2023 CDO "
+       "DATA is one category of a data set in MVTec's layout: ground_truth/KIND/NAME_mask.png; pictures of "
+       "the\n"
+       "kind good (ok, normal, ...) are good, all others flawed. Exact: every distinct score is a threshold. "
+       "aupro_cdo1 is the 2023 CDO "
        "script's.",
        FM_OPT_GROUP, NULL, NULL, NULL, 0, 0, NULL},
   };

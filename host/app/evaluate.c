@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "data/mask.h"
 #include "model/real.h"
 #include "refine/f2pad.h"
 
@@ -22,6 +23,7 @@ struct run {
   unsigned char **repaired; /* [count] the repaired pictures, as large as small */
   struct fm_heat base_heat;
   float *score;
+  struct fm_drawn *mask; /* [count] what the masks at their own size are like; their pixels are own's */
   size_t count;
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
 };
@@ -63,38 +65,51 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
   return FM_OK;
 }
 
-/* Masks at both sizes. Without any masks a flawed picture counts as flawed everywhere, which is right for the
- * metrics of pictures; those of pixels are taken away afterwards. */
+/* Masks at both sizes. A flawed picture without one, or with an empty one, counts as flawed among the
+ * pictures, and its pixels do not count. */
 static enum fm_status load_mask(void *user, size_t i) {
   struct run *r = user;
   const struct fm_sample *s = &r->category->test[i];
-  if (!s->flawed) return FM_OK;
-  size_t own_pixels = (size_t)r->own[i].width * (size_t)r->own[i].height;
-  size_t small_pixels = (size_t)r->small[i].width * (size_t)r->small[i].height;
-  unsigned char *small = fm_alloc(r->ctx, small_pixels, 1), *own = NULL;
-  r->small[i].mask = small;
-  if (!small) return FM_MEMORY;
-  if (r->masks) {
-    FM_TRY(fm_mask_load_whole(r->ctx, s->mask, r->own[i].width, r->own[i].height, &own));
-    r->own[i].mask = own;
-    return fm_mask_load(r->ctx, s->mask, &r->preprocess, small);
-  }
-  r->own[i].mask = own = fm_alloc(r->ctx, own_pixels, 1);
-  if (!own) return FM_MEMORY;
-  memset(own, 1, own_pixels);
-  memset(small, 1, small_pixels);
-  return FM_OK;
+  struct fm_scored *own = &r->own[i], *small = &r->small[i];
+  own->flawed = small->flawed = s->flawed;
+  own->unmarked = small->unmarked = s->flawed && !r->masks;
+  if (!s->flawed || !r->masks) return FM_OK;
+  FM_TRY(fm_mask_read(r->ctx, s->mask, &r->mask[i]));
+  own->mask = r->mask[i].pixels;
+  own->unmarked = small->unmarked = !r->mask[i].set;
+  FM_TRY(fm_mask_fits(r->ctx, &r->mask[i], s->mask, own->width, own->height));
+  unsigned char *reduced = fm_alloc(r->ctx, (size_t)small->width, (size_t)small->height);
+  if (!reduced) return FM_MEMORY;
+  small->mask = reduced;
+  return fm_mask_nearest(r->ctx, &r->preprocess, &r->mask[i], reduced);
+}
+
+static enum fm_status load_masks(struct run *r) {
+  const struct fm_category *c = r->category;
+  struct fm_mask_census census = {0};
+  if (!(r->mask = fm_alloc(r->ctx, r->count, sizeof *r->mask))) return FM_MEMORY;
+  FM_TRY(fm_parallel(r->ctx, r->count, load_mask, r));
+  for (size_t i = 0; i < r->count; i++)
+    if (r->mask[i].pixels) fm_mask_count(&census, &r->mask[i], c->test[i].mask, c->test[i].path);
+  return fm_mask_census_say(r->ctx, &census);
 }
 
 static enum fm_status look_for_masks(struct run *r) {
-  for (size_t i = 0; i < r->count; i++) r->masks |= r->category->test[i].mask != NULL;
-  if (r->masks) return fm_category_needs_masks(r->ctx, r->category);
-  return FM_OK;
-}
-
-static void forget_pixels(struct fm_metrics *m) {
-  m->pixel_auroc = m->pixel_ap = m->pixel_f1 = m->pixel_f1_threshold = m->pixel_iou = NAN;
-  m->aupro_30 = m->aupro_05 = m->aupro_cdo1 = NAN;
+  const struct fm_category *c = r->category;
+  const struct fm_sample *odd = NULL;
+  for (size_t i = 0; i < r->count; i++) {
+    const char *mask = c->test[i].mask;
+    r->masks |= mask != NULL;
+    if (mask && !odd && (fm_folder_exists(mask) || strstr(fm_path_name(mask), "_gt."))) odd = &c->test[i];
+  }
+  if (odd) fm_note(r->ctx, "note: the mask of '%s' is '%s', and so for the others", odd->path, odd->mask);
+  if (c->stray_masks)
+    fm_note(r->ctx,
+            "warning: %zu masks of '%s' belong to no picture, or are a second one of it; the first is '%s'. "
+            "Masks "
+            "are called NAME.png, NAME_mask.png or NAME_gt.png, or are a folder NAME",
+            c->stray_masks, c->name, c->stray_mask);
+  return r->masks ? fm_category_needs_masks(r->ctx, c) : FM_OK;
 }
 
 static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored *maps, double threshold) {
@@ -102,6 +117,7 @@ static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored
   for (size_t i = 0; i < r->count; i++) {
     size_t n = (size_t)maps[i].width * (size_t)maps[i].height;
     bool flawed = r->category->test[i].flawed;
+    if (maps[i].unmarked) continue;
     good += flawed ? 0 : (double)n;
     for (size_t k = 0; k < n; k++) {
       bool found = (double)maps[i].map[k] > threshold, truth = maps[i].mask && maps[i].mask[k];
@@ -114,16 +130,16 @@ static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored
 }
 
 static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
-  FM_TRY(fm_parallel(r->ctx, r->count, load_mask, r));
+  FM_TRY(load_masks(r));
   const float *score = r->own_score ? r->score : NULL;
   FM_TRY(fm_metrics_compute(r->ctx, r->count, r->own, score, &out->official));
   FM_TRY(fm_metrics_compute(r->ctx, r->count, r->small, score, &out->cdo1));
-  if (!r->masks) {
-    forget_pixels(&out->official);
-    forget_pixels(&out->cdo1);
-  }
   if (!r->refine || !r->masks) return FM_OK;
-  for (size_t i = 0; i < r->count; i++) r->base[i].mask = r->small[i].mask;
+  for (size_t i = 0; i < r->count; i++) {
+    const float *map = r->base[i].map;
+    r->base[i] = r->small[i];
+    r->base[i].map = map;
+  }
   FM_TRY(fm_metrics_compute(r->ctx, r->count, r->base, r->score, &out->base));
   out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold.value);
   out->base_fixed = measure_fixed(r, r->base, r->model->refinement.base);
@@ -149,7 +165,7 @@ static enum fm_status add_picture(struct run *r, struct fm_report *report, size_
                                 .name = s->name,
                                 .image = &image,
                                 .map = r->own[i].map,
-                                .truth = r->masks ? r->own[i].mask : NULL,
+                                .truth = r->own[i].mask,
                                 .flawed = s->flawed,
                                 .score = (double)r->score[i]};
   struct fm_image repaired = {.width = image.width, .height = image.height, .channels = 3};
@@ -258,6 +274,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   fm_free(r.ctx, r.own);
   fm_free(r.ctx, r.small);
   fm_free(r.ctx, r.score);
+  fm_free(r.ctx, r.mask);
   return status;
 }
 

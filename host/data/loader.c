@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/thread.h"
+#include "data/mask.h"
 
 #include <stdio.h>
 #include <string.h>

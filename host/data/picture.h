@@ -31,22 +31,9 @@ enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const s
 enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
                                     unsigned char *rgb, struct fm_image *image);
 
-/* A mask, 0 or 1 a pixel, at the side of the network's input (nearest, then the same crop), into mask. */
-enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
-                            unsigned char *mask);
-
 /* A mask, 0 or 1 a pixel (changed here), resized as the pictures are and cropped; a pixel of the result is 1
  * where that is not zero: with an antialiased resize wherever a part of it is flawed. */
 enum fm_status fm_mask_reduce(struct fm_context *ctx, const struct fm_preprocess *p, unsigned char *pixels,
                               int width, int height, unsigned char *mask);
-
-/* fm_mask_load with fm_mask_reduce in place of nearest. */
-enum fm_status fm_mask_load_reduced(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
-                                    unsigned char *mask);
-
-/* A mask, 0 or 1 a pixel, at its own size, which must be the picture's (FM_FORMAT with both sizes otherwise).
- * *mask is the caller's (fm_free). */
-enum fm_status fm_mask_load_whole(struct fm_context *ctx, const char *path, int width, int height,
-                                  unsigned char **mask);
 
 #endif

@@ -5,7 +5,7 @@
 #include "file/image.h"
 
 /* One kind of picture. With pixels == false only width, height (as stored) and orientation of *image are set.
- * *image is zero before; after a failure the caller frees it. name is for messages. */
+ * *image is zero before, but for labels; after a failure the caller frees it. name is for messages. */
 typedef enum fm_status fm_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
                                  size_t size, bool pixels, struct fm_image *image);
 
@@ -19,7 +19,7 @@ enum fm_status fm_image_set_size(struct fm_context *ctx, const char *name, size_
 enum fm_status fm_image_alloc(struct fm_context *ctx, int channels, struct fm_image *image);
 
 /* Brings pixels of 16 bits (in the machine's byte order) down to 8 in place: by round(v / 257), or, where no
- * value is over 4095, as the 12 bits that cameras deliver in 16 (twelve is set). */
+ * value is over 4095, as the 12 bits that cameras deliver in 16 (twelve is set). Labels become 0 or 255. */
 enum fm_status fm_image_narrow(struct fm_context *ctx, struct fm_image *image);
 
 /* Turns a picture so that its first row is on top, as viewers do. orientation as EXIF and TIFF count: 1 as

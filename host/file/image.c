@@ -16,8 +16,8 @@ static const struct {
 };
 
 static enum fm_status decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
-                             size_t size, bool pixels, struct fm_image *image) {
-  *image = (struct fm_image){0};
+                             size_t size, bool pixels, bool labels, struct fm_image *image) {
+  *image = (struct fm_image){.labels = labels};
   if (size == 0) return fm_error(ctx, FM_FORMAT, "'%s' is empty: copy the picture again or remove it", name);
   if (size > FM_IMAGE_MAX_FILE)
     return fm_error(ctx, FM_LIMIT, "'%s' has %zu bytes; the limit for a picture is %zu", name, size,
@@ -42,22 +42,26 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, const uns
 
 enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
                                size_t size, struct fm_image *image) {
-  return decode(ctx, name, bytes, size, true, image);
+  return decode(ctx, name, bytes, size, true, false, image);
 }
 
-static enum fm_status read_file(struct fm_context *ctx, const char *path, bool pixels,
+static enum fm_status read_file(struct fm_context *ctx, const char *path, bool pixels, bool labels,
                                 struct fm_image *image) {
   unsigned char *bytes;
   size_t size;
   *image = (struct fm_image){0};
   FM_TRY(fm_file_read(ctx, path, FM_IMAGE_MAX_FILE, &bytes, &size));
-  enum fm_status status = decode(ctx, path, bytes, size, pixels, image);
+  enum fm_status status = decode(ctx, path, bytes, size, pixels, labels, image);
   fm_free(ctx, bytes);
   return status;
 }
 
 enum fm_status fm_image_read(struct fm_context *ctx, const char *path, struct fm_image *image) {
-  return read_file(ctx, path, true, image);
+  return read_file(ctx, path, true, false, image);
+}
+
+enum fm_status fm_image_read_labels(struct fm_context *ctx, const char *path, struct fm_image *image) {
+  return read_file(ctx, path, true, true, image);
 }
 
 /* The first bytes do for all but pictures whose header stands at their end (some TIFFs) or behind a great
@@ -70,10 +74,10 @@ enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *widt
   size_t size;
   FM_TRY(fm_file_read_front(ctx, path, FRONT, &bytes, &size));
   fm_context_branch(&branch, ctx);
-  enum fm_status status = decode(&branch, path, bytes, size, false, &image);
+  enum fm_status status = decode(&branch, path, bytes, size, false, false, &image);
   fm_context_free(&branch);
   fm_free(ctx, bytes);
-  if (status != FM_OK) FM_TRY(read_file(ctx, path, false, &image));
+  if (status != FM_OK) FM_TRY(read_file(ctx, path, false, false, &image));
   *width = image.width;
   *height = image.height;
   return FM_OK;

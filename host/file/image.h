@@ -19,6 +19,8 @@ struct fm_image {
   bool had_alpha;              /* the file had an alpha channel; it was dropped */
   bool deep;                   /* the file had 16 bits a channel */
   bool twelve;                 /* of which 12 were in use */
+  bool lossy;                  /* the file was compressed so that values are not exact (JPEG, most WebP) */
+  bool labels;                 /* read by fm_image_read_labels */
   int orientation;             /* that the file said, 1 to 8; 0 and 1: the pixels are as stored */
   unsigned char *pixels;       /* height * width * channels; freed with fm_image_free */
 };
@@ -26,6 +28,10 @@ struct fm_image {
 /* The kind is found from the content, not the name. FM_FORMAT for what is no picture or is damaged (truncated
  * too), FM_LIMIT over a limit; messages name the path. */
 enum fm_status fm_image_read(struct fm_context *ctx, const char *path, struct fm_image *image);
+
+/* The same for a picture whose values are labels, 0 for nothing: none is rounded to 0. 16 bits become 0 or
+ * 255; of a palette (PNG) that begins with black the index is the value, else the colour. */
+enum fm_status fm_image_read_labels(struct fm_context *ctx, const char *path, struct fm_image *image);
 
 /* The same from memory; name is for messages only. */
 enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,

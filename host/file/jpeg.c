@@ -90,6 +90,7 @@ static enum fm_status read_jpeg(struct work *w, bool pixels, struct fm_image *im
   jpeg->out_color_space = jpeg->num_components == 3 ? JCS_RGB : JCS_GRAYSCALE;
   jpeg_start_decompress(jpeg);
   FM_TRY(fm_image_alloc(w->ctx, jpeg->num_components, image));
+  image->lossy = true;
   size_t row = (size_t)image->width * (size_t)image->channels;
   while (jpeg->output_scanline < jpeg->output_height) {
     JSAMPROW at = image->pixels + row * jpeg->output_scanline;

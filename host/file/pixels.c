@@ -18,7 +18,10 @@ enum fm_status fm_image_narrow(struct fm_context *ctx, struct fm_image *image) {
   image->twelve = most <= TWELVE;
   for (size_t i = 0; i < n; i++) { /* in place: byte i is written after the two at 2 i were read */
     memcpy(&v, bytes + 2 * i, 2);
-    bytes[i] = (unsigned char)(image->twelve ? (v * 255u + TWELVE / 2) / TWELVE : (v + 128u) / 257u);
+    if (image->labels)
+      bytes[i] = v ? 255 : 0;
+    else
+      bytes[i] = (unsigned char)(image->twelve ? (v * 255u + TWELVE / 2) / TWELVE : (v + 128u) / 257u);
   }
   if (!(bytes = fm_realloc(ctx, bytes, n, 1))) return FM_MEMORY;
   image->pixels = bytes;

@@ -61,11 +61,22 @@ static bool little_endian(void) {
   return first == 1;
 }
 
+static bool begins_with_black(const struct work *w) {
+  png_colorp palette = NULL;
+  int count = 0;
+  if (!png_get_PLTE(w->png, w->info, &palette, &count) || count < 1) return false;
+  return !palette[0].red && !palette[0].green && !palette[0].blue;
+}
+
 /* Transformations to 8 or 16 bits, grey or RGB, no alpha; returns the channels. */
 static int ask_for_bytes(struct work *w, struct fm_image *image) {
   int type = png_get_color_type(w->png, w->info), depth = png_get_bit_depth(w->png, w->info);
   image->had_alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(w->png, w->info, PNG_INFO_tRNS);
   image->deep = depth == 16;
+  if (type == PNG_COLOR_TYPE_PALETTE && image->labels && begins_with_black(w)) {
+    png_set_packing(w->png); /* an index a byte */
+    return 1;
+  }
   if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(w->png);
   if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(w->png);
   if (depth == 16 && little_endian()) png_set_swap(w->png);

@@ -53,6 +53,7 @@ enum fm_status fm_webp_decode(struct fm_context *ctx, const char *name, const un
         name, frames);
   if (!pixels) return FM_OK;
   image->had_alpha = config.input.has_alpha;
+  image->lossy = config.input.format != 2; /* 2: lossless */
   FM_TRY(fm_image_alloc(ctx, 3, image));
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "report/html.h"
+#include "report/table.h"
 #include "score/beta.h"
 
 #include <math.h>
@@ -172,9 +173,12 @@ static void put_metrics(struct fm_text *page, const struct fm_section *s) {
     if (s->has_cdo1) put_value(page, row, &s->cdo1);
     fm_text_printf(page, "<td class=\"small soft\">%s</td></tr>\n", row->words);
   }
-  fm_text_append(
-      page, "</table></div>\n<p class=\"small soft\">&dagger; Not honest as a promise: the threshold was "
-            "chosen on the test pictures with their answers. In use nobody knows them.</p>\n");
+  char why[240];
+  fm_metrics_missing(&s->official, why);
+  fm_text_append(page, "</table></div>\n");
+  if (*why) fm_html_wrap(page, "<p class=\"small\">", why, "</p>\n");
+  fm_text_append(page, "<p class=\"small soft\">&dagger; Not honest as a promise: the threshold was "
+                       "chosen on the test pictures with their answers. In use nobody knows them.</p>\n");
 }
 
 static enum fm_status put_plots(struct fm_text *page, const struct fm_section *s,

@@ -11,21 +11,41 @@ void fm_metrics_json(struct fm_json *json, const struct fm_metrics *metrics) {
 #undef MEMBER
 }
 
-static void percent(char out[16], double value) {
+void fm_metrics_percent(char out[16], double value) {
   snprintf(out, 16, isnan(value) ? "-" : "%.2f", 100 * value);
 }
 
 static void row(struct fm_text *text, const char *name, double picture, double pixel) {
   char a[16], b[16];
-  percent(a, picture);
-  percent(b, pixel);
+  fm_metrics_percent(a, picture);
+  fm_metrics_percent(b, pixel);
   fm_text_printf(text, "  %-30s %9s %9s\n", name, a, b);
 }
 
 static void row_pixel(struct fm_text *text, const char *name, double pixel) {
   char b[16];
-  percent(b, pixel);
+  fm_metrics_percent(b, pixel);
   fm_text_printf(text, "  %-30s %9s %9s\n", name, "", b);
+}
+
+void fm_metrics_missing(const struct fm_metrics *m, char out[240]) {
+  const char *why = "";
+  if (!m->flawed && !m->good)
+    why = "";
+  else if (!m->flawed)
+    why =
+        "there is no flawed picture, so nothing could be found: figures of pictures and of pixels need some";
+  else if (!m->good && !m->marked)
+    why = "all pictures are flawed, and no masks show where: figures of pictures need good pictures, too, "
+          "those of "
+          "pixels need masks";
+  else if (!m->good)
+    why = "all pictures are flawed: figures of pictures need good ones, too";
+  else if (!m->marked)
+    why = "no masks show where the flaws are, so there are no figures of pixels";
+  else if (m->sizes)
+    why = "the pictures are of several sizes, which CDO's script of 2023 does not know";
+  snprintf(out, 240, "%s%s", *why ? "-: " : "", why);
 }
 
 void fm_metrics_table(struct fm_text *text, const struct fm_metrics *m) {
@@ -43,6 +63,9 @@ void fm_metrics_table(struct fm_text *text, const struct fm_metrics *m) {
     if (isfinite(m->pixel_f1_threshold)) snprintf(b, sizeof b, "%.4g", m->pixel_f1_threshold);
     fm_text_printf(text, "  %-30s %9s %9s\n", "its threshold (score) *", a, b);
   }
+  char why[240];
+  fm_metrics_missing(m, why);
+  if (*why) fm_text_printf(text, "  %s\n", why);
   fm_text_append(text, "  * the threshold was chosen with the masks: a bound, not what to expect in use\n");
 }
 

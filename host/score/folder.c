@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "file/image.h"
+#include "data/dataset.h"
+#include "data/marks.h"
+#include "data/mask.h"
 #include "file/sniff.h"
 #include "file/tiff.h"
 
@@ -12,8 +14,9 @@
 #include <string.h>
 
 struct item {
-  char *kind, *name; /* name without its extension */
-  char *map, *mask;  /* paths; mask NULL: there is none */
+  char *kind, *name;     /* name without its extension */
+  char *map, *mask;      /* paths; mask NULL: there is none */
+  struct fm_drawn truth; /* what the mask is like; its pixels are the picture's */
 };
 
 struct list {
@@ -35,65 +38,59 @@ static char *stem_of(struct fm_context *ctx, const char *name) {
   return dot && dot != name ? fm_format(ctx, "%.*s", (int)(dot - name), name) : fm_strdup(ctx, name);
 }
 
-static enum fm_status add_item(struct list *l, const char *root, const char *data, const char *kind,
+static enum fm_status add_item(struct list *l, const char *root, struct fm_marks *masks, const char *kind,
                                const char *file) {
   struct fm_context *ctx = l->ctx;
   FM_TRY(fm_grow(ctx, (void **)&l->item, &l->capacity, l->count, sizeof *l->item));
   struct item *i = &l->item[l->count++];
   *i = (struct item){.kind = fm_strdup(ctx, kind), .name = stem_of(ctx, file)};
   if (!i->kind || !i->name) return FM_MEMORY;
-  i->map = fm_format(ctx, "%s/%s/%s", root, kind, file);
-  i->mask = fm_format(ctx, "%s/ground_truth/%s/%s_mask.png", data, kind, i->name);
-  if (!i->map || !i->mask) return FM_MEMORY;
+  if (!(i->map = fm_format(ctx, "%s/%s/%s", root, kind, file))) return FM_MEMORY;
   if (l->count > 1 && !strcmp(i[-1].kind, kind) && !strcmp(i[-1].name, i->name))
     return fm_error(ctx, FM_FORMAT, "'%s' and '%s' are two maps of the same picture; remove one", i[-1].map,
                     i->map);
-  if (!fm_file_exists(i->mask)) {
-    fm_free(ctx, i->mask);
-    i->mask = NULL;
-  }
-  return FM_OK;
+  return fm_marks_find(ctx, masks, file, &i->mask);
+}
+
+static enum fm_status find_kind(struct list *l, const char *root, const char *data, const char *kind) {
+  char *folder = fm_path_join(l->ctx, root, kind),
+       *truth = fm_format(l->ctx, "%s/ground_truth/%s", data, kind);
+  struct fm_names files = {0};
+  struct fm_marks masks = {0};
+  enum fm_status status = folder && truth ? FM_OK : FM_MEMORY;
+  if (status == FM_OK && fm_folder_exists(folder)) status = fm_folder_list(l->ctx, folder, &files);
+  if (status == FM_OK && !fm_kind_is_good(kind)) status = fm_marks_open(l->ctx, truth, &masks);
+  for (size_t f = 0; status == FM_OK && f < files.count; f++)
+    if (is_tiff(files.name[f])) status = add_item(l, root, &masks, kind, files.name[f]);
+  fm_marks_close(l->ctx, &masks);
+  fm_names_free(l->ctx, &files);
+  fm_free(l->ctx, folder);
+  fm_free(l->ctx, truth);
+  return status;
 }
 
 static enum fm_status find_maps(struct list *l, const char *root, const char *data) {
   struct fm_names kinds;
   FM_TRY(fm_folder_list(l->ctx, root, &kinds));
   enum fm_status status = FM_OK;
-  for (size_t k = 0; status == FM_OK && k < kinds.count; k++) {
-    char *folder = fm_path_join(l->ctx, root, kinds.name[k]);
-    struct fm_names files = {0};
-    if (!folder)
-      status = FM_MEMORY;
-    else if (fm_folder_exists(folder))
-      status = fm_folder_list(l->ctx, folder, &files);
-    for (size_t f = 0; status == FM_OK && f < files.count; f++)
-      if (is_tiff(files.name[f])) status = add_item(l, root, data, kinds.name[k], files.name[f]);
-    fm_names_free(l->ctx, &files);
-    fm_free(l->ctx, folder);
-  }
+  for (size_t k = 0; status == FM_OK && k < kinds.count; k++)
+    status = find_kind(l, root, data, kinds.name[k]);
   fm_names_free(l->ctx, &kinds);
   return status;
 }
 
 static enum fm_status read_mask(struct list *l, size_t index) {
   struct fm_scored *p = &l->picture[index];
-  struct fm_image image;
-  FM_TRY(fm_image_read(l->ctx, l->item[index].mask, &image));
-  enum fm_status status = FM_OK;
-  size_t pixels = (size_t)image.width * (size_t)image.height, channels = (size_t)image.channels;
-  unsigned char *mask = NULL;
-  if (image.width != p->width || image.height != p->height) {
-    status = fm_error(
-        l->ctx, FM_FORMAT,
-        "the map '%s' has %d x %d pixels, but its mask '%s' has %d x %d; maps must have the size of the "
-        "pictures",
-        l->item[index].map, p->width, p->height, l->item[index].mask, image.width, image.height);
-  } else if (!(p->mask = mask = fm_alloc(l->ctx, pixels, 1))) {
-    status = FM_MEMORY;
-  }
-  for (size_t i = 0; status == FM_OK && i < pixels * channels; i++) mask[i / channels] |= image.pixels[i];
-  fm_image_free(l->ctx, &image);
-  return status;
+  struct item *i = &l->item[index];
+  FM_TRY(fm_mask_read(l->ctx, i->mask, &i->truth));
+  p->mask = i->truth.pixels;
+  p->unmarked = !i->truth.set;
+  if (i->truth.width == p->width && i->truth.height == p->height) return FM_OK;
+  return fm_error(
+      l->ctx, FM_FORMAT,
+      "the map '%s' has %d x %d pixels, but its mask '%s' has %d x %d; maps must have the size of the "
+      "pictures",
+      i->map, p->width, p->height, i->mask, i->truth.width, i->truth.height);
 }
 
 static enum fm_status read_item(void *user, size_t index) {
@@ -102,6 +99,8 @@ static enum fm_status read_item(void *user, size_t index) {
   float *map = NULL;
   enum fm_status status = fm_tiff_read(l->ctx, l->item[index].map, &p->width, &p->height, &map);
   p->map = map;
+  p->flawed = !fm_kind_is_good(l->item[index].kind);
+  p->unmarked = p->flawed;
   if (status == FM_OK && l->item[index].mask) status = read_mask(l, index);
   return status;
 }
@@ -143,16 +142,17 @@ static enum fm_status count_missing(const struct list *l, const char *data, stru
   return status;
 }
 
-static void count_pictures(const struct list *l, struct fm_score_folder *out) {
+static enum fm_status count_pictures(const struct list *l, struct fm_score_folder *out) {
+  struct fm_mask_census census = {0};
   out->pictures = l->count;
   for (size_t i = 0; i < l->count; i++) {
-    const struct fm_scored *p = &l->picture[i];
-    out->kinds += !i || strcmp(l->item[i].kind, l->item[i - 1].kind) != 0;
-    out->unmasked += !p->mask && strcmp(l->item[i].kind, "good") != 0;
-    size_t pixels = (size_t)p->width * (size_t)p->height, at = 0;
-    while (p->mask && at < pixels && !p->mask[at]) at++;
-    out->flawed += p->mask && at < pixels;
+    const struct item *item = &l->item[i];
+    out->kinds += !i || strcmp(item->kind, l->item[i - 1].kind) != 0;
+    out->unmasked += l->picture[i].flawed && !item->mask;
+    out->flawed += l->picture[i].flawed;
+    if (item->truth.pixels) fm_mask_count(&census, &item->truth, item->mask, item->map);
   }
+  return fm_mask_census_say(l->ctx, &census);
 }
 
 /* maps, or the subfolder of it that holds the kinds. */
@@ -170,13 +170,14 @@ static enum fm_status score_list(struct list *l, const char *data, struct fm_sco
   l->picture = fm_alloc(l->ctx, l->count, sizeof *l->picture);
   if (!l->picture) return FM_MEMORY;
   FM_TRY(fm_parallel(l->ctx, l->count, read_item, l));
-  count_pictures(l, out);
+  FM_TRY(count_pictures(l, out));
   FM_TRY(count_missing(l, data, out));
   if (out->unmasked)
-    fm_note(l->ctx,
-            "%zu of %zu pictures are of another kind than good but have no mask in '%s/ground_truth'; they "
-            "count as good",
-            out->unmasked, out->pictures, data);
+    fm_note(
+        l->ctx,
+        "warning: %zu of %zu pictures are flawed but have no mask in '%s/ground_truth'; they count as flawed "
+        "pictures, and their pixels are left out of the figures of pixels",
+        out->unmasked, out->pictures, data);
   if (out->missing)
     fm_note(l->ctx, "%zu pictures of '%s/test' have no map; they are left out", out->missing, data);
   return fm_metrics_compute(l->ctx, l->count, l->picture, NULL, &out->metrics);

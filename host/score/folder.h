@@ -6,17 +6,16 @@
 
 struct fm_score_folder {
   struct fm_metrics metrics;
-  size_t pictures, flawed; /* maps scored; those whose mask has a flawed pixel */
-  size_t kinds;            /* folders they lie in */
-  size_t unmasked,
-      missing; /* pictures of other kinds than good without a mask; test pictures without a map */
+  size_t pictures, flawed;  /* maps scored; those of another kind than good */
+  size_t kinds;             /* folders they lie in */
+  size_t unmasked, missing; /* flawed pictures without a mask; test pictures without a map */
 };
 
 /* Maps: KIND/NAME.tiff (or .tif) in the folder maps, or in its subfolder "maps" (an evaluation of flawmap) or
- * "test" (MVTec's arrangement). Masks: data/ground_truth/KIND/NAME_mask.png, any non-zero pixel is flawed;
- * without one the picture counts as good. A map and a mask of different sizes are FM_FORMAT with both files
- * and sizes. Every map is held in memory: about 9 bytes a pixel in all. What is odd but no error (unmasked,
- * missing) is also said as a note. */
+ * "test" (MVTec's arrangement). Masks: data/ground_truth/KIND, named as data/marks.h says; a flawed picture
+ * without one counts as flawed, its pixels do not count. A map and a mask of different sizes are FM_FORMAT
+ * with both files and sizes. Every map is held in memory: about 9 bytes a pixel in all. What is odd but no
+ * error (unmasked, missing) is also said as a note. */
 enum fm_status fm_score_folder(struct fm_context *ctx, const char *maps, const char *data,
                                struct fm_score_folder *out);
 

@@ -15,7 +15,7 @@
 
 struct summary { /* of one picture */
   float low, high;
-  size_t pixels, flawed, regions;
+  size_t pixels, flawed, regions;    /* pixels: that count; flawed ones of them */
   size_t first_normal, first_flawed; /* where its pixels go */
 };
 
@@ -34,15 +34,16 @@ static enum fm_status examine(void *user, size_t index) {
   struct work *w = user;
   const struct fm_scored *p = &w->picture[index];
   struct summary *s = &w->summary[index];
-  s->pixels = (size_t)p->width * (size_t)p->height;
+  size_t pixels = (size_t)p->width * (size_t)p->height;
   float low = p->map[0], high = p->map[0], sum = 0;
-  for (size_t i = 0; i < s->pixels; i++) {
+  for (size_t i = 0; i < pixels; i++) {
     low = p->map[i] < low ? p->map[i] : low;
     high = p->map[i] > high ? p->map[i] : high;
     sum += p->map[i] * 0; /* NaN as soon as one value is not finite */
   }
   if (sum != 0)
     return fm_error(w->ctx, FM_NUMERIC, "the map of picture %zu holds a value that is not finite", index + 1);
+  s->pixels = p->unmarked ? 0 : pixels;
   for (size_t i = 0; p->mask && i < s->pixels; i++) s->flawed += p->mask[i] != 0;
   s->low = low;
   s->high = high;
@@ -55,6 +56,7 @@ static enum fm_status gather(void *user, size_t index) {
   struct summary *s = &w->summary[index];
   uint32_t *normal = w->normal_keys + s->first_normal;
   uint64_t *flawed = w->flawed_keys + s->first_flawed;
+  if (!s->pixels) return FM_OK;
   if (!s->flawed && !w->part) {
     for (size_t i = 0; i < s->pixels; i++) normal[i] = fm_score_key(p->map[i]);
     return FM_OK;
@@ -130,6 +132,22 @@ static enum fm_status pixel_metrics(struct work *w, struct fm_metrics *out) {
   return FM_OK;
 }
 
+static bool is_flawed(const struct work *w, size_t i) {
+  return w->picture[i].flawed || w->picture[i].unmarked || w->summary[i].flawed;
+}
+
+static void count_pictures(const struct work *w, struct fm_metrics *out) {
+  *out = (struct fm_metrics){0};
+  for (size_t i = 0; i < w->count; i++) {
+    const struct fm_scored *p = &w->picture[i];
+    out->good += !is_flawed(w, i);
+    out->flawed += is_flawed(w, i);
+    out->marked += w->summary[i].flawed > 0;
+    out->unmarked += p->unmarked;
+    out->sizes += p->width != w->picture[0].width || p->height != w->picture[0].height;
+  }
+}
+
 static enum fm_status image_metrics(struct work *w, const float *score, struct fm_metrics *out) {
   uint32_t *normal = fm_alloc(w->ctx, w->count, sizeof *normal);
   uint64_t *flawed = fm_alloc(w->ctx, w->count, sizeof *flawed);
@@ -139,7 +157,7 @@ static enum fm_status image_metrics(struct work *w, const float *score, struct f
     float value = score ? score[i] : w->summary[i].high;
     if (!isfinite(value))
       status = fm_error(w->ctx, FM_NUMERIC, "the score of picture %zu is not finite", i + 1);
-    else if (w->summary[i].flawed)
+    else if (is_flawed(w, i))
       flawed[ranking.flawed++] = (uint64_t)fm_score_key(value) << 32;
     else
       normal[ranking.normals++] = fm_score_key(value);
@@ -167,6 +185,7 @@ enum fm_status fm_metrics_compute(struct fm_context *ctx, size_t count, const st
   struct work w = {.ctx = ctx, .picture = pictures, .count = count};
   w.summary = fm_alloc(ctx, count, sizeof *w.summary);
   enum fm_status status = w.summary ? fm_parallel(ctx, count, examine, &w) : FM_MEMORY;
+  if (status == FM_OK) count_pictures(&w, out);
   if (status == FM_OK) status = image_metrics(&w, image_score, out);
   if (status == FM_OK) status = prepare(&w);
   if (status == FM_OK) status = pixel_metrics(&w, out);

@@ -13,7 +13,9 @@
 struct fm_scored { /* one picture */
   int width, height;
   const float *map;          /* height * width */
-  const unsigned char *mask; /* the same, non-zero: flawed; NULL: a good picture */
+  const unsigned char *mask; /* the same, non-zero: flawed; NULL: nothing is */
+  bool flawed;   /* it is, whatever the mask shows; a mask with a flawed pixel says so by itself */
+  bool unmarked; /* where its flaws are is not known: none of its pixels counts */
 };
 
 /* name; the order of output */
@@ -37,6 +39,9 @@ struct fm_metrics {
 #define FM_METRICS_FIELD(field, key) double field;
   FM_METRICS_LIST(FM_METRICS_FIELD)
 #undef FM_METRICS_FIELD
+  /* What it was computed from: why a value is missing (fm_metrics_missing in report/table.h). */
+  size_t good, flawed, marked, unmarked; /* pictures; marked: with a flawed pixel in their masks */
+  size_t sizes;                          /* pictures of another size than the first */
 };
 
 /* 83 pictures of 900x900: under 3 s on two cores and under 1 GB in all, the maps (270 MB) included.

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "data/loader.h"
+#include "data/mask.h"
 #include "file/image.h"
 
 enum { PICTURES = 11, SIDE = 48, BATCH = 4, BATCHES = 3 };
@@ -399,19 +400,21 @@ static void crops_and_whole_masks(void **state) {
   set_make(ctx, &set);
   struct fm_preprocess whole = {.size = 32, .resize = FM_RESIZE_PIL},
                        cropped = {.size = 32, .crop = 28, .resize = FM_RESIZE_PIL};
-  unsigned char a[32 * 32 * 3], b[28 * 28 * 3], mask[28 * 28], *own;
+  unsigned char a[32 * 32 * 3], b[28 * 28 * 3], mask[28 * 28];
+  struct fm_drawn own;
   assert_int_equal(fm_preprocess_side(&cropped), 28);
   ASSERT_OK(ctx, fm_picture_load(ctx, set.path[0], &whole, a, NULL, NULL));
   ASSERT_OK(ctx, fm_picture_load(ctx, set.path[0], &cropped, b, NULL, NULL));
   for (size_t y = 0; y < 28; y++) assert_memory_equal(b + y * 84, a + (y + 2) * 96 + 6, 84);
   ASSERT_OK(ctx, fm_mask_load(ctx, set.path[PICTURES], &cropped, mask));
   for (int i = 0; i < 28 * 28; i++) assert_int_equal(mask[i], i % 28 >= 14);
-  ASSERT_OK(ctx, fm_mask_load_whole(ctx, set.path[PICTURES], 60, 60, &own));
-  for (int i = 0; i < 60 * 60; i++) assert_int_equal(own[i], i % 60 >= 30);
-  fm_free(ctx, own);
-  assert_int_equal(fm_mask_load_whole(ctx, set.path[PICTURES], 60, 61, &own), FM_FORMAT);
+  ASSERT_OK(ctx, fm_mask_read(ctx, set.path[PICTURES], &own));
+  for (int i = 0; i < 60 * 60; i++) assert_int_equal(own.pixels[i], i % 60 >= 30);
+  ASSERT_OK(ctx, fm_mask_fits(ctx, &own, set.path[PICTURES], 60, 60));
+  assert_int_equal(fm_mask_fits(ctx, &own, set.path[PICTURES], 60, 61), FM_FORMAT);
   assert_non_null(strstr(ctx->message, "60x61"));
   fm_error_clear(ctx);
+  fm_mask_release(ctx, &own);
   folder_remove(&set.folder);
 }
 

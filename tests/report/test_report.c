@@ -244,7 +244,7 @@ static void one_pixel_and_no_picture(void **state) {
   struct fm_report *report;
   ASSERT_OK(ctx, fm_report_open(ctx, &head, &report));
   struct fm_report_category category = {.name = "tiny", .heat = fm_heat_make(0, 0, 0)};
-  const struct fm_metrics none = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  const struct fm_metrics none = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, .sizes = 0};
   ASSERT_OK(ctx, fm_report_category_begin(report, &category));
   ASSERT_OK(ctx, fm_report_category_end(report, &none, NULL));
   category.name = "dot";

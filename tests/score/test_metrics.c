@@ -38,7 +38,8 @@ static struct set *make(struct fm_context *ctx, uint64_t seed, size_t count, con
         set->map[i][at] = (float)(v / step * step) / 64 - 1;
         set->mask[i][at] = (unsigned char)(flaw ? 1 + at % 255 : 0);
       }
-    set->picture[i] = (struct fm_scored){w, h, set->map[i], i ? set->mask[i] : NULL};
+    set->picture[i] =
+        (struct fm_scored){.width = w, .height = h, .map = set->map[i], .mask = i ? set->mask[i] : NULL};
   }
   return set;
 }
@@ -57,11 +58,11 @@ static void python_values(void **state) {
   struct fm_context *ctx = *state;
   static const struct fm_metrics want[] = {
       {0.875, 0.95, 0.888888888888889, 3.890625, 0.6824002498443346, 0.17815356747303845, 0.258252427184466,
-       3.0, 0.14827201783723523, 0.29975356207083254, 0.12997665673458628, 0.3123242843980502},
+       3.0, 0.14827201783723523, 0.29975356207083254, 0.12997665673458628, 0.3123242843980502, .sizes = 0},
       {0.75, 0.8, 0.888888888888889, 3.75, 0.6761568211693378, 0.1647568169591434, 0.27108433734939763, 3.0,
-       0.156794425087108, 0.29272975445704386, 0.10771175248259712, 0.3064094547246582},
+       0.156794425087108, 0.29272975445704386, 0.10771175248259712, 0.3064094547246582, .sizes = 0},
       {0.75, 0.6666666666666666, 0.8, 3.875, 0.6589171260094859, 0.11426567726508133, 0.19122257053291536,
-       3.0, 0.10571923743500866, 0.26197611530954157, 0.07390709272649555, NAN}};
+       3.0, 0.10571923743500866, 0.26197611530954157, 0.07390709272649555, NAN, .sizes = 0}};
   for (size_t c = 0; c < 3; c++) {
     static const int step[] = {1, 16, 8};
     struct set *set = make(ctx, c + 1, c == 2 ? 4 : 6, c == 2 ? mixed : same, step[c]);
@@ -146,7 +147,7 @@ static void smallest_threshold_of_the_best_f1(void **state) {
   const float map[] = {8, 7, 6, 5, 4, 3};
   const unsigned char mask[] = {1, 0, 1, 0, 0, 0}; /* t = 8: p 1, r 1/2; t = 6: p 2/3, r 1 -> 0.8 */
   const unsigned char tie[] = {1, 0, 0, 1, 0, 0};  /* t = 8: 2/3; t = 5: p 2/4, r 1 -> 2/3 */
-  struct fm_scored p = {6, 1, map, mask};
+  struct fm_scored p = {.width = 6, .height = 1, .map = map, .mask = mask};
   struct fm_metrics m;
   ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
   near(m.pixel_f1, 0.8, 1e-15, "f1");
@@ -164,7 +165,7 @@ static void one_class_has_no_metric(void **state) {
   const unsigned char all[] = {9, 9, 9, 9}, none[] = {0, 0, 0, 0};
   const unsigned char *masks[] = {all, none, NULL};
   for (int i = 0; i < 3; i++) {
-    struct fm_scored p = {2, 2, map, masks[i]};
+    struct fm_scored p = {.width = 2, .height = 2, .map = map, .mask = masks[i]};
     struct fm_metrics m;
     ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
 #define IS_NAN(field, key) assert_true(isnan(m.field));
@@ -174,7 +175,8 @@ static void one_class_has_no_metric(void **state) {
   /* Constant maps: everything ties; cdo1 has no two different rates. */
   const float flat[] = {-0.0f, 0, 0, -0.0f};
   const unsigned char half[] = {1, 1, 0, 0};
-  struct fm_scored p[] = {{2, 2, flat, half}, {2, 2, flat, NULL}};
+  struct fm_scored p[] = {{.width = 2, .height = 2, .map = flat, .mask = half},
+                          {.width = 2, .height = 2, .map = flat, .mask = NULL}};
   struct fm_metrics m;
   ASSERT_OK(ctx, fm_metrics_compute(ctx, 2, p, NULL, &m));
   assert_true(m.pixel_auroc == 0.5 && m.image_auroc == 0.5 && m.pixel_ap == 0.25 && isnan(m.aupro_cdo1));
@@ -185,7 +187,9 @@ static void own_image_scores(void **state) {
   struct fm_context *ctx = *state;
   const float map[] = {1, 2}, score[] = {0.5f, 0.25f, 0.75f};
   const unsigned char mask[] = {0, 1};
-  struct fm_scored p[] = {{2, 1, map, mask}, {2, 1, map, NULL}, {2, 1, map, NULL}};
+  struct fm_scored p[] = {{.width = 2, .height = 1, .map = map, .mask = mask},
+                          {.width = 2, .height = 1, .map = map, .mask = NULL},
+                          {.width = 2, .height = 1, .map = map, .mask = NULL}};
   struct fm_metrics m;
   ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, score, &m));
   assert_true(m.image_auroc == 0.5 && m.image_f1_threshold == 0.5);
@@ -195,7 +199,8 @@ static void refusals(void **state) {
   struct fm_context *ctx = *state;
   float map[] = {1, 2};
   const unsigned char mask[] = {0, 1};
-  struct fm_scored p[] = {{2, 1, map, mask}, {2, 1, map, NULL}};
+  struct fm_scored p[] = {{.width = 2, .height = 1, .map = map, .mask = mask},
+                          {.width = 2, .height = 1, .map = map, .mask = NULL}};
   struct fm_metrics m;
   assert_int_equal(fm_metrics_compute(ctx, 0, p, NULL, &m), FM_USAGE);
   p[1].height = 0;
@@ -227,14 +232,35 @@ static void allocation_failures(void **state) {
   fm_free(ctx, set);
 }
 
+/* A flawed picture whose flaws nobody marked counts as a picture, and none of its pixels counts; a mask that
+ * became empty on the way does not make its picture a good one. */
+static void pictures_without_marks(void **state) {
+  struct fm_context *ctx = *state;
+  const float a[] = {1, 9}, b[] = {3, 2}, c[] = {8, 7};
+  const unsigned char mask[] = {0, 1}, empty[] = {0, 0};
+  struct fm_scored p[] = {{.width = 2, .height = 1, .map = a, .mask = mask},
+                          {.width = 2, .height = 1, .map = b},
+                          {.width = 2, .height = 1, .map = c, .flawed = true, .unmarked = true}};
+  struct fm_metrics with, without;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, NULL, &with));
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 2, p, NULL, &without));
+  assert_true(with.good == 1 && with.flawed == 2 && with.marked == 1 && with.unmarked == 1 && !with.sizes);
+  assert_true(with.image_auroc == 1 && with.pixel_auroc == 1 && with.pixel_ap == without.pixel_ap);
+  assert_true(with.aupro_30 == without.aupro_30);
+  p[2].unmarked = false;
+  p[2].mask = empty;
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, NULL, &with));
+  assert_true(with.flawed == 2 && with.image_auroc == 1);
+  assert_true(with.pixel_ap == without.pixel_ap && with.pixel_auroc == 1);
+  ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, p + 1, NULL, &with));
+  assert_true(with.flawed == 0 && isnan(with.image_auroc) && isnan(with.pixel_auroc));
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(python_values),
-                                     TEST(slow_reference_agrees),
-                                     TEST(threads_do_not_matter),
-                                     TEST(smallest_threshold_of_the_best_f1),
-                                     TEST(one_class_has_no_metric),
-                                     TEST(own_image_scores),
-                                     TEST(refusals),
+  const struct CMUnitTest tests[] = {TEST(python_values),          TEST(slow_reference_agrees),
+                                     TEST(threads_do_not_matter),  TEST(smallest_threshold_of_the_best_f1),
+                                     TEST(pictures_without_marks), TEST(one_class_has_no_metric),
+                                     TEST(own_image_scores),       TEST(refusals),
                                      TEST(allocation_failures)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,8 @@ static void pixels(void **state) {
     a[i] = (float)i;
     b[i] = (float)(100 + i);
   }
-  const struct fm_scored p[] = {{10, 10, a, NULL}, {20, 5, b, NULL}};
+  const struct fm_scored p[] = {{.width = 10, .height = 10, .map = a, .mask = NULL},
+                                {.width = 20, .height = 5, .map = b, .mask = NULL}};
   struct fm_threshold t;
   ASSERT_OK(ctx, fm_threshold_pixels(ctx, 2, p, 0.01, "good pictures", &t));
   assert_true(t.value == 197 && t.n == 200 && isnan(t.low)); /* 198 and 199 are over it */
