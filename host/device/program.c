@@ -163,8 +163,11 @@ static void save_cached(struct fm_device *d, const struct fm_program *p) {
 static bool build(struct fm_device *d, struct fm_program *p, const char *file, const char *extra) {
   struct fm_context *ctx = d->ctx;
   char options[MAX_OPTIONS];
-  snprintf(options, sizeof options, "-cl-std=CL1.2 -cl-denorms-are-zero -D CB=%d -D WG=%d -D FAST_FMA=%d %s",
-           d->facts.block, d->facts.group, d->facts.fast_fma ? 1 : 0, extra);
+  /* -w: what a compiler warns about is not the user's business, and PoCL's counts it on the program's stderr.
+   */
+  snprintf(options, sizeof options,
+           "-w -cl-std=CL1.2 -cl-denorms-are-zero -D CB=%d -D WG=%d -D FAST_FMA=%d %s", d->facts.block,
+           d->facts.group, d->facts.fast_fma ? 1 : 0, extra);
   char *common = fm_program_source(d, "common.clh"), *own = common ? fm_program_source(d, file) : NULL;
   char *source = own ? fm_format(ctx, "%s\n%s", common, own) : NULL;
   struct cache_header header = {0};
