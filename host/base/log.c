@@ -51,18 +51,31 @@ void fm_duration(double seconds, char out[32]) {
     snprintf(out, 32, "%ld h %ld min", s / 3600, s % 3600 / 60);
 }
 
+/* A branch's work is done on its root's device. */
+static atomic_long *firsts_of(struct fm_context *ctx) {
+  return ctx->root ? &ctx->root->firsts : &ctx->firsts;
+}
+
+void fm_slow_first(struct fm_context *ctx) {
+  atomic_fetch_add(firsts_of(ctx), 1);
+}
+
 void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first,
                        long total) {
-  *p = (struct fm_progress){.ctx = ctx, .text = text, .first = first, .done = first, .total = total};
-  p->begin = p->shown = fm_seconds();
+  *p = (struct fm_progress){.ctx = ctx, .text = text, .done = first, .total = total};
+  p->begin = p->shown = p->stepped = fm_seconds();
+  p->firsts = *firsts_of(ctx);
   p->bar = isatty(STDERR_FILENO);
 }
 
+double fm_progress_left(const struct fm_progress *p) {
+  return p->steps > 0 ? p->seconds / (double)p->steps * (double)(p->total - p->done) : -1;
+}
+
 static void show(struct fm_progress *p, double now) {
-  double spent = now - p->begin;
-  long steps = p->done - p->first;
   char left[32] = "?";
-  if (steps > 0) fm_duration(spent / (double)steps * (double)(p->total - p->done), left);
+  double seconds = fm_progress_left(p);
+  if (seconds >= 0) fm_duration(seconds, left);
   if (p->bar) {
     enum { WIDTH = 24 };
     char bar[WIDTH + 1];
@@ -80,9 +93,16 @@ static void show(struct fm_progress *p, double now) {
 }
 
 void fm_progress_step(struct fm_progress *p, long steps) {
-  p->done += steps;
-  if (p->ctx->quiet) return;
   double now = fm_seconds();
+  long firsts = *firsts_of(p->ctx);
+  p->done += steps;
+  if (firsts == p->firsts) {
+    p->seconds += now - p->stepped;
+    p->steps += steps;
+  }
+  p->firsts = firsts;
+  p->stepped = now;
+  if (p->ctx->quiet) return;
   if (now - p->begin < 1.0) return; /* short work shows nothing */
   if (now - p->shown >= (p->bar ? 0.1 : 10.0)) show(p, now);
 }

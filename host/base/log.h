@@ -22,15 +22,25 @@ void fm_duration(double seconds, char out[32]);
 struct fm_progress {
   struct fm_context *ctx;
   const char *text;
-  double begin, shown;
-  long total, first, done;
+  double begin, shown, stepped; /* the last one: when the last step ended */
+  long total, done;
+  double seconds; /* of the steps that tell how long the others will take */
+  long steps;     /* how many those were */
+  long firsts;    /* of the context, at the last step */
   bool bar, visible;
   char detail[96]; /* put by the owner before a step: "loss 0.0123" */
 };
 /* first: steps already done before the start (a resumed run); they do not count for the time left. */
 void fm_progress_begin(struct fm_progress *p, struct fm_context *ctx, const char *text, long first,
                        long total);
+/* Steps in which the context's count of firsts grew (kernels were compiled) take far longer than those to
+ * come, and do not count for the time left. */
 void fm_progress_step(struct fm_progress *p, long steps);
+/* Seconds that the remaining steps will take; below 0: nothing is known yet. */
+double fm_progress_left(const struct fm_progress *p);
+/* Something slow is done for the first time in ctx: the step that is going on tells nothing about the others.
+ */
+void fm_slow_first(struct fm_context *ctx);
 void fm_progress_end(struct fm_progress *p); /* clears the bar */
 
 #endif

@@ -55,8 +55,9 @@ struct fm_context {
   pthread_mutex_t lock;
   atomic_long live_allocations;
   struct fm_fault fault[FM_FAULT_KINDS];
-  atomic_bool stop;               /* set from a signal handler: long work ends at the next safe point */
-  bool quiet;                     /* no notes and no progress on stderr */
+  atomic_bool stop;   /* set from a signal handler: long work ends at the next safe point */
+  atomic_long firsts; /* what was done for the first time and is slow then: see fm_progress_step */
+  bool quiet;         /* no notes and no progress on stderr */
   unsigned swept[32], swept_next; /* folders where part.h looked for leftovers */
   int threads;                    /* host worker threads; 0: one a core */
   struct fm_context *root;        /* of a branch: where its memory and its faults count; else NULL */

@@ -17,6 +17,6 @@ struct fm_kernel {
 };
 
 /* Called at a kernel's first launch: the program's binary now holds more than the cache does. */
-void fm_kernel_mark(struct fm_kernel *kernel);
+void fm_kernel_mark(struct fm_device *d, struct fm_kernel *kernel);
 
 #endif

@@ -263,9 +263,11 @@ struct fm_kernel *fm_kernel_get(struct fm_device *d, const char *file, const cha
   return k;
 }
 
-void fm_kernel_mark(struct fm_kernel *k) {
+void fm_kernel_mark(struct fm_device *d, struct fm_kernel *k) {
   k->ran = true;
-  if (!k->cached) k->program->dirty = true;
+  if (k->cached) return;
+  k->program->dirty = true;
+  fm_slow_first(d->ctx);
 }
 
 /* A cache of very many programs (drivers and versions come and go) is emptied before more is kept. */

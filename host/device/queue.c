@@ -53,7 +53,7 @@ void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, s
     return;
   }
   if (event) record(d, event, k);
-  if (!k->ran) fm_kernel_mark(k);
+  if (!k->ran) fm_kernel_mark(d, k);
 }
 
 /* A line a kernel, the slowest first: FLAWMAP_VERBOSE=profile. */
