@@ -12,7 +12,6 @@
 #include <string.h>
 
 enum { BATCH = 8, MOST_HELD = 100, PIECES = 4 };
-static const float OWN_SHARE = 0.75f;
 static const double BLUR = 2, MORE_BLUR = 4; /* of 256 pixels; the second for what never lies quite right */
 
 struct run {
@@ -90,82 +89,6 @@ static enum fm_status see(struct run *r, struct fm_look *look, struct fm_loader 
   return FM_OK;
 }
 
-/* The smallest value that at most a share 1 - q of them is over, for several q at once. */
-static enum fm_status quantiles(struct fm_context *ctx, const float *values, size_t count, int n,
-                                const double *q, double *const *out) {
-  uint32_t *key = fm_alloc(ctx, count, sizeof *key);
-  if (!key) return FM_MEMORY;
-  for (size_t i = 0; i < count; i++) key[i] = fm_score_key(values[i]);
-  enum fm_status status = fm_sort_u32(ctx, key, count);
-  for (int i = 0; i < n && status == FM_OK; i++) {
-    size_t at = (size_t)ceil(q[i] * (double)count);
-    *out[i] = (double)fm_score_of_key(key[at ? at - 1 : 0]);
-  }
-  fm_free(ctx, key);
-  return status;
-}
-
-/* tau: 98 % quantile of the cell over the pictures, not below the 90 % quantile of all cells. */
-static enum fm_status limits(struct run *r, const struct seen *s, double q90, struct fm_refinement *out) {
-  static const double share[] = {0.98};
-  out->limit = fm_alloc(r->ctx, r->cells, sizeof *out->limit);
-  float *one = fm_alloc(r->ctx, r->count, sizeof *one);
-  enum fm_status status = out->limit && one ? FM_OK : FM_MEMORY;
-  for (size_t c = 0; c < r->cells && status == FM_OK; c++) {
-    double tau;
-    double *const to[] = {&tau};
-    for (size_t i = 0; i < r->count; i++) one[i] = s->cells[i * r->cells + c];
-    status = quantiles(r->ctx, one, r->count, 1, share, to);
-    out->limit[c] = (float)fmax(tau, q90);
-  }
-  fm_free(r->ctx, one);
-  return status;
-}
-
-/* rho at each pixel: three quarters of the way from the pooled one to the place's own root mean square, where
- * places mean anything: edges that never lie quite alike count less. */
-static enum fm_status usual(struct run *r, const struct seen *s, struct fm_refinement *out) {
-  struct fm_gaussian gaussian = {0};
-  struct fm_buffer plane = {0}, scratch = {0};
-  int side = out->reference.side;
-  size_t bytes = r->pixels * sizeof *out->usual;
-  out->usual = fm_alloc(r->ctx, r->pixels, sizeof *out->usual);
-  if (!out->usual) return FM_MEMORY;
-  for (size_t k = 0; k < r->pixels; k++) {
-    double sum = 0;
-    for (size_t i = 0; i < r->count; i++) sum += pow((double)s->blur[i * r->pixels + k], 2);
-    out->usual[k] = (float)sqrt(sum / (double)r->count);
-  }
-  enum fm_status status = fm_gaussian_make(r->d, out->blur * side / 256, &gaussian);
-  if (status == FM_OK) status = fm_buffer_make(r->d, bytes, &plane);
-  if (status == FM_OK) status = fm_buffer_make(r->d, bytes, &scratch);
-  if (status == FM_OK) status = fm_buffer_write(r->d, &plane, 0, out->usual, bytes);
-  if (status == FM_OK) {
-    fm_gaussian_run(r->d, &gaussian, &plane, &scratch, 1, side, side);
-    status = fm_buffer_read(r->d, &plane, 0, out->usual, bytes);
-  }
-  float own = out->reference.kind == FM_REFERENCE_BLEND ? OWN_SHARE : 0;
-  for (size_t k = 0; k < r->pixels; k++) out->usual[k] = own * out->usual[k] + (1 - own) * (float)out->rho;
-  fm_gaussian_free(r->d, &gaussian);
-  fm_buffer_free(r->d, &plane);
-  fm_buffer_free(r->d, &scratch);
-  return status;
-}
-
-static enum fm_status measure(struct run *r, const struct seen *s, struct fm_refinement *out) {
-  static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99};
-  double q90;
-  double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho};
-  FM_TRY(quantiles(r->ctx, s->cells, r->count * r->cells, 4, of_cells, cells));
-  FM_TRY(quantiles(r->ctx, s->blur, r->count * r->pixels, 1, of_residual, residual));
-  if (!(out->q995 > 0))
-    return fm_error(r->ctx, FM_NUMERIC,
-                    "the held-out pictures all look exactly like those learned: no refinement");
-  out->rho = fmax(out->rho, 1.0 / 255); /* nothing is known more finely than a level */
-  FM_TRY(limits(r, s, q90, out));
-  return usual(r, s, out);
-}
-
 /* The map where all of the distance to the reference counts as a flaw, |Y - N| = |Y - R|. */
 static float sharpened(const struct fm_refinement *m, float soft, float blur, size_t pixel) {
   return fm_sharpened(soft * fm_refinement_scale(m), blur, blur, m->usual[pixel]);
@@ -220,6 +143,11 @@ static enum fm_status try_pieces(struct run *r, struct fm_look *look, struct can
   return status;
 }
 
+static enum fm_status measure(struct run *r, struct candidate *c) {
+  const struct fm_normal normal = {r->count, r->cells, r->pixels, c->seen.cells, c->seen.blur};
+  return fm_f2pad_measure(r->d, &normal, &c->made);
+}
+
 static enum fm_status look_at_held(struct run *r, struct candidate *c) {
   static const struct fm_synthetic none = {0};
   struct fm_loader *loader = NULL;
@@ -233,7 +161,7 @@ static enum fm_status look_at_held(struct run *r, struct candidate *c) {
   if (status == FM_OK) status = open_held(r, &none, &loader);
   if (status == FM_OK) status = see(r, &look, loader, c);
   fm_loader_close(loader);
-  if (status == FM_OK) status = measure(r, &c->seen, &c->made);
+  if (status == FM_OK) status = measure(r, c);
   if (status == FM_OK) status = try_pieces(r, &look, c);
   fm_look_free(&look);
   return status;
@@ -292,10 +220,10 @@ static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinem
       .alpha = 0.5, .n = r->count, .k = (r->count + 1) / 2, .promised = NAN, .low = NAN, .high = NAN};
   snprintf(t->origin, sizeof t->origin, "the worst of %zu held-out good pictures, as if all of it were flaws",
            r->count);
-  enum fm_status status = quantiles(r->ctx, peak, r->count, 1, middle, value);
+  enum fm_status status = fm_quantiles(r->ctx, peak, r->count, 1, middle, value);
   fm_free(r->ctx, peak);
   FM_TRY(status);
-  return quantiles(r->ctx, s->map, r->count * r->pixels, 1, thousandth, base);
+  return fm_quantiles(r->ctx, s->map, r->count * r->pixels, 1, thousandth, base);
 }
 
 enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,

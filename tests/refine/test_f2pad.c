@@ -2,8 +2,8 @@
  * others, only what was changed differs, damaged files are refused. */
 #define _XOPEN_SOURCE 700
 #include "method/tiny.h"
-#include "refine/f2pad.h"
-#include "refine/mask.h"
+#include "refine/f2pad_golden.h"
+#include "refine/f2pad_internal.h"
 
 #include "base/memory.h"
 
@@ -158,8 +158,124 @@ static void mask(void **state) {
   fm_free(ctx, g);
 }
 
+/* ---- against tests/reference/f2pad.py ---- */
+
+/* The generator of the reference: fractions of 24 bits. */
+static double number(uint32_t *x) {
+  *x = 1664525u * *x + 1013904223u;
+  return (double)(*x >> 8) / (1 << 24);
+}
+
+static void assert_near(double got, double want, double most) {
+  if (!(fabs(got - want) <= most)) fail_msg("%.9g instead of %.9g", got, want);
+}
+
+static void normal_as_the_reference(void **state) {
+  enum { CELLS = GOLDEN_GRID * GOLDEN_GRID, PLANE = GOLDEN_SIDE * GOLDEN_SIDE };
+  struct fm_context *ctx = *state;
+  struct fm_device *d;
+  ASSERT_OK(ctx, fm_device_open(ctx, NULL, &d));
+  float *e = fm_alloc(ctx, GOLDEN_COUNT * CELLS, sizeof *e);
+  float *blur = fm_alloc(ctx, GOLDEN_COUNT * PLANE, sizeof *blur);
+  uint32_t x = 1;
+  for (int i = 0; i < GOLDEN_COUNT * CELLS; i++) e[i] = (float)(number(&x) / (i % CELLS < 4 ? 2 : 1));
+  for (int i = 0; i < GOLDEN_COUNT * PLANE; i++)
+    blur[i] = (float)(number(&x) * (1 + i % GOLDEN_SIDE / 16.0) / 8);
+  const struct fm_normal normal = {GOLDEN_COUNT, CELLS, PLANE, e, blur};
+  for (int kind = 0; kind < FM_REFERENCE_KINDS; kind++) {
+    struct fm_refinement m = {.blur = GOLDEN_BLUR, .reference = {.kind = (enum fm_reference_kind)kind}};
+    m.reference.side = GOLDEN_SIDE;
+    ASSERT_OK(ctx, fm_f2pad_measure(d, &normal, &m));
+    const double got[] = {m.q99, m.q995, m.q9995, m.rho};
+    for (int i = 0; i < 4; i++) assert_near(got[i], golden_quantiles[i], 1e-8);
+    for (int c = 0; c < CELLS; c++) assert_near((double)m.limit[c], golden_tau[c], 1e-7);
+    for (int k = 0; k < PLANE; k++)
+      assert_near((double)m.usual[k], kind == FM_REFERENCE_BLEND ? golden_usual[k] : golden_quantiles[3],
+                  1e-6);
+    fm_refinement_free(ctx, &m);
+  }
+  fm_free(ctx, e);
+  fm_free(ctx, blur);
+  ASSERT_OK(ctx, fm_device_close(d));
+}
+
+static void mask_as_the_reference(void **state) {
+  enum { GRID = 16, HALF = SIZE / 2 };
+  struct fm_context *ctx = *state;
+  struct fm_mask m;
+  const struct fm_mask_limits limits = {1, 4};
+  float e[GRID * GRID], *g = fm_alloc(ctx, PIXELS, sizeof *g);
+  uint32_t x = 2;
+  for (int i = 0; i < GRID * GRID; i++) e[i] = (float)(number(&x) * 0.9);
+  e[3 * GRID + 3] = 9;
+  e[3 * GRID + 4] = 2;
+  e[4 * GRID + 3] = 5;
+  e[12 * GRID + 12] = 3;
+  ASSERT_OK(ctx, fm_mask_make(ctx, SIZE, &m));
+  ASSERT_OK(ctx, fm_mask_begin(&m, e, GRID, GRID, &limits));
+  for (int i = 0; i < HALF * HALF; i++) assert_near((double)m.room[i], golden_room[i], 1e-6);
+  for (int t = 1; t <= 10; t++) {
+    for (int i = 0; i < PIXELS; i++) g[i] = (float)(number(&x) - 0.75);
+    ASSERT_OK(ctx, fm_mask_step(&m, g, t, 10));
+  }
+  for (int i = 0; i < HALF * HALF; i++) assert_near((double)m.a[i], golden_mask[i], 1e-4);
+  fm_mask_free(&m);
+  fm_free(ctx, g);
+}
+
+/* f = b (1 + (blur |Y - R| + blur |Y - N|) / (2 rho(p))), with N as it comes out, in 8 bits; and no picture
+ * changes that has nothing over the 99.95 % quantile. */
+static void maps_as_written(void **state) {
+  struct tiny t;
+  struct fm_model m;
+  struct fm_f2pad *r;
+  struct fm_look look;
+  tiny_open(*state, &t);
+  fit(&t, "padim", true);
+  ASSERT_OK(t.ctx, fm_model_load(t.ctx, t.model, NULL, &m));
+  unsigned char rgb[PIXELS * 3], repaired[PIXELS * 3];
+  float map[PIXELS], shown[PIXELS], change[PIXELS];
+  load(&t, &m, rgb, 1);
+  for (size_t p = 0; p < PIXELS; p++)
+    if (p % SIZE >= 24 && p % SIZE < 40 && p / SIZE >= 24 && p / SIZE < 40)
+      memset(rgb + 3 * p, (p / 4 + p / SIZE / 4) % 2 ? 255 : 0, 3);
+  ASSERT_OK(t.ctx, fm_look_make(t.d, &m, &m.refinement.reference, m.refinement.blur, 1, false, &look));
+  ASSERT_OK(t.ctx, fm_look_at(&look, 1, rgb, shown, NULL));
+  double most = 0;
+  for (int q = 0; q < look.scorer->height * look.scorer->width; q++) most = fmax(most, (double)look.cells[q]);
+  assert_true(most > m.refinement.q9995);
+  for (int turn = 0; turn < 2; turn++) {
+    if (turn) m.refinement.q9995 = 2 * most; /* then nothing is beyond doubt; everything over q99 still is */
+    ASSERT_OK(t.ctx, fm_f2pad_make(t.d, &m, 1, &r));
+    ASSERT_OK(t.ctx, fm_f2pad_run(r, 1, rgb, map, NULL, NULL, repaired));
+    fm_f2pad_free(r);
+    size_t changed = 0;
+    for (size_t p = 0; p < PIXELS; p++) {
+      double sum = 0;
+      for (size_t c = 0; c < 3; c++) sum += pow((rgb[3 * p + c] - repaired[3 * p + c]) / 255.0, 2);
+      change[p] = (float)sqrt(sum);
+      changed += memcmp(rgb + 3 * p, repaired + 3 * p, 3) != 0;
+    }
+    if (turn)
+      assert_int_equal(changed, 0);
+    else
+      assert_in_range(changed, 50, PIXELS / 2);
+    ASSERT_OK(t.ctx, fm_look_blur(&look, 1, change));
+    for (size_t p = 0; p < PIXELS; p++) {
+      double b = (double)look.soft[p] / sqrt(m.refinement.q995), rho = (double)m.refinement.usual[p];
+      double want = b * (1 + ((double)look.blur[p] + (double)change[p]) / (2 * rho));
+      assert_near((double)map[p], want, b * (1 / 255.0) / (2 * rho) + 1e-4 * want);
+    }
+  }
+  fm_look_free(&look);
+  fm_model_free(&m);
+  tiny_close(&t);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(mask), TEST(refines_alike), TEST(without_refinement),
-                                     TEST(damaged_files)};
+  const struct CMUnitTest tests[] = {
+      TEST(mask),           TEST(refines_alike),           TEST(without_refinement),
+      TEST(damaged_files),  TEST(normal_as_the_reference), TEST(mask_as_the_reference),
+      TEST(maps_as_written)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
