@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# predict says what eval says: scores and masks of a detector that has a score of its own, with thresholds of pictures and
+# of pixels that differ, plain and sharpened.
+# usage: test_scores.sh FLAWMAP SOURCE_FOLDER
+set -u
+flawmap=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/none
+cd "$work" || exit 1
+
+fail() {
+  echo "test_scores: $*" >&2
+  exit 1
+}
+
+"$flawmap" synth data --size 64 --train 8 --good 2 --flawed 2 --product gear >out || fail "synth failed"
+"$flawmap" train --untrained data --category gear --method patchcore --size 64 -o m >out 2>err || fail "train failed: $(cat err)"
+for how in "" "--refine f2pad"; do
+  rm -rf all some
+  "$flawmap" eval m data -o all --no-overlays --no-maps $how >out 2>err || fail "eval failed: $(cat err)"
+  "$flawmap" predict --untrained m data/gear/test -o some --no-overlays --no-maps --json $how >lines 2>err || fail "predict failed: $(cat err)"
+  # KIND/NAME SCORE of both
+  tail -n +2 all/images.csv | cut -d, -f2-4 | sed 's|,|/|;s|,| |' | sort >want
+  sed -E 's|.*"picture": ?"data/gear/test/([^"]*)\.png".*"score": ?([^,}]*).*|\1 \2|' lines | sort >got
+  cmp -s want got || fail "predict $how scores otherwise than eval: $(diff want got)"
+  over=0
+  for mask in $(cd all/masks && find . -name '*.png'); do
+    cmp -s "all/masks/$mask" "some/masks/$mask" || fail "predict $how cuts $mask elsewhere than eval"
+    [ "$(stat -c %s "all/masks/$mask")" = "$(stat -c %s all/masks/good/000.png)" ] || over=1
+  done
+  [ $over = 1 ] || fail "no mask $how has anything in it: nothing was compared"
+  mv want "want$(echo "$how" | wc -w)"
+done
+cmp -s want0 want2 || fail "sharpened maps change scores: $(diff want0 want2)"
+exit 0
