@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 #include "app/evaluate.h"
+#include "app/given.h"
 #include "app/results.h"
 #include "app/trusted.h"
 
@@ -10,13 +11,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/print.h"
+#include "data/find.h"
 #include "file/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_BATCH = 8, MOST_DEPTH = 16 };
+enum { MOST_BATCH = 8 };
 
 struct args {
   const char *model, *out, *weights, *device, *refine_text;
@@ -30,62 +32,11 @@ struct run {
   struct fm_model model;
   struct fm_threshold image, pixel;
   struct fm_results results;
-  struct fm_sample *item; /* path, and name: of the results, without extension, unique */
-  size_t count, capacity;
-  char **trouble; /* [count]: why a picture's results could not be written; NULL where they were */
+  struct fm_given given;
+  char **trouble; /* [given.count]: why a picture's results could not be written; NULL where they were */
   size_t flawed, unread, unwritten;
+  bool marked; /* the folder of results was */
 };
-
-/* ---- the list of pictures ---- */
-
-static bool name_taken(const struct run *r, const char *name) {
-  for (size_t i = 0; i < r->count; i++)
-    if (strcmp(r->item[i].name, name) == 0) return true;
-  return false;
-}
-
-/* prefix: folders below the one that was named, "" or "cracked/". */
-static enum fm_status add_picture(struct run *r, const char *path, const char *prefix) {
-  FM_TRY(fm_grow(r->ctx, (void **)&r->item, &r->capacity, r->count, sizeof *r->item));
-  const char *file = fm_path_name(path), *dot = strrchr(file, '.');
-  int length = dot && dot != file ? (int)(dot - file) : (int)strlen(file);
-  struct fm_sample *item = &r->item[r->count];
-  *item = (struct fm_sample){.path = fm_strdup(r->ctx, path),
-                             .name = fm_format(r->ctx, "%s%.*s", prefix, length, file)};
-  for (int k = 2; item->name && name_taken(r, item->name); k++) { /* the same name in another folder */
-    fm_free(r->ctx, item->name);
-    item->name = fm_format(r->ctx, "%s%.*s_%d", prefix, length, file, k);
-  }
-  r->count++;
-  return item->path && item->name ? FM_OK : FM_MEMORY;
-}
-
-static enum fm_status add_folder(struct run *r, const char *folder, const char *prefix, int depth) {
-  struct fm_names names;
-  FM_TRY(fm_folder_list(r->ctx, folder, &names));
-  enum fm_status status = FM_OK;
-  for (size_t i = 0; i < names.count && status == FM_OK; i++) {
-    char *path = fm_path_join(r->ctx, folder, names.name[i]);
-    char *below = fm_format(r->ctx, "%s%s/", prefix, names.name[i]);
-    if (!path || !below)
-      status = FM_MEMORY;
-    else if (fm_folder_exists(path) && depth < MOST_DEPTH)
-      status = add_folder(r, path, below, depth + 1);
-    else if (fm_is_picture(path))
-      status = add_picture(r, path, prefix);
-    fm_free(r->ctx, path);
-    fm_free(r->ctx, below);
-  }
-  fm_names_free(r->ctx, &names);
-  return status;
-}
-
-static enum fm_status list_pictures(struct run *r, const char *const *given, int count) {
-  for (int i = 0; i < count; i++)
-    FM_TRY(fm_folder_exists(given[i]) ? add_folder(r, given[i], "", 0) : add_picture(r, given[i], ""));
-  if (r->count) return FM_OK;
-  return fm_error(r->ctx, FM_USAGE, "there is no picture (.png .jpg .jpeg .tif .tiff) in '%s'", given[0]);
-}
 
 /* ---- scoring ---- */
 
@@ -154,8 +105,10 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
     fm_note(r->ctx, "note: '%s' has transparency, which is ignored", item->sample->path);
   FM_TRY(print_verdict(r, item));
   fflush(stdout);
+  if (!trouble && !r->marked) FM_TRY(fm_mark_results(r->ctx, r->a->out));
+  r->marked |= !trouble;
   if (!trouble) return FM_OK;
-  if (r->count == 1) return fm_error(r->ctx, FM_IO, "%s", trouble);
+  if (r->given.count == 1) return fm_error(r->ctx, FM_IO, "%s", trouble);
   fm_note(r->ctx, "not written: %s", trouble);
   r->unwritten++;
   return FM_OK;
@@ -163,20 +116,24 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
 
 static enum fm_status leave_out(void *user, const struct fm_unread *unread) {
   struct run *r = user;
-  if (r->count == 1) return fm_error(r->ctx, unread->status, "%s", unread->message);
+  if (r->given.count == 1) return fm_error(r->ctx, unread->status, "%s", unread->message);
   fm_note(r->ctx, "left out: %s", unread->message);
   r->unread++;
   return FM_OK;
 }
 
 static enum fm_status conclude(struct run *r) {
-  if (!r->a->json && r->count > 1 && r->model.has_thresholds)
-    fm_print("%zu of %zu pictures flawed\n", r->flawed, r->count - r->unread);
-  if (r->unread)
-    return fm_error(r->ctx, FM_FORMAT, "%zu of %zu pictures could not be read", r->unread, r->count);
+  size_t all = r->given.count + r->given.unread, unread = r->unread + r->given.unread;
+  if (!r->a->json && r->given.count > 1 && r->model.has_thresholds)
+    fm_print("%zu of %zu pictures flawed\n", r->flawed, r->given.count - r->unread);
+  if (unread && r->unwritten)
+    return fm_error(r->ctx, FM_FORMAT,
+                    "%zu of %zu pictures could not be read, and the results of %zu could not be written",
+                    unread, all, r->unwritten);
+  if (unread) return fm_error(r->ctx, FM_FORMAT, "%zu of %zu pictures could not be read", unread, all);
   if (r->unwritten)
     return fm_error(r->ctx, FM_IO, "the results of %zu of %zu pictures could not be written", r->unwritten,
-                    r->count);
+                    all);
   return FM_OK;
 }
 
@@ -193,9 +150,9 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
   memcpy(r->results.wanted, r->a->files, sizeof r->results.wanted);
   FM_TRY(fm_recipe_preprocess(r->ctx, &r->model.recipe, &r->results.preprocess));
   FM_TRY(fm_folder_make(r->ctx, r->a->out));
-  if (!(r->trouble = fm_alloc(r->ctx, r->count, sizeof *r->trouble))) return FM_MEMORY;
-  const struct fm_score_list list = {.samples = r->item,
-                                     .count = r->count,
+  if (!(r->trouble = fm_alloc(r->ctx, r->given.count, sizeof *r->trouble))) return FM_MEMORY;
+  const struct fm_score_list list = {.samples = r->given.item,
+                                     .count = r->given.count,
                                      .text = "scoring",
                                      .refine = r->a->refine,
                                      .images = true,
@@ -213,20 +170,16 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
                           int *exit_status) {
   struct run r = {.ctx = ctx, .a = a};
   struct fm_device *d = NULL;
-  enum fm_status status = list_pictures(&r, given, count);
+  enum fm_status status = fm_given_list(ctx, given, count, &r.given);
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
   if (status == FM_OK) status = fm_model_check_trained(&r.model, a->model, a->untrained);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
   fm_model_free(&r.model);
-  for (size_t i = 0; i < r.count; i++) {
-    fm_free(ctx, r.item[i].path);
-    fm_free(ctx, r.item[i].name);
-    if (r.trouble) fm_free(ctx, r.trouble[i]);
-  }
-  fm_free(ctx, r.item);
+  for (size_t i = 0; r.trouble && i < r.given.count; i++) fm_free(ctx, r.trouble[i]);
   fm_free(ctx, r.trouble);
+  fm_given_free(ctx, &r.given);
   enum fm_status closed = fm_device_close(d);
   return status != FM_OK ? status : closed;
 }

@@ -54,6 +54,7 @@ struct search {
   size_t root, first; /* bytes of the root's path; items there were before */
   size_t left_out;    /* debris, named as far as there is room */
   char names[160];
+  char results[4096]; /* the folder of results that was named last */
 };
 
 static void leave_out(struct search *s, const char *name) {
@@ -126,19 +127,28 @@ static bool has(const char *folder, size_t length, const char *name, bool (*exis
   return n > 0 && (size_t)n < sizeof path && exists(path);
 }
 
-/* Of predict and eval, or as both were before they left a mark. */
-static bool is_result(const char *path) {
+/* Bytes of the folder of results that path is, or is a part of; 0: it has nothing to do with results. They
+ * are those of predict and eval, also of versions that left no mark. */
+static size_t results_length(const char *path) {
   static const char *const kinds[] = {"maps", "masks", "overlays", "repaired"};
   const char *name = fm_path_name(path);
-  size_t above = name > path ? (size_t)(name - path) - 1 : 0, there = 0;
+  size_t above = name > path ? (size_t)(name - path) - 1 : 0, all = strlen(path), there = 0;
   bool one = false;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     one |= strcmp(name, kinds[i]) == 0;
     there += i < 3 && has(path, above, kinds[i], fm_folder_exists);
   }
-  if (one && (there >= 2 || has(path, above, MARK, fm_file_exists))) return true;
-  size_t all = strlen(path);
-  return has(path, all, "report.html", fm_file_exists) && has(path, all, "metrics.json", fm_file_exists);
+  if (one && (there >= 2 || has(path, above, MARK, fm_file_exists))) return above;
+  bool report =
+      has(path, all, "report.html", fm_file_exists) && has(path, all, "metrics.json", fm_file_exists);
+  return report ? all : 0;
+}
+
+/* Maps, masks and overlays lie side by side: one word is enough for them. */
+static void leave_out_results(struct search *s, const char *path, size_t length) {
+  if (strlen(s->results) == length && strncmp(s->results, path, length) == 0) return;
+  snprintf(s->results, sizeof s->results, "%.*s", (int)length, path);
+  fm_note(s->ctx, "left out: results of flawmap in '%s'", s->results);
 }
 
 static bool on_folder(void *user, const char *path) {
@@ -150,9 +160,9 @@ static bool on_folder(void *user, const char *path) {
   if (s->options && s->options->flat) return false;
   for (const char *const *w = s->options ? s->options->without : NULL; w && *w; w++)
     if (fm_path_same(path, *w)) return false;
-  if (!is_result(path)) return true;
-  fm_note(s->ctx, "left out: '%s' holds results of flawmap", path);
-  return false;
+  size_t results = results_length(path);
+  if (results) leave_out_results(s, path, results);
+  return !results;
 }
 
 static int by_place(const void *a, const void *b) {

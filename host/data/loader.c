@@ -54,6 +54,7 @@ struct fm_loader {
   size_t image_bytes, image_limit; /* of pictures at their own size */
   enum fm_status status;
   bool stop;
+  bool said_turned, said_twelve, said_deep, said_mixed; /* see remark */
   pthread_t thread[MOST_WORKERS];
   int threads;
   double waited;
@@ -92,16 +93,36 @@ static size_t kept_size(const struct fm_loader *l, const struct fm_sample *s) {
   return kept_pixels(l, s) * (extra ? 4 : 3);
 }
 
+/* What was done to a picture that its owner may not expect is said of the first such one. */
+static void remark(struct fm_loader *l, const char *path, const struct fm_image *image) {
+  bool shallow = image->deep && image->twelve, deep = image->deep && !image->twelve;
+  pthread_mutex_lock(&l->lock);
+  if (image->orientation > 1 && !l->said_turned)
+    fm_note(l->ctx, "note: '%s' was turned upright, as its orientation tag says; so is every such picture",
+            path);
+  if (shallow && !l->said_twelve)
+    fm_note(l->ctx,
+            "note: '%s' has 16 bits but no value over 4095: read as 12 bits; so is every such picture", path);
+  bool mixed = (shallow && l->said_deep) || (deep && l->said_twelve);
+  if (mixed && !l->said_mixed)
+    fm_note(l->ctx,
+            "note: some of the 16-bit pictures have values over 4095 and others, read as 12 bits, have not: "
+            "the same part looks 16 times brighter in the latter");
+  l->said_turned |= image->orientation > 1;
+  l->said_twelve |= shallow;
+  l->said_deep |= deep;
+  l->said_mixed |= mixed;
+  pthread_mutex_unlock(&l->lock);
+}
+
 static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
                              struct kept *out) {
   struct fm_preprocess p = kept_as(l, s);
-  if (l->options.images) {
-    FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image));
-    out->width = out->image.width;
-    out->height = out->image.height;
-  } else {
-    FM_TRY(fm_picture_load(ctx, s->path, &p, out->rgb, &out->width, &out->height));
-  }
+  FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image));
+  out->width = out->image.width;
+  out->height = out->image.height;
+  remark(l, s->path, &out->image);
+  if (!l->options.images) fm_image_free(ctx, &out->image);
   unsigned char *extra = out->rgb + 3 * kept_pixels(l, s);
   if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&p), extra);
   if (!s->flawed || !l->options.masks) return FM_OK;
