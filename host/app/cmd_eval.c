@@ -29,6 +29,8 @@ struct run {
   struct fm_dataset set;
   struct fm_report *report;
   bool several;
+  size_t failed; /* categories of a folder of models; what the first one suffered */
+  char first[1024];
 };
 
 static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struct args *a,
@@ -169,10 +171,11 @@ static enum fm_status leave_out(struct run *r, const struct fm_model *model, str
   return FM_OK;
 }
 
-static enum fm_status eval_model(struct run *r, const char *path, const char *name) {
+/* *spoiled: a failure came while the report was being written. */
+static enum fm_status eval_model(struct run *r, const char *path, const char *name, bool *spoiled) {
   struct fm_model model;
   struct fm_category category;
-  struct fm_evaluation evaluation;
+  struct fm_evaluation evaluation = {0};
   FM_TRY(fm_model_load(r->ctx, path, r->a->weights, &model));
   /* One category of several: the one the model learned, unless another is asked for. */
   const char *wanted = name ? name : r->set.single ? NULL : model.data.category;
@@ -185,12 +188,25 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
     fm_category_close(r->ctx, &category);
   }
   fm_model_free(&model);
+  *spoiled = evaluation.reported;
   return status;
+}
+
+/* A category that cannot be evaluated does not end the others; the command fails in the end. */
+static enum fm_status eval_one(struct run *r, const char *path, const char *name, size_t *done) {
+  bool spoiled = false;
+  enum fm_status status = eval_model(r, path, name, &spoiled);
+  *done += status == FM_OK;
+  if (status == FM_OK || spoiled || !fm_status_is_local(status)) return status;
+  fm_note(r->ctx, "%s is left out: %s", name, r->ctx->message);
+  if (!r->failed++) snprintf(r->first, sizeof r->first, "%.80s: %.800s", name, r->ctx->message);
+  fm_error_clear(r->ctx);
+  return FM_OK;
 }
 
 /* A folder of models, as `train --category all` leaves it: each category that has one. */
 static enum fm_status eval_folder(struct run *r) {
-  size_t found = 0;
+  size_t found = 0, done = 0;
   for (size_t i = 0; i < r->set.categories.count; i++) {
     const char *name = r->set.categories.name[i];
     if (r->a->category && strcmp(r->a->category, name) != 0) continue;
@@ -198,13 +214,16 @@ static enum fm_status eval_folder(struct run *r) {
     if (!path) return FM_MEMORY;
     enum fm_status status = FM_OK;
     if (fm_file_exists(path)) {
-      status = eval_model(r, path, name);
+      status = eval_one(r, path, name, &done);
       found++;
+    } else if (!r->a->category) {
+      fm_note(r->ctx, "warning: %s is left out: it has no model ('%s' is not there)", name, path);
     }
     fm_free(r->ctx, path);
     FM_TRY(status);
   }
-  if (found) return FM_OK;
+  if (done) return FM_OK;
+  if (found) return fm_error(r->ctx, FM_FORMAT, "no category could be evaluated; the first is %s", r->first);
   return fm_error(r->ctx, FM_USAGE, "the folder '%s' has no model CATEGORY.flawmap for %s of '%s'",
                   r->a->model, r->a->category ? r->a->category : "any category", r->a->data);
 }
@@ -238,12 +257,19 @@ static enum fm_status evaluate(struct run *r) {
                                 .no_masks = a->no_masks,
                                 .no_overlays = a->no_overlays};
   FM_TRY(fm_report_open(r->ctx, &head, &r->report));
-  enum fm_status status = folder ? eval_folder(r) : eval_model(r, a->model, a->category);
+  bool spoiled;
+  enum fm_status status = folder ? eval_folder(r) : eval_model(r, a->model, a->category, &spoiled);
   if (status == FM_OK) status = fm_report_close(r->report);
   fm_report_free(r->report);
   FM_TRY(status);
-  if (a->json) return print_json(r);
-  fm_print("results: %s/report.html, metrics.json, metrics.csv, images.csv, maps, masks, overlays\n", a->out);
+  if (a->json)
+    FM_TRY(print_json(r));
+  else
+    fm_print("results: %s/report.html, metrics.json, metrics.csv, images.csv, maps, masks, overlays\n",
+             a->out);
+  if (r->failed)
+    return fm_error(r->ctx, FM_FORMAT, "%zu categories could not be evaluated; the first is %s", r->failed,
+                    r->first);
   return FM_OK;
 }
 

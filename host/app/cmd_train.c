@@ -110,9 +110,12 @@ static enum fm_status train_category(struct fm_device *d, struct fm_fit *fit, co
   return status;
 }
 
+/* One category that fails does not end the others; the command fails in the end. */
 static enum fm_status train_all(struct fm_device *d, struct fm_fit *fit, const struct fm_dataset *set,
                                 const char *folder) {
   struct fm_context *ctx = fm_device_context(d);
+  char first[1024] = "";
+  size_t failed = 0;
   FM_TRY(fm_folder_make(ctx, folder));
   for (size_t i = 0; i < set->categories.count; i++) {
     const char *name = set->categories.name[i];
@@ -122,9 +125,15 @@ static enum fm_status train_all(struct fm_device *d, struct fm_fit *fit, const s
     fit->path = path;
     enum fm_status status = train_category(d, fit, set, name);
     fm_free(ctx, path);
-    FM_TRY(status);
+    if (status == FM_OK) continue;
+    if (!fm_status_is_local(status)) return status;
+    fm_note(ctx, "no model for %s: %s", name, ctx->message);
+    if (!failed++) snprintf(first, sizeof first, "%.80s: %.800s", name, ctx->message);
+    fm_error_clear(ctx);
   }
-  return FM_OK;
+  if (!failed) return FM_OK;
+  return fm_error(ctx, FM_FORMAT, "%zu of %zu categories have no model; the first is %s", failed,
+                  set->categories.count, first);
 }
 
 /* With the device and the data set open. */

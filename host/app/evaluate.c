@@ -259,6 +259,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
       .samples = category->test, .count = r.count, .text = text, .refine = refine, .take = keep, .user = &r};
   if (status == FM_OK) status = fm_score_set(d, model, &list);
   if (status == FM_OK) status = measure(&r, out);
+  if (status == FM_OK) out->reported = true;
   if (status == FM_OK) status = report_all(&r, model, report, out);
   for (size_t i = 0; i < r.count && r.own && r.small; i++) {
     struct fm_scored *const both[] = {&r.own[i], &r.small[i]};

@@ -19,6 +19,7 @@ struct fm_evaluation {
   struct fm_fixed fixed, base_fixed;
   struct fm_report_tally tally;
   size_t pictures;
+  bool reported; /* the report has begun on it: a failure from here on spoils the report */
 };
 
 /* Adds the category to the report. Memory: 5 bytes a pixel of every test picture, for the exact metrics.

@@ -77,3 +77,8 @@ void fm_error_clear(struct fm_context *ctx) {
   ctx->message[0] = 0;
   pthread_mutex_unlock(&ctx->lock);
 }
+
+bool fm_status_is_local(enum fm_status status) {
+  return status == FM_USAGE || status == FM_IO || status == FM_FORMAT || status == FM_LIMIT ||
+         status == FM_NUMERIC;
+}

@@ -76,6 +76,10 @@ enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const cha
     __attribute__((format(printf, 3, 4)));
 void fm_error_clear(struct fm_context *ctx);
 
+/* True for a failure that lies in the files or numbers at hand, so that other work can go on: not for the
+ * machine's (memory, device), not for a wish to stop. */
+bool fm_status_is_local(enum fm_status status);
+
 /* Where a stop was asked for: FM_STOPPED, "stopped while " and what was going on ("reading 'x.pth'"); else
  * FM_OK. For work that has nothing to put in order first. */
 enum fm_status fm_stop_check(struct fm_context *ctx, const char *format, ...)

@@ -182,9 +182,9 @@ enum fm_status fm_dataset_holdout(struct fm_context *ctx, const struct fm_catego
     fm_holdout_free(ctx, out);
     return FM_MEMORY;
   }
-  bool few = fraction > 0 && n > 1 && held_before(n, fraction) == 0; /* then the last one */
+  bool few = fraction > 0 && held_before(n, fraction) == 0; /* then the last one */
   for (size_t i = 0; i < n; i++) {
-    bool held = held_before(i + 1, fraction) > held_before(i, fraction) || (few && i + 1 == n);
+    bool held = n > 2 && (held_before(i + 1, fraction) > held_before(i, fraction) || (few && i + 1 == n));
     if (held)
       out->held[out->held_count++] = category->train[i];
     else

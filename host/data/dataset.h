@@ -110,8 +110,9 @@ enum fm_status fm_category_needs_masks(struct fm_context *ctx, const struct fm_c
 void fm_category_hash(const struct fm_category *category, char out[17]);
 
 /* Splits the training pictures: every (1 / fraction)-th one is held out (0.2: the fifth, tenth, ...; at least
- * one of two pictures and more), the others are for learning. 0 holds out none. Both lists are the caller's
- * (fm_free), their strings the category's. FM_USAGE for a fraction outside [0, 0.9]. */
+ * one of three pictures and more), the others are for learning. 0 holds out none, and nor do one or two
+ * pictures: they are all needed. Both lists are the caller's (fm_free), their strings the category's.
+ * FM_USAGE for a fraction outside [0, 0.9]. */
 struct fm_holdout {
   struct fm_sample *learn, *held;
   size_t learn_count, held_count;

@@ -42,12 +42,9 @@ static enum fm_status add_keys(struct fm_context *ctx, uint32_t *keys, size_t n,
 
 static void describe(struct fm_threshold *t, const char *what) {
   if (t->kept)
-    snprintf(t->origin, sizeof t->origin, "%zu %.80s, false alarms at most %.4g %%", t->n, what,
-             100 * t->alpha);
+    snprintf(t->origin, sizeof t->origin, "%zu %.80s", t->n, what);
   else
-    snprintf(t->origin, sizeof t->origin,
-             "the largest score of %zu %.80s, false alarms at most %.2g %% (%.4g %% needs %zu pictures)",
-             t->n, what, 100 * t->promised, 100 * t->alpha, fm_threshold_needs(t->alpha));
+    snprintf(t->origin, sizeof t->origin, "the largest score of %zu %.80s", t->n, what);
 }
 
 enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float *scores, double alpha,
@@ -71,7 +68,9 @@ enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float
     out->promised = (double)(n + 1 - out->k) / (double)(n + 1);
     size_t hits = 0;
     for (size_t i = n; i > 0 && keys[i - 1] > keys[out->k - 1]; i--) hits++;
-    fm_rate_interval(hits, n, confidence, &out->low, &out->high);
+    double none;
+    fm_rate_interval(hits, n, confidence, &out->low, &none);
+    fm_rate_interval(n - out->k, n, confidence, &none, &out->high);
     describe(out, what);
   }
   fm_free(ctx, keys);
@@ -105,10 +104,31 @@ enum fm_status fm_threshold_pixels(struct fm_context *ctx, size_t count, const s
   return status;
 }
 
+/* One digit behind the point, none where it would be a zero; rates under 0.1 % by two digits that say
+ * something. */
+static void percent(char out[16], double rate) {
+  double p = 100 * rate;
+  if (p > 0 && p < 0.095)
+    snprintf(out, 16, "%.2g", p);
+  else
+    snprintf(out, 16, "%.4g", round(10 * p) / 10);
+}
+
 void fm_threshold_sentence(const struct fm_threshold *t, char out[400]) {
   int n = snprintf(out, 400, "%.6g, from %s", t->value, t->origin);
-  if (n > 0 && n < 300 && isfinite(t->low) && isfinite(t->high))
-    snprintf(out + n, (size_t)(400 - n),
-             "; the true rate lies between %.2g %% and %.3g %% with 95 %% confidence", 100 * t->low,
-             100 * t->high);
+  if (n < 0 || n > 240 || !isfinite(t->promised) || !isfinite(t->low) || !isfinite(t->high)) return;
+  char expected[16], low[16], high[16];
+  percent(expected, t->promised);
+  percent(low, t->low);
+  percent(high, t->high);
+  n += snprintf(out + n, (size_t)(400 - n), "; expected false alarms %s %% (95 %% interval %s to %s %%)",
+                expected, low, high);
+  if (!t->kept)
+    snprintf(out + n, (size_t)(400 - n), "; %.4g %% takes %zu held-out pictures, there are %zu",
+             100 * t->alpha, fm_threshold_needs(t->alpha), t->n);
+}
+
+void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *t) {
+  *t = (struct fm_threshold){.value = value, .alpha = alpha, .promised = NAN, .low = NAN, .high = NAN};
+  snprintf(t->origin, sizeof t->origin, "the command line, by hand: nothing is promised");
 }

@@ -8,7 +8,15 @@
  * Picture level: scores of hold-out pictures. Pixel level: by default the maximum of each hold-out picture's
  * map goes in, so that at most a share alpha of good pictures has any pixel over the value; where the
  * picture's score is that maximum both thresholds are the same number and verdict and outline agree.
- * fm_threshold_pixels is the weaker promise: at most a share alpha of the good PIXELS is over the value. */
+ * fm_threshold_pixels is the weaker promise: at most a share alpha of the good PIXELS is over the value.
+ *
+ * What to expect of a threshold once it is chosen: the share F of good pictures over the k-th smallest of n
+ * scores is itself a random number, of the distribution Beta(n + 1 - k, k) where scores do not repeat (the
+ * coverage of an order statistic: Wilks 1941), and smaller where they do. Its mean is (n + 1 - k) / (n + 1),
+ * the "expected false alarms". The upper end of the interval is its 97.5 % quantile, the lower end the 2.5 %
+ * quantile of Beta(h, n + 1 - h), h = n - k the scores over the value (0 for the largest score: nothing
+ * bounds the rate from below); that is Clopper and Pearson's interval of h in n, and holds F with a
+ * probability of at least 95 %. */
 #ifndef FM_SCORE_THRESHOLD_H
 #define FM_SCORE_THRESHOLD_H
 
@@ -20,8 +28,8 @@ struct fm_threshold {
   size_t n, k;      /* the value is the k-th smallest of n */
   bool kept;        /* false: n is too small to promise alpha; the value is then the largest score */
   double promised;  /* the rate that does hold: (n + 1 - k) / (n + 1) */
-  double low, high; /* 95 % interval (Clopper-Pearson) of the true false-alarm rate; NaN where none exists */
-  char origin[200]; /* "42 held-out good pictures, false alarms at most 5 %" */
+  double low, high; /* 95 % interval of the true false-alarm rate; NaN where none exists */
+  char origin[200]; /* "42 held-out good pictures" */
 };
 
 /* what: where the scores come from, in the plural ("held-out good pictures"). alpha lies between 0 and 1,
@@ -38,7 +46,12 @@ enum fm_status fm_threshold_pixels(struct fm_context *ctx, size_t count, const s
 /* How many good pictures a promise of alpha needs at least: the smallest n with k <= n. */
 size_t fm_threshold_needs(double alpha);
 
-/* A sentence for people: value, origin, what is promised, the interval. At most 400 bytes with its end. */
+/* A threshold that somebody named: no promise, no interval. alpha: the rate that the model is made for. */
+void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *threshold);
+
+/* A sentence for people, at most 400 bytes with its end: "1.83, from the largest score of 41 held-out good
+ * pictures; expected false alarms 2.4 % (95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are
+ * 41". */
 void fm_threshold_sentence(const struct fm_threshold *threshold, char out[400]);
 
 #endif

@@ -154,6 +154,11 @@ static enum fm_status split(struct run *r) {
     FM_TRY(few(r));
   else
     FM_TRY(fm_dataset_holdout(r->ctx, r->fit->category, r->recipe.hold_out, &r->split));
+  if (!r->recipe.shots && r->recipe.hold_out > 0 && !r->split.held_count)
+    fm_note(
+        r->ctx,
+        "note: %zu good pictures are so few that all are learned from and none is held out for thresholds",
+        r->split.learn_count);
   struct fm_sample *flawed;
   size_t good = r->split.learn_count, count;
   FM_TRY(fm_real_samples(r->ctx, r->fit->category, r->real, &flawed, &count));
@@ -211,7 +216,15 @@ static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_
   const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
   size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
   if (!r->recipe.refine) return FM_OK;
-  if (count) return fm_f2pad_fit(r->d, m, &t, samples, count);
+  if (count) {
+    enum fm_status status = fm_f2pad_fit(r->d, m, &t, samples, count);
+    if (status == FM_OK || !fm_status_is_local(status)) return status;
+    /* An extra must not cost the model, which is learned by now. */
+    fm_note(r->ctx, "warning: the model is made, but it cannot sharpen its maps (--refine): %s",
+            r->ctx->message);
+    fm_error_clear(r->ctx);
+    return FM_OK;
+  }
   fm_note(r->ctx,
           "note: there are no held-out good pictures, so this model cannot sharpen its maps (--refine); "
           "--hold-out 20%% or --calibrate DIR give some");

@@ -356,7 +356,8 @@ static void holdout_takes_every_fifth(void **state) {
     size_t n;
     double fraction;
     size_t held;
-  } cases[] = {{10, 0, 0}, {10, 0.5, 5}, {10, 0.9, 9}, {1, 0.9, 0}, {2, 0.2, 1}, {4, 0.2, 1}, {209, 0.1, 20}};
+  } cases[] = {{10, 0, 0},  {10, 0.5, 5}, {10, 0.9, 9}, {1, 0.9, 0},   {2, 0.2, 0},
+               {2, 0.9, 0}, {3, 0.2, 1},  {4, 0.2, 1},  {209, 0.1, 20}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     c.train_count = cases[i].n;
     ASSERT_OK(ctx, fm_dataset_holdout(ctx, &c, cases[i].fraction, &h));

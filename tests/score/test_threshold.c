@@ -67,7 +67,7 @@ static void conformal_rank(void **state) {
   double low, high;
   fm_rate_interval(1, 200, 0.95, &low, &high);
   assert_true(t.low == low && t.high == high);
-  assert_string_equal(t.origin, "200 held-out good pictures, false alarms at most 1 %");
+  assert_string_equal(t.origin, "200 held-out good pictures");
 }
 
 /* With 99 scores (99 + 1)(1 - 0.01) is 99 exactly; with 98 the promise cannot be kept. */
@@ -83,10 +83,18 @@ static void promise_needs_pictures(void **state) {
   ASSERT_OK(ctx, fm_threshold_choose(ctx, 98, score, 0.01, "good pictures", &t));
   assert_true(!t.kept && t.k == 98 && t.value == 0 && t.promised > 0.01);
   assert_non_null(strstr(t.origin, "the largest score of 98 good pictures"));
-  assert_non_null(strstr(t.origin, "(1 % needs 99 pictures)"));
   char sentence[400];
   fm_threshold_sentence(&t, sentence);
-  assert_non_null(strstr(sentence, "95 % confidence"));
+  assert_non_null(strstr(sentence, "; 1 % takes 99 held-out pictures, there are 98"));
+  /* 1 / 42; 1 - 0.025^(1/41) = 8.60 % */
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 41, score, 0.01, "held-out good pictures", &t));
+  fm_threshold_sentence(&t, sentence);
+  assert_string_equal(sentence,
+                      "0, from the largest score of 41 held-out good pictures; expected false alarms 2.4 % "
+                      "(95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are 41");
+  fm_threshold_by_hand(2.5, 0.01, &t);
+  fm_threshold_sentence(&t, sentence);
+  assert_string_equal(sentence, "2.5, from the command line, by hand: nothing is promised");
 }
 
 /* The promise itself: over many draws the next good picture is over the threshold at most alpha of the time.
@@ -104,6 +112,27 @@ static void promise_holds(void **state) {
   }
   double rate = (double)over / draws; /* 2/40 expected; standard error 0.0015 */
   assert_true(rate > 0.045 && rate < 0.055);
+}
+
+/* The interval: of the thresholds of many draws, the share whose true rate lies inside is 95 % or more.
+ * Scores are uniform, so that a threshold's true rate is 1 - threshold. */
+static void interval_holds(void **state) {
+  struct fm_context *ctx = *state;
+  struct fm_rng rng = fm_rng_stream(6, "interval");
+  static const double alphas[] = {0.01, 0.1, 0.3};
+  for (int a = 0; a < 3; a++) {
+    int inside = 0, over = 0, draws = 4000;
+    for (int d = 0; d < draws; d++) {
+      float score[41];
+      for (int i = 0; i < 41; i++) score[i] = (float)fm_rng_uniform(&rng);
+      struct fm_threshold t;
+      ASSERT_OK(ctx, fm_threshold_choose(ctx, 41, score, alphas[a], "x", &t));
+      inside += 1 - t.value >= t.low && 1 - t.value <= t.high;
+      over += 1 - t.value > t.high;
+    }
+    assert_true(inside >= draws * 94 / 100);                           /* standard error 0.34 % */
+    assert_true(over > draws * 15 / 1000 && over < draws * 35 / 1000); /* 2.5 %: the upper end is exact */
+  }
 }
 
 static void pixels(void **state) {
@@ -135,8 +164,14 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      TEST(incomplete_beta),        TEST(interval),      TEST(needs),  TEST(conformal_rank),
-      TEST(promise_needs_pictures), TEST(promise_holds), TEST(pixels), TEST(refusals)};
+  const struct CMUnitTest tests[] = {TEST(incomplete_beta),
+                                     TEST(interval),
+                                     TEST(needs),
+                                     TEST(conformal_rank),
+                                     TEST(promise_needs_pictures),
+                                     TEST(promise_holds),
+                                     TEST(interval_holds),
+                                     TEST(pixels),
+                                     TEST(refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
