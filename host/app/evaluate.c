@@ -227,6 +227,26 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
   return FM_OK;
 }
 
+/* What the exact metrics hold of every picture at its own size: the map, the pixels' scores once more as keys
+ * (those of flawed ones with the area of their region), and the mask. A header that cannot be read is no
+ * matter here. */
+static void say_memory(const struct run *r) {
+  enum { OF_GOOD = 4 + 4, OF_FLAWED = 4 + 8 + 1, MIB = 20 };
+  size_t bytes = 0, free = fm_memory_available();
+  for (size_t i = 0; i < r->count; i++) {
+    struct fm_context branch;
+    int width = 0, height = 0;
+    fm_context_branch(&branch, r->ctx);
+    if (fm_image_size(&branch, r->category->test[i].path, &width, &height) == FM_OK)
+      bytes += (size_t)width * (size_t)height * (r->category->test[i].flawed ? OF_FLAWED : OF_GOOD);
+    fm_context_free(&branch);
+  }
+  if (bytes >> MIB < 256) return;
+  fm_note(r->ctx, "memory: the exact metrics of %zu pictures take up to %zu MiB; %zu MiB are free%s",
+          r->count, bytes >> MIB, free >> MIB,
+          free && bytes > free ? ", which may not do: evaluate fewer or smaller pictures at a time" : "");
+}
+
 enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
                            const struct fm_category *category, struct fm_report *report,
                            struct fm_evaluation *out) {
@@ -243,6 +263,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
                     "pictures without knowing what they are",
                     category->name);
   FM_TRY(look_for_masks(&r));
+  say_memory(&r);
   FM_TRY(fm_recipe_preprocess(r.ctx, &model->recipe, &r.preprocess));
   r.own = fm_alloc(r.ctx, r.count, sizeof *r.own);
   r.small = fm_alloc(r.ctx, r.count, sizeof *r.small);

@@ -22,7 +22,8 @@ struct fm_evaluation {
   bool reported; /* the report has begun on it: a failure from here on spoils the report */
 };
 
-/* Adds the category to the report. Memory: 5 bytes a pixel of every test picture, for the exact metrics.
+/* Adds the category to the report. Memory: 8 bytes a pixel of every good test picture and 13 of every flawed
+ * one, for the exact metrics; said before it begins where it is much.
  * refine: with sharpened maps, which the model must have learned. Flawed pictures must all have masks, or
  * none of them: then there are metrics of pictures only. */
 enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
