@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "file/sniff.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -223,6 +224,13 @@ static enum fm_status parse_header(struct fm_context *ctx, struct fm_safetensors
 
 static enum fm_status parse(struct fm_context *ctx, struct fm_safetensors *f, size_t size) {
   uint64_t header = 0;
+  const char *kind;
+  if (fm_looks_by_bytes(f->bytes, size, &kind) != FM_LOOKS_NONE)
+    return fm_error(
+        ctx, FM_FORMAT,
+        "'%s' is a %s picture, no flawmap model and no file of weights; where a command takes a model and "
+        "pictures, the model comes first",
+        f->path, kind);
   if (size < 8)
     return broken(ctx, f->path, "it is shorter than the eight bytes that say how long the header is");
   for (int i = 0; i < 8; i++) header |= (uint64_t)f->bytes[i] << 8 * i;
@@ -312,6 +320,14 @@ const char *fm_safetensors_meta(const struct fm_safetensors *f, const char *key)
   const cJSON *item;
   cJSON_ArrayForEach(item, f->meta) {
     if (strcmp(item->string, key) == 0) return item->valuestring;
+  }
+  return NULL;
+}
+
+const char *fm_safetensors_meta_key(const struct fm_safetensors *f, size_t index) {
+  const cJSON *item;
+  cJSON_ArrayForEach(item, f->meta) {
+    if (index-- == 0) return item->string;
   }
   return NULL;
 }

@@ -38,6 +38,8 @@ const struct fm_tensor *fm_safetensors_at(const struct fm_safetensors *file,
 const struct fm_tensor *fm_safetensors_find(const struct fm_safetensors *file,
                                             const char *name);                       /* or NULL; fast */
 const char *fm_safetensors_meta(const struct fm_safetensors *file, const char *key); /* or NULL */
+const char *fm_safetensors_meta_key(const struct fm_safetensors *file,
+                                    size_t index); /* the keys in file order; NULL: no more */
 const char *fm_safetensors_path(const struct fm_safetensors *file);
 
 /* A required tensor of a known shape as float32 (F32, F16, BF16, F64 are converted) into out[count]. Missing

@@ -88,6 +88,7 @@ static enum fm_status put_all(const struct fm_checkpoint *c, struct fm_safetenso
   struct entry entry[ENTRIES];
   list_entries(&copy, entry);
   FM_TRY(fm_safetensors_out_meta(out, "flawmap.checkpoint", VERSION));
+  FM_TRY(fm_safetensors_out_meta(out, FM_RECIPE_PROGRAM, fm_version()));
   FM_TRY(fm_recipe_save(&c->recipe, out));
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", c->data_hash));
   FM_TRY(fm_safetensors_out_meta(out, "expert.hash", c->expert_hash));
@@ -174,6 +175,7 @@ enum fm_status fm_checkpoint_read(struct fm_context *ctx, const char *path, stru
   if (status == FM_OK) status = fm_recipe_load(ctx, file, &recipe);
   if (status == FM_OK) status = fm_checkpoint_make(ctx, &recipe, c);
   if (status == FM_OK) status = get_all(ctx, file, c);
+  status = fm_recipe_name_version(ctx, file, status);
   fm_safetensors_free(ctx, file);
   if (status != FM_OK) fm_checkpoint_free(ctx, c);
   return status;

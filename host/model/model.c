@@ -110,7 +110,7 @@ static enum fm_status get_threshold(struct fm_context *ctx, const struct fm_safe
 
 static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_out *out, bool thin) {
   FM_TRY(fm_safetensors_out_meta(out, "flawmap.model", FM_MODEL_VERSION));
-  FM_TRY(fm_safetensors_out_meta(out, "flawmap.program", fm_version()));
+  FM_TRY(fm_safetensors_out_meta(out, FM_RECIPE_PROGRAM, fm_version()));
   FM_TRY(fm_recipe_save(&m->recipe, out));
   FM_TRY(fm_safetensors_out_meta(out, "data.category", m->data.category));
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", m->data.hash));
@@ -233,7 +233,7 @@ enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const cha
   *model = (struct fm_model){.ctx = ctx};
   struct fm_safetensors *file;
   FM_TRY(fm_safetensors_read(ctx, path, &file));
-  enum fm_status status = load(model, file, path, weights);
+  enum fm_status status = fm_recipe_name_version(ctx, file, load(model, file, path, weights));
   fm_safetensors_free(ctx, file);
   if (status != FM_OK) fm_model_free(model);
   return status;

@@ -17,61 +17,61 @@
 /* clang-format off */
 #define GRADIENT (FM_CDO | FM_CFLOW)
 const struct fm_field fm_fields[FM_FIELDS] = {
-    {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)"},
-    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32"},
-    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "pictures become N x N, a multiple of 32"},
-    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then their middle N x N is used (0: all)"},
-    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil, lanczos) does it"},
-    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures a step"},
-    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "of every random number"},
-    {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)"},
-    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures kept for thresholds"},
-    {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged"},
-    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "keep what 'predict --refine' needs (--no-refine: not)"},
-    {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures"},
-    {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate"},
-    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "its factor after each epoch"},
-    {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL},
-    {"weight-decay", FM_FIELD_NUMBER, FM_CDO, AT(weight_decay), 0, 1e3, "X", NULL},
-    {"beta1", FM_FIELD_NUMBER, GRADIENT, AT(beta1), 0, 0.9999999, "X", NULL},
-    {"beta2", FM_FIELD_NUMBER, GRADIENT, AT(beta2), 0, 0.9999999, "X", NULL},
-    {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL},
-    {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL},
-    {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL},
-    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap's weights"},
-    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "margin: synthetic anomalies (--no-mom: none)"},
-    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "overlap: weights of the positions (--no-oom: all 1)"},
-    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on a plain background"},
-    {"patches", FM_FIELD_INT, FM_CDO, AT(patches), 0, 1000, "N", NULL},
-    {"patch-smallest", FM_FIELD_INT, FM_CDO, AT(patch_smallest), 1, 4096, "N", NULL},
-    {"patch-largest", FM_FIELD_INT, FM_CDO, AT(patch_largest), 1, 4096, "N", NULL},
-    {"patch-canvas", FM_FIELD_INT, FM_CDO, AT(patch_canvas), 0, 4096, "N", NULL},
-    {"redraws", FM_FIELD_INT, FM_CDO, AT(redraws), 0, 1e6, "N", NULL},
-    {"momentum", FM_FIELD_NUMBER, FM_CDO, AT(momentum), 1e-6, 1, "X", NULL},
-    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "norm statistics anew at the end (--no-reestimate)"},
-    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "learn from N flawed test pictures too"},
-    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "channels that are drawn (0: all)"},
-    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice instead of the seed's"},
-    {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal"},
-    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official: pooled to --dimensions"},
-    {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL},
-    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features that are kept"},
-    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions in which they are chosen (0: all)"},
-    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "features kept at most (0: by the share only)"},
-    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours that are averaged"},
-    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours in the picture score's weight (0: none)"},
-    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks a flow"},
-    {"condition", FM_FIELD_INT, FM_CFLOW, AT(condition), 4, 1024, "N", NULL},
-    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors a step"},
-    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures an epoch"},
-    {"warmup", FM_FIELD_INT, FM_CFLOW, AT(warmup), 0, 1000, "N", NULL},
-    {"lr-first", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_first), 0, 1e6, "X", NULL},
-    {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL},
-    {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL},
-    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "degrees that training pictures are turned at most"},
-    {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL},
-    {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation"},
-    {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect"},
+    {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)", "0.1.0", NULL},
+    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32", "0.1.0", NULL},
+    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "pictures become N x N, a multiple of 32", "0.1.0", NULL},
+    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then their middle N x N is used (0: all)", "0.1.0", "0"},
+    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil, lanczos) does it", "0.1.0", NULL},
+    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures a step", "0.1.0", NULL},
+    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "of every random number", "0.1.0", NULL},
+    {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0"},
+    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures kept for thresholds", "0.1.0", NULL},
+    {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged", "0.1.0", NULL},
+    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "keep what 'predict --refine' needs (--no-refine: not)", "0.1.0", "no"},
+    {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures", "0.1.0", NULL},
+    {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate", "0.1.0", NULL},
+    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "its factor after each epoch", "0.1.0", NULL},
+    {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL, "0.1.0", "0"},
+    {"weight-decay", FM_FIELD_NUMBER, FM_CDO, AT(weight_decay), 0, 1e3, "X", NULL, "0.1.0", NULL},
+    {"beta1", FM_FIELD_NUMBER, GRADIENT, AT(beta1), 0, 0.9999999, "X", NULL, "0.1.0", NULL},
+    {"beta2", FM_FIELD_NUMBER, GRADIENT, AT(beta2), 0, 0.9999999, "X", NULL, "0.1.0", NULL},
+    {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL, "0.1.0", NULL},
+    {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL, "0.1.0", "0"},
+    {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL, "0.1.0", "2023"},
+    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap's weights", "0.1.0", NULL},
+    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "margin: synthetic anomalies (--no-mom: none)", "0.1.0", NULL},
+    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "overlap: weights of the positions (--no-oom: all 1)", "0.1.0", NULL},
+    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on a plain background", "0.1.0", NULL},
+    {"patches", FM_FIELD_INT, FM_CDO, AT(patches), 0, 1000, "N", NULL, "0.1.0", NULL},
+    {"patch-smallest", FM_FIELD_INT, FM_CDO, AT(patch_smallest), 1, 4096, "N", NULL, "0.1.0", NULL},
+    {"patch-largest", FM_FIELD_INT, FM_CDO, AT(patch_largest), 1, 4096, "N", NULL, "0.1.0", NULL},
+    {"patch-canvas", FM_FIELD_INT, FM_CDO, AT(patch_canvas), 0, 4096, "N", NULL, "0.1.0", "0"},
+    {"redraws", FM_FIELD_INT, FM_CDO, AT(redraws), 0, 1e6, "N", NULL, "0.1.0", NULL},
+    {"momentum", FM_FIELD_NUMBER, FM_CDO, AT(momentum), 1e-6, 1, "X", NULL, "0.1.0", NULL},
+    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "norm statistics anew at the end (--no-reestimate)", "0.1.0", NULL},
+    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "learn from N flawed test pictures too", "0.1.0", "0"},
+    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "channels that are drawn (0: all)", "0.1.0", NULL},
+    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice instead of the seed's", "0.1.0", NULL},
+    {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal", "0.1.0", NULL},
+    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official: pooled to --dimensions", "0.1.0", NULL},
+    {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL, "0.1.0", NULL},
+    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features that are kept", "0.1.0", NULL},
+    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions in which they are chosen (0: all)", "0.1.0", NULL},
+    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "features kept at most (0: by the share only)", "0.1.0", NULL},
+    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours that are averaged", "0.1.0", NULL},
+    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours in the picture score's weight (0: none)", "0.1.0", NULL},
+    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks a flow", "0.1.0", NULL},
+    {"condition", FM_FIELD_INT, FM_CFLOW, AT(condition), 4, 1024, "N", NULL, "0.1.0", NULL},
+    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors a step", "0.1.0", NULL},
+    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures an epoch", "0.1.0", NULL},
+    {"warmup", FM_FIELD_INT, FM_CFLOW, AT(warmup), 0, 1000, "N", NULL, "0.1.0", NULL},
+    {"lr-first", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_first), 0, 1e6, "X", NULL, "0.1.0", NULL},
+    {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL, "0.1.0", NULL},
+    {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL, "0.1.0", NULL},
+    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "degrees that training pictures are turned at most", "0.1.0", NULL},
+    {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL, "0.1.0", "1"},
+    {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation", "0.1.0", NULL},
+    {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect", "0.1.0", NULL},
 };
 /* clang-format on */
 
@@ -287,6 +287,31 @@ enum fm_status fm_recipe_save(const struct fm_recipe *recipe, struct fm_safetens
   return FM_OK;
 }
 
+/* "1.10.2" as a number to compare; 0 for what is no version. */
+static long version_number(const char *text) {
+  int part[3] = {0}, end = 0;
+  if (!text || sscanf(text, "%4d.%4d.%4d%n", &part[0], &part[1], &part[2], &end) != 3 || text[end]) return 0;
+  return part[0] < 0 || part[1] < 0 || part[2] < 0 ? 0 : (part[0] * 10000L + part[1]) * 10000L + part[2];
+}
+
+/* The value that a file lacks: what programs did before the constant was there, where the file can be as old.
+ */
+static const char *value_before(const struct fm_safetensors *file, const struct fm_field *f) {
+  long wrote = version_number(fm_safetensors_meta(file, FM_RECIPE_PROGRAM));
+  return wrote <= version_number(f->since) ? f->before : NULL;
+}
+
+/* A constant that only a newer program knows would be left out of what is computed. */
+static enum fm_status refuse_unknown(struct fm_context *ctx, const struct fm_safetensors *file) {
+  static const char prefix[] = "recipe.";
+  const char *key;
+  for (size_t i = 0; (key = fm_safetensors_meta_key(file, i)); i++)
+    if (strncmp(key, prefix, sizeof prefix - 1) == 0 && fm_field_find(key + sizeof prefix - 1) < 0)
+      return fm_error(ctx, FM_FORMAT, "'%s' has a constant '%s' that this flawmap (%s) does not know",
+                      fm_safetensors_path(file), key + sizeof prefix - 1, fm_version());
+  return FM_OK;
+}
+
 enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensors *file,
                               struct fm_recipe *recipe) {
   char where[300];
@@ -299,10 +324,25 @@ enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensor
     if (!fm_recipe_has(recipe, i)) continue;
     snprintf(key, sizeof key, "recipe.%s", fm_fields[i].key);
     const char *value = fm_safetensors_meta(file, key);
+    if (!value) value = value_before(file, &fm_fields[i]);
     if (!value) return fm_error(ctx, FM_FORMAT, "%s: its metadata lack '%s'", where, key);
     if (fm_recipe_set(ctx, recipe, fm_fields[i].key, value, where) != FM_OK) return FM_FORMAT;
   }
+  FM_TRY(refuse_unknown(ctx, file));
   return fm_recipe_check(ctx, recipe) == FM_OK ? FM_OK : FM_FORMAT;
+}
+
+enum fm_status fm_recipe_name_version(struct fm_context *ctx, const struct fm_safetensors *file,
+                                      enum fm_status status) {
+  const char *wrote = fm_safetensors_meta(file, FM_RECIPE_PROGRAM);
+  if (status != FM_FORMAT || !wrote) return status;
+  char message[sizeof ctx->message];
+  memcpy(message, ctx->message, sizeof message);
+  fm_error_clear(ctx);
+  bool newer = version_number(wrote) > version_number(fm_version());
+  return fm_error(ctx, status, "%.800s (flawmap %.20s wrote it%s%s%s)", message, wrote,
+                  newer ? ", which is newer than this one, " : "", newer ? fm_version() : "",
+                  newer ? ": use that one" : "");
 }
 
 enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,

@@ -54,6 +54,8 @@ struct fm_field {
   size_t offset, size;         /* in struct fm_recipe */
   double low, high;            /* of numbers */
   const char *argument, *help; /* help NULL: a constant that is rarely changed */
+  const char *since;           /* the version of flawmap that has it first */
+  const char *before;          /* what holds for models from before that, which lack it; NULL: none do */
 };
 
 enum { FM_FIELDS = 55, FM_FIELD_VALUE = 64 };
@@ -91,10 +93,17 @@ enum fm_status fm_recipe_read(struct fm_context *ctx, const char *name, struct f
 /* Values that do not fit together or are not there: FM_USAGE. */
 enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *recipe);
 
-/* The method's fields as metadata "recipe.KEY"; and back: a missing or impossible one is FM_FORMAT. */
+/* The method's fields as metadata "recipe.KEY"; and back. One that is missing has the value from before it
+ * was there, in a file that is as old; else, and where a value is impossible or a key unknown, FM_FORMAT. */
 enum fm_status fm_recipe_save(const struct fm_recipe *recipe, struct fm_safetensors_out *out);
 enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensors *file,
                               struct fm_recipe *recipe);
+
+/* Ends the message of a file that cannot be used (FM_FORMAT) with the version that wrote it; returns status.
+ */
+#define FM_RECIPE_PROGRAM "flawmap.program"
+enum fm_status fm_recipe_name_version(struct fm_context *ctx, const struct fm_safetensors *file,
+                                      enum fm_status status);
 
 /* What other parts need of it. */
 enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,

@@ -170,7 +170,75 @@ static void hostile(void **state) {
   fixture_close(&f);
 }
 
+/* Puts one name in place of another of the same length in the file's header. */
+static void rename_in(const char *path, const char *from, const char *to) {
+  size_t n = strlen(from);
+  FILE *file = fopen(path, "r+b");
+  assert_non_null(file);
+  char head[16384];
+  size_t size = fread(head, 1, sizeof head, file), at = 0;
+  while (at + n <= size && memcmp(head + at, from, n) != 0) at++;
+  assert_true(at + n <= size);
+  fseek(file, (long)at, SEEK_SET);
+  fwrite(to, 1, n, file);
+  fclose(file);
+}
+
+/* A model from before a constant was there loads with what held then; one of a newer version is named. */
+static void older_and_newer(void **state) {
+  struct fixture f;
+  struct fm_model m;
+  int young = 0;
+  fixture_open(*state, &f);
+  f.model.recipe.crop = 32;
+  for (int i = 0; i < FM_FIELDS; i++) {
+    char key[64], absent[64], value[FM_FIELD_VALUE];
+    assert_non_null(fm_fields[i].since);
+    if (!fm_recipe_has(&f.model.recipe, i)) continue;
+    snprintf(key, sizeof key, "\"recipe.%s\"", fm_fields[i].key);
+    snprintf(absent, sizeof absent, "\"absent.%s\"", fm_fields[i].key);
+    ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
+    rename_in(f.path, key, absent);
+    enum fm_status status = fm_model_load(f.ctx, f.path, NULL, &m);
+    if (fm_fields[i].before) {
+      ASSERT_OK(f.ctx, status);
+      fm_recipe_get(&m.recipe, i, value);
+      assert_string_equal(value, fm_fields[i].before);
+      fm_model_free(&m);
+      rename_in(f.path, "\"0.1.0\"", "\"0.1.1\""); /* a newer program would have written it */
+      assert_int_equal(fm_model_load(f.ctx, f.path, NULL, &m), FM_FORMAT);
+      assert_non_null(strstr(f.ctx->message, "flawmap 0.1.1 wrote it, which is newer"));
+      young++;
+    } else {
+      assert_int_equal(status, FM_FORMAT);
+      assert_non_null(strstr(f.ctx->message, "flawmap 0.1.0 wrote it)"));
+    }
+    assert_non_null(strstr(f.ctx->message, fm_fields[i].before ? fm_fields[i].key : "recipe."));
+    fm_error_clear(f.ctx);
+  }
+  assert_int_equal(young, 8);
+  ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
+  rename_in(f.path, "\"data.real\"", "\"recipe.zz\"");
+  assert_int_equal(fm_model_load(f.ctx, f.path, NULL, &m), FM_FORMAT);
+  assert_non_null(strstr(f.ctx->message, "'zz'"));
+  fm_error_clear(f.ctx);
+  fixture_close(&f);
+}
+
+/* What is taken for a model by mistake is named. */
+static void pictures_are_no_models(void **state) {
+  struct fixture f;
+  struct fm_model m;
+  fixture_open(*state, &f);
+  ASSERT_OK(f.ctx, fm_file_write(f.ctx, f.path, "\xFF\xD8\xFF\xE0 and more of a picture", 27));
+  assert_int_equal(fm_model_load(f.ctx, f.path, NULL, &m), FM_FORMAT);
+  assert_non_null(strstr(f.ctx->message, "is a JPEG picture, no flawmap model"));
+  fm_error_clear(f.ctx);
+  fixture_close(&f);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(round_trip), TEST(thin), TEST(hostile)};
+  const struct CMUnitTest tests[] = {TEST(round_trip), TEST(older_and_newer), TEST(pictures_are_no_models),
+                                     TEST(thin), TEST(hostile)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
