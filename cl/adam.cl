@@ -20,13 +20,24 @@ KERNEL void adam(__global float *restrict p, __global const float *restrict g, _
   }
 }
 
-/* part[item] = sum of squares of its vectors. */
+/* Sums of squares of vectors: on a CPU one an item, of its `run` vectors; on a GPU one a group, of every vector at a
+ * distance of the global size. */
 KERNEL void squares(__global const float *restrict g, __global float *restrict part, const int2 size /* vectors, run */) {
-  const int item = get_global_id(0), first = item * size.y, last = min(first + size.y, size.x);
   FV sum = ZERO;
-  for (int i = first; i < last; i++) {
+#if WG == 1
+  const int first = get_global_id(0) * size.y, last = min(first + size.y, size.x), step = 1;
+#else
+  const int first = get_global_id(0), last = size.x, step = get_global_size(0);
+#endif
+  for (int i = first; i < last; i += step) {
     const FV v = LOAD(g + (size_t)i * CB);
     sum = FMA(v, v, sum);
   }
-  if (first < size.x) part[item] = sum_of(sum);
+  float one = sum_of(sum);
+#if WG > 1
+  __local float scratch[WG];
+  GROUP_SUM(one, scratch);
+  if (get_local_id(0) != 0) return;
+#endif
+  part[get_group_id(0)] = one;
 }

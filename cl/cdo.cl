@@ -113,16 +113,20 @@ KERNEL void loss_rows(__global const float *restrict d, __global const uchar *re
 
 /* Adds the rows (Kahan). Pass 0: loss[2], loss[3] = mean d of normal and of synthetic positions (0 of none).
  * Pass 1: loss[0] = B (sum w_n d - sum w_s d) / (sum w_n + sum w_s), loss[1] = B / (sum w_n + sum w_s).
- * Global size: (1, 1, 1). */
+ * Global size: (WG, 1, 1). */
 KERNEL void loss_finish(__global const float *restrict part, __global float *restrict loss,
                         const int2 use /* rows, pass */, const float batch) {
-  if (get_global_id(0) != 0) return;
   float4 sum = (float4)(0.0f), lost = (float4)(0.0f);
-  for (int r = 0; r < use.x; r++) {
+  for (int r = get_local_id(0); r < use.x; r += WG) {
     const float4 v = vload4(0, part + (size_t)r * 8 + use.y * 4) - lost, t = sum + v;
     lost = (t - sum) - v;
     sum = t;
   }
+#if WG > 1
+  __local float4 scratch[WG];
+  GROUP_SUM(sum, scratch);
+  if (get_local_id(0) != 0) return;
+#endif
   if (use.y == 0) {
     loss[2] = sum.y / fmax(sum.x, 1.0f);
     loss[3] = sum.w / fmax(sum.z, 1.0f);

@@ -25,11 +25,11 @@ KERNEL void spread(__global const float *restrict point, __global const float *r
   FV sum = ZERO;
   for (int c = 0; c < size.z; c++) {
     FV acc = ZERO;
-    for (int k = 0; k < K; k++) NEARER(acc, LOAD(x + (size_t)k * LANES), (FV)(centre[c * K + k]));
+    for (int k = 0; k < K; k++) NEARER(acc, LOAD_ANY(x + (size_t)k * LANES), (FV)(centre[c * K + k]));
     sum += sqrt(acc);
   }
   sum /= (FV)((float)size.z);
-  STORE(sum * sum, dist + (size_t)g * LANES + lane * CB);
+  STORE_ANY(sum * sum, dist + (size_t)g * LANES + lane * CB);
 }
 
 /* Rows of `point` as they were: row [count][K] of the points in `which`. Global size: (gx over K, count, 1). */
@@ -93,14 +93,14 @@ KERNEL void pick(__global const float *restrict pool, __global float *restrict n
     if (winner >= 0)
       for (int k = 0; k < K; k++) {
         const FV v = (FV)(m[(size_t)k * LANES]);
-        UNROLL for (int c = 0; c < CHAINS; c++) NEARER(acc[c], LOAD(pool + (at[c] * K + k) * LANES + lane * CB), v);
+        UNROLL for (int c = 0; c < CHAINS; c++) NEARER(acc[c], LOAD_ANY(pool + (at[c] * K + k) * LANES + lane * CB), v);
       }
     UNROLL for (int c = 0; c < CHAINS; c++) {
       __global float *n = near + at[c] * LANES + lane * CB;
-      FV v = LOAD(n);
+      FV v = LOAD_ANY(n);
       if (winner >= 0) {
         v = CLAMP_HIGH(v, acc[c]);
-        STORE(v, n);
+        STORE_ANY(v, n);
       }
       const IV farther = v > best;
       best = select(best, v, farther);
@@ -109,8 +109,8 @@ KERNEL void pick(__global const float *restrict pool, __global float *restrict n
   }
   float v[CB];
   int s[CB];
-  STORE(best, v);
-  STORE(slot, s);
+  STORE_ANY(best, v);
+  STORE_ANY(slot, s);
   float most = v[0];
   int where = s[0] + lane * CB;
   for (int i = 1; i < CB; i++) {
@@ -161,7 +161,7 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
   __global const float *x = point + (size_t)g0 * K * LANES + lane * CB;
   __global float *near = dist + (size_t)g0 * LANES + lane * CB;
   FV least[OB];
-  UNROLL for (int o = 0; o < OB; o++) least[o] = LOAD(near + o * LANES);
+  UNROLL for (int o = 0; o < OB; o++) least[o] = LOAD_ANY(near + o * LANES);
   for (int c = 0; c < size.z && picks[c * PX] >= 0; c++) {
     __global const float *m = centre + (size_t)c * K * PX;
     FV acc[OB][PX];
@@ -171,7 +171,7 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
     for (IV nearer = (IV)(-1); k < K && any(nearer);) {
       for (const int end = min(k + STRETCH, K); k < end; k++, m += PX) {
         FV v[OB];
-        UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD(x + ((size_t)o * K + k) * LANES);
+        UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(x + ((size_t)o * K + k) * LANES);
         UNROLL for (int p = 0; p < PX; p++)
           UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p]));
       }
@@ -182,5 +182,5 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
     UNROLL for (int o = 0; o < OB; o++)
       UNROLL for (int p = 0; p < PX; p++) least[o] = CLAMP_HIGH(least[o], acc[o][p]);
   }
-  UNROLL for (int o = 0; o < OB; o++) STORE(least[o], near + o * LANES);
+  UNROLL for (int o = 0; o < OB; o++) STORE_ANY(least[o], near + o * LANES);
 }

@@ -66,26 +66,36 @@ KERNEL void depthwise(__global const float *restrict in, __global const float *r
   }
 }
 
-/* dw [part][block][ky][kx][CB], a part: `per` pictures. Global size: (blocks, parts, 1). */
+/* dw [part][block][ky][kx][CB], a part: `per` pictures. On a GPU the pixels of a part are shared out in a work-group.
+ * Global size: (blocks * WG, parts, 1). */
 KERNEL void depthwise_wgrad(__global const float *restrict in, __global const float *restrict dy,
                             __global float *restrict dw, const int4 id, const int4 od,
                             const int4 size /* n, ho, wo, per */, const int2 pad) {
-  const int b = get_global_id(0), part = get_global_id(1);
-  if (b >= od.x) return;
+  const int b = get_group_id(0), part = get_global_id(1);
   FV acc[KS * KS];
   UNROLL for (int k = 0; k < KS * KS; k++) acc[k] = ZERO;
   const int n1 = min(part * size.w + size.w, size.x);
   for (int n = part * size.w; n < n1; n++)
-    for (int y = 0; y < size.y; y++) {
-      __global const float *dp = dy + AT(od, n, b, y, 0);
-      __global const float *ip = in + AT(id, n, b, y * ST - pad.x, -pad.y);
+#if WG == 1
+    for (int y = 0; y < size.y; y++)
       for (int x = 0; x < size.z; x++) {
-        const FV d = LOAD(dp + x * CB);
+#else
+    for (int q = get_local_id(0); q < size.y * size.z; q += WG) {
+      const int y = q / size.z, x = q % size.z;
+      {
+#endif
+        const FV d = LOAD(dy + AT(od, n, b, y, x));
+        __global const float *ip = in + AT(id, n, b, y * ST - pad.x, x * ST - pad.y);
         UNROLL for (int ky = 0; ky < KS; ky++)
           UNROLL for (int kx = 0; kx < KS; kx++)
-            acc[ky * KS + kx] = FMA(LOAD(ip + ((size_t)ky * id.y + x * ST + kx) * CB), d, acc[ky * KS + kx]);
+            acc[ky * KS + kx] = FMA(LOAD(ip + ((size_t)ky * id.y + kx) * CB), d, acc[ky * KS + kx]);
       }
+#if WG > 1
     }
+  __local FV scratch[WG];
+  UNROLL for (int k = 0; k < KS * KS; k++) GROUP_SUM(acc[k], scratch);
+  if (get_local_id(0) != 0) return;
+#endif
   UNROLL for (int k = 0; k < KS * KS; k++) STORE(acc[k], dw + (((size_t)part * od.x + b) * (KS * KS) + k) * CB);
 }
 

@@ -62,7 +62,7 @@ KERNEL void pick(__global const float *restrict x, __global float *restrict y, _
   const int row = get_global_id(1);
   __global const float *from = x + (size_t)place[size.y + row] * size.x * CB;
   __global float *to = y + (size_t)row * size.x * CB;
-  for (int v = get_global_id(0); v < size.x; v += get_global_size(0)) STORE(LOAD(from + v * CB), to + v * CB);
+  for (int v = get_global_id(0); v < size.x; v += get_global_size(0)) STORE_ANY(LOAD_ANY(from + v * CB), to + v * CB);
 }
 
 /* ---- what follows from the weights ---- */
@@ -93,7 +93,7 @@ KERNEL void transpose(__global const float *restrict x, __global float *restrict
   __global const float *from = x + size.z + (size_t)get_global_id(2) * size.w + c0;
   __global float *to = y + (size_t)get_global_id(2) * out.y + r0;
   float tile[CB * CB];
-  for (int r = 0; r < CB; r++) STORE(r0 + r < size.x ? LOAD(from + (size_t)(r0 + r) * size.y) : ZERO, tile + r * CB);
+  for (int r = 0; r < CB; r++) STORE_ANY(r0 + r < size.x ? LOAD_ANY(from + (size_t)(r0 + r) * size.y) : ZERO, tile + r * CB);
   for (int c = 0; c < CB; c++)
     for (int r = 0; r < CB; r++) to[(size_t)(c0 + c) * out.x + r] = tile[r * CB + c];
 }
@@ -111,13 +111,13 @@ KERNEL void couple(__global const float *restrict x, __global float *restrict a,
   __global const float *xr = x + start.x + (size_t)row * width, *g = gamma + start.z, *d = delta + start.w;
   __global float *ar = a + start.y + (size_t)row * 2 * s2, *ur = u + u_start.x + (size_t)row * width;
   FV sum = ZERO;
-  for (int j = get_global_id(0) * CB; j < s1; j += WG * CB) STORE(FMA(LOAD(g + j), LOAD(xr + j), LOAD(d + j)), ur + j);
+  for (int j = get_global_id(0) * CB; j < s1; j += WG * CB) STORE_ANY(FMA(LOAD_ANY(g + j), LOAD_ANY(xr + j), LOAD_ANY(d + j)), ur + j);
   for (int j = get_global_id(0) * CB; j < s2; j += WG * CB) {
-    const FV t = tanh(0.1f * LOAD(ar + j)), shift = 0.1f * LOAD(ar + s2 + j), sigma = clamp * t;
-    const FV y = FMA(LOAD(xr + s1 + j), exp(sigma), shift);
-    STORE(t, ar + j);
-    STORE(shift, ar + s2 + j);
-    STORE(FMA(LOAD(g + s1 + j), y, LOAD(d + s1 + j)), ur + s1 + j);
+    const FV t = tanh(0.1f * LOAD_ANY(ar + j)), shift = 0.1f * LOAD_ANY(ar + s2 + j), sigma = clamp * t;
+    const FV y = FMA(LOAD_ANY(xr + s1 + j), exp(sigma), shift);
+    STORE_ANY(t, ar + j);
+    STORE_ANY(shift, ar + s2 + j);
+    STORE_ANY(FMA(LOAD_ANY(g + s1 + j), y, LOAD_ANY(d + s1 + j)), ur + s1 + j);
     sum += sigma;
   }
   float all = sum_of(sum);
@@ -146,7 +146,7 @@ KERNEL void judge(__global const float *restrict z, __global const float *restri
   __global const float *zr = z + size.x + (size_t)row * size.y;
   FV squares = ZERO;
   for (int j = get_global_id(0) * CB; j < size.y; j += WG * CB) {
-    const FV v = LOAD(zr + j);
+    const FV v = LOAD_ANY(zr + j);
     squares = FMA(v, v, squares);
   }
   float sum = sum_of(squares);
@@ -179,7 +179,7 @@ KERNEL void begin_back(__global const float *restrict z, __global const float *r
                        const int2 size /* start of z, width */) {
   const int row = get_global_id(1);
   for (int j = get_global_id(0) * CB; j < size.y; j += get_global_size(0) * CB)
-    STORE(-dlogp[row] * LOAD(z + size.x + (size_t)row * size.y + j), zb + (size_t)row * size.y + j);
+    STORE_ANY(-dlogp[row] * LOAD_ANY(z + size.x + (size_t)row * size.y + j), zb + (size_t)row * size.y + j);
 }
 
 /* dlogp[row] = slope[first + row] factor. Global size: (gx, 1, 1). */
@@ -200,19 +200,19 @@ KERNEL void couple_back(__global const float *restrict ub, __global const float 
   const size_t at = (size_t)row * width, pair = (size_t)row * 2 * s2;
   __global const float *g = gamma + start.w;
   for (int j = get_global_id(0) * CB; j < width; j += get_global_size(0) * CB) {
-    const FV v = LOAD(ub + start.x + at + j), xv = LOAD(x + start.y + at + j), uv = LOAD(g + j) * v;
+    const FV v = LOAD_ANY(ub + start.x + at + j), xv = LOAD_ANY(x + start.y + at + j), uv = LOAD_ANY(g + j) * v;
     if (j < s1) {
-      STORE(uv, xb + at + j);
-      if (training) STORE(v * xv, q + start.x + at + j);
+      STORE_ANY(uv, xb + at + j);
+      if (training) STORE_ANY(v * xv, q + start.x + at + j);
       continue;
     }
     const int i = j - s1;
-    const FV t = LOAD(a + start.z + pair + i), shift = LOAD(a + start.z + pair + s2 + i), e = exp(clamp * t), stretched = xv * e;
+    const FV t = LOAD_ANY(a + start.z + pair + i), shift = LOAD_ANY(a + start.z + pair + s2 + i), e = exp(clamp * t), stretched = xv * e;
     const FV as = 0.1f * clamp * FMA(uv, stretched, (FV)(lb[row])) * (1.0f - t * t);
-    STORE(uv * e, xb + at + j);
-    STORE(select(ZERO, as, LANE_NUMBERS + i < (IV)(halves.y)), ab + pair + i);
-    STORE(0.1f * uv, ab + pair + s2 + i);
-    if (training) STORE(v * (stretched + shift), q + start.x + at + j);
+    STORE_ANY(uv * e, xb + at + j);
+    STORE_ANY(select(ZERO, as, LANE_NUMBERS + i < (IV)(halves.y)), ab + pair + i);
+    STORE_ANY(0.1f * uv, ab + pair + s2 + i);
+    if (training) STORE_ANY(v * (stretched + shift), q + start.x + at + j);
   }
 }
 
@@ -226,8 +226,8 @@ KERNEL void by_place(__global const float *restrict hb, __global const int *rest
   __global float *to = sums + start + (size_t)(xy * size.z + p) * size.x * CB;
   for (int j = get_global_id(0) * CB; j < size.x * CB; j += get_global_size(0) * CB) {
     FV sum = ZERO;
-    for (int i = begin[p]; i < begin[p + 1]; i++) sum += LOAD(hb + (size_t)member[i] * size.x * CB + j);
-    STORE(sum, to + j);
+    for (int i = begin[p]; i < begin[p + 1]; i++) sum += LOAD_ANY(hb + (size_t)member[i] * size.x * CB + j);
+    STORE_ANY(sum, to + j);
   }
 }
 
@@ -239,11 +239,11 @@ KERNEL void affine_parts(__global const float *restrict ub, __global const float
   for (int j = get_global_id(0) * CB; j < size.y; j += get_global_size(0) * CB) {
     FV a = ZERO, b = ZERO;
     for (int row = first; row < last; row++) {
-      a += LOAD(ub + (size_t)block * size.w + (size_t)row * size.y + j);
-      b += LOAD(q + (size_t)block * size.w + (size_t)row * size.y + j);
+      a += LOAD_ANY(ub + (size_t)block * size.w + (size_t)row * size.y + j);
+      b += LOAD_ANY(q + (size_t)block * size.w + (size_t)row * size.y + j);
     }
-    STORE(a, to + j);
-    STORE(b, to + size.y + j);
+    STORE_ANY(a, to + j);
+    STORE_ANY(b, to + size.y + j);
   }
 }
 

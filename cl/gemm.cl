@@ -13,19 +13,19 @@
  * in any batch. Global size: (column tiles, row tiles, batch). */
 /* The next lanes <= CB numbers, then zeros. */
 inline FV get(__global const float *p, const int lanes) {
-  if (lanes == CB) return LOAD(p);
+  if (lanes == CB) return LOAD_ANY(p);
   float t[CB];
   for (int i = 0; i < CB; i++) t[i] = i < lanes ? p[i] : 0.0f;
-  return LOAD(t);
+  return LOAD_ANY(t);
 }
 
 inline void put(const FV v, __global float *p, const int lanes) {
   if (lanes == CB) {
-    STORE(v, p);
+    STORE_ANY(v, p);
     return;
   }
   float t[CB];
-  STORE(v, t);
+  STORE_ANY(v, t);
   for (int i = 0; i < lanes; i++) p[i] = t[i];
 }
 

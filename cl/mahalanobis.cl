@@ -126,7 +126,7 @@ inline void from_tap(__global const float *restrict tap, __global const int *res
     __global const float *p = tap + ((size_t)n * d.x + c / CB) * d.z * CB + c % CB;
     float v[CB];
     UNROLL for (int lane = 0; lane < CB; lane++) v[lane] = p[at[lane]];
-    STORE(LOAD(v) - LOAD(mean + i * CB), out + i * CB);
+    STORE_ANY(LOAD_ANY(v) - LOAD_ANY(mean + i * CB), out + i * CB);
   }
 }
 
@@ -155,7 +155,7 @@ KERNEL void choose(__global const float *restrict t0, __global const float *rest
   from_tap(t1, channel + count.x, count.y, d1, n, a1, m + count.x * CB, out + count.x * CB);
   const int two = count.x + count.y;
   from_tap(t2, channel + two, count.z, d2, n, a2, m + two * CB, out + two * CB);
-  for (int i = two + count.z; i < size.z; i++) STORE(ZERO, out + i * CB);
+  for (int i = two + count.z; i < size.z; i++) STORE_ANY(ZERO, out + i * CB);
 }
 
 /* A shift that keeps sums small: mean becomes the first pictures' mean (it was zero), which is taken off them.
@@ -167,12 +167,12 @@ KERNEL void shift(__global float *restrict x, __global float *restrict mean, con
   __global float *p = x + ((size_t)g * stride.y + stride.z) * CB, *m = mean + (size_t)(size.w + g) * size.y * CB;
   for (int i = 0; i < size.y; i++) {
     FV sum = ZERO;
-    for (int n = 0; n < size.x; n++) sum += LOAD(p + ((size_t)n * stride.x + i) * CB);
+    for (int n = 0; n < size.x; n++) sum += LOAD_ANY(p + ((size_t)n * stride.x + i) * CB);
     sum /= (float)size.x;
-    STORE(sum, m + i * CB);
+    STORE_ANY(sum, m + i * CB);
     for (int n = 0; n < size.x; n++) {
       __global float *v = p + ((size_t)n * stride.x + i) * CB;
-      STORE(LOAD(v) - sum, v);
+      STORE_ANY(LOAD_ANY(v) - sum, v);
     }
   }
 }
@@ -366,7 +366,7 @@ KERNEL void by_factor(__global const float *restrict x, __global const float *re
     }
     if (use.z)
       for (int c = 0; c < 4; c++)
-        for (int j = 0; j < d; j++) STORE(ZERO, q[c] + j * CB);
+        for (int j = 0; j < d; j++) STORE_ANY(ZERO, q[c] + j * CB);
     FV sum[4] = {ZERO, ZERO, ZERO, ZERO};
     __global const float *m = factor + (size_t)local_group * ROW(d) * CB;
     for (int i = 0; i < d; i += 4) {
@@ -378,16 +378,16 @@ KERNEL void by_factor(__global const float *restrict x, __global const float *re
       }
       for (int j = 0; j < i; j++) {
         FV v[4];
-        UNROLL for (int c = 0; c < 4; c++) v[c] = LOAD(p[c] + j * CB);
+        UNROLL for (int c = 0; c < 4; c++) v[c] = LOAD_ANY(p[c] + j * CB);
         UNROLL for (int a = 0; a < 4; a++) {
-          const FV w = LOAD(row[a] + j * CB);
+          const FV w = LOAD_ANY(row[a] + j * CB);
           UNROLL for (int c = 0; c < 4; c++) t[a][c] = FMA(w, v[c], t[a][c]);
         }
       }
       UNROLL for (int a = 0; a < 4; a++)
         UNROLL for (int j = 0; j <= a; j++) {
-          const FV w = LOAD(row[a] + (i + j) * CB);
-          UNROLL for (int c = 0; c < 4; c++) t[a][c] = FMA(w, LOAD(p[c] + (i + j) * CB), t[a][c]);
+          const FV w = LOAD_ANY(row[a] + (i + j) * CB);
+          UNROLL for (int c = 0; c < 4; c++) t[a][c] = FMA(w, LOAD_ANY(p[c] + (i + j) * CB), t[a][c]);
         }
       UNROLL for (int a = 0; a < 4; a++)
         UNROLL for (int c = 0; c < 4; c++) sum[c] = FMA(t[a][c], t[a][c], sum[c]);
@@ -396,25 +396,25 @@ KERNEL void by_factor(__global const float *restrict x, __global const float *re
         UNROLL for (int c = 0; c < 4; c++) t[a][c] *= 2.0f * share;
       for (int j = 0; j < i; j++) {
         FV w[4];
-        UNROLL for (int a = 0; a < 4; a++) w[a] = LOAD(row[a] + j * CB);
+        UNROLL for (int a = 0; a < 4; a++) w[a] = LOAD_ANY(row[a] + j * CB);
         UNROLL for (int c = 0; c < 4; c++) {
           if (n + c >= size.x) continue;
-          FV v = LOAD(q[c] + j * CB);
+          FV v = LOAD_ANY(q[c] + j * CB);
           UNROLL for (int a = 0; a < 4; a++) v = FMA(w[a], t[a][c], v);
-          STORE(v, q[c] + j * CB);
+          STORE_ANY(v, q[c] + j * CB);
         }
       }
       UNROLL for (int j = 0; j < 4; j++)
         UNROLL for (int c = 0; c < 4; c++) {
           if (n + c >= size.x) continue;
-          FV v = LOAD(q[c] + (i + j) * CB);
-          UNROLL for (int a = j; a < 4; a++) v = FMA(LOAD(row[a] + (i + j) * CB), t[a][c], v);
-          STORE(v, q[c] + (i + j) * CB);
+          FV v = LOAD_ANY(q[c] + (i + j) * CB);
+          UNROLL for (int a = j; a < 4; a++) v = FMA(LOAD_ANY(row[a] + (i + j) * CB), t[a][c], v);
+          STORE_ANY(v, q[c] + (i + j) * CB);
         }
     }
     UNROLL for (int c = 0; c < 4; c++) {
       float v[CB];
-      STORE(sum[c] * share, v);
+      STORE_ANY(sum[c] * share, v);
       if (n + c < size.x) put_cells(v, min(CB, size.w - g * CB), e + (size_t)(n + c) * size.w + g * CB);
     }
   }
@@ -515,7 +515,7 @@ KERNEL void return_to(__global const float *restrict dx, __global const float *r
   __global const float *s = slope + (size_t)n * tap.z;
   for (int i = get_global_id(0); i < tap.x; i += get_global_size(0)) {
     float sum[CB];
-    STORE(ZERO, sum);
+    STORE_ANY(ZERO, sum);
     for (int k = 0; k < r * r; k++) {
       const int q = (row * r + k / r) * size.x + i * r + k % r;
       __global const float *from = dx + ((size_t)n * size.w + q / CB) * size.z * CB + q % CB;
@@ -524,6 +524,6 @@ KERNEL void return_to(__global const float *restrict dx, __global const float *r
         if (at >= 0) sum[lane] += s[q] * from[at * CB];
       }
     }
-    STORE(LOAD(sum), y + AT(yd, n, block, row, i));
+    STORE_ANY(LOAD_ANY(sum), y + AT(yd, n, block, row, i));
   }
 }

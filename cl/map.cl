@@ -44,9 +44,9 @@ KERNEL void smooth(__global const float *restrict x, __global float *restrict y,
 #if WG == 1
     for (int i = 0; i < w; i++) {
       if (i >= r && i + CB + r <= w) {
-        FV sum = weight[0] * LOAD(p + i);
-        for (int k = 1; k <= r; k++) sum = FMA((FV)(weight[k]), LOAD(p + i - k) + LOAD(p + i + k), sum);
-        STORE(sum, out + i);
+        FV sum = weight[0] * LOAD_ANY(p + i);
+        for (int k = 1; k <= r; k++) sum = FMA((FV)(weight[k]), LOAD_ANY(p + i - k) + LOAD_ANY(p + i + k), sum);
+        STORE_ANY(sum, out + i);
         i += CB - 1;
         continue;
       }
@@ -61,11 +61,11 @@ KERNEL void smooth(__global const float *restrict x, __global float *restrict y,
 #if WG == 1
     for (int i = 0; i < w; i++) {
       if (i + CB <= w) {
-        FV sum = weight[0] * LOAD(plane + (size_t)row * w + i);
+        FV sum = weight[0] * LOAD_ANY(plane + (size_t)row * w + i);
         for (int k = 1; k <= r; k++)
-          sum = FMA((FV)(weight[k]), LOAD(plane + (size_t)mirror(row - k, h) * w + i) +
-                                     LOAD(plane + (size_t)mirror(row + k, h) * w + i), sum);
-        STORE(sum, out + i);
+          sum = FMA((FV)(weight[k]), LOAD_ANY(plane + (size_t)mirror(row - k, h) * w + i) +
+                                     LOAD_ANY(plane + (size_t)mirror(row + k, h) * w + i), sum);
+        STORE_ANY(sum, out + i);
         i += CB - 1;
         continue;
       }

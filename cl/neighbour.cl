@@ -45,7 +45,7 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
       UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
     for (int k = 0; k < width; k++, bp += LANES) {
       FV b[OB];
-      UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD(bp + (size_t)o * width * LANES);
+      UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD_ANY(bp + (size_t)o * width * LANES);
       UNROLL for (int p = 0; p < PX; p++) {
         const FV v = (FV)(x[at[p] + k]);
         UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);
@@ -53,11 +53,11 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
     }
     UNROLL for (int o = 0; o < OB; o++) {
       const int base = (tile * OB + o) * LANES + lane * CB;
-      const FV s = LOAD(square + (size_t)first.y * OB * LANES + base);
+      const FV s = LOAD_ANY(square + (size_t)first.y * OB * LANES + base);
       UNROLL for (int p = 0; p < PX; p++) {
         const FV v = s - 2.0f * acc[o][p];
 #if ALL
-        if (q0 + p < n) STORE(v, value + (size_t)(q0 + p) * size.z * OB * LANES + base);
+        if (q0 + p < n) STORE_ANY(v, value + (size_t)(q0 + p) * size.z * OB * LANES + base);
 #else
         const IV closer = v < best[p];
         best[p] = select(best[p], v, closer);
@@ -71,8 +71,8 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
     if (q0 + p < n) {
       float v[CB];
       int r[CB];
-      STORE(best[p], v);
-      STORE(row[p], r);
+      STORE_ANY(best[p], v);
+      STORE_ANY(row[p], r);
       for (int i = 0; i < CB; i++) r[i] += i;
       int least = 0;
       for (int i = 1; i < CB; i++)
@@ -145,7 +145,7 @@ KERNEL void distances(__global const float *restrict x, __global const float *re
     __global const float *m = bank + (size_t)row * width;
     FV acc = ZERO;
     for (int c = 0; c < width; c += CB) {
-      const FV d = LOAD(xp + c) - LOAD(m + c);
+      const FV d = LOAD_ANY(xp + c) - LOAD_ANY(m + c);
       acc = FMA(d, d, acc);
     }
     const float v = sum_of(acc);
@@ -171,9 +171,9 @@ KERNEL void distances_back(__global const float *restrict x, __global const floa
   const int q = get_global_id(1), width = size.y, k = size.z;
   const float f = 2.0f * factor * slope[q] / (float)k;
   for (int c = get_global_id(0) * CB; c < width; c += get_global_size(0) * CB) {
-    const FV v = LOAD(x + (size_t)q * width + c);
+    const FV v = LOAD_ANY(x + (size_t)q * width + c);
     FV sum = ZERO;
-    for (int i = 0; i < k; i++) sum += v - LOAD(bank + (size_t)index[(size_t)q * k + i] * width + c);
-    STORE(f * sum, dx + (size_t)q * width + c);
+    for (int i = 0; i < k; i++) sum += v - LOAD_ANY(bank + (size_t)index[(size_t)q * k + i] * width + c);
+    STORE_ANY(f * sum, dx + (size_t)q * width + c);
   }
 }

@@ -3,35 +3,53 @@
  * Forward: y = activate((x - mean) * scale + shift + res), scale = gamma / sqrt(var + eps), shift = beta.
  * Statistics and gradients are sums over n, y, x, taken in strips of fixed shape and added in a fixed order: no
  * atomics, the same bits at every run. Partial results: [block][strip][3][CB] = count, mean, sum of squares about it.
- * A strip is one column of work-items (global id 0) through `rows` rows of one picture; strips = gx * ceil(h / rows) * n. */
+ * A strip is `rows` rows of one picture; strips = ceil(h / rows) * n. On a CPU a work-item takes one, on a GPU a work-group:
+ * its items take every WG-th pixel. */
 
 /* A strip's mean, then its squares about that mean: the second look finds the strip in the nearest cache.
- * Global size: (gx, row groups * n, blocks). */
+ * Global size: (WG, strips, blocks). */
 KERNEL void norm_stats(__global const float *restrict x, __global float *restrict part, const int4 xd,
                        const int4 size /* h, w, rows, strips */) {
-  const int gx = get_global_id(0), strip = get_global_id(1), b = get_global_id(2);
+  const int strip = get_global_id(1), b = get_global_id(2);
   const int groups = (size.x + size.z - 1) / size.z, n = strip / groups, y0 = strip % groups * size.z;
-  const int y1 = min(y0 + size.z, size.x), step = get_global_size(0);
-  const int across = gx < size.y ? (size.y - gx + step - 1) / step : 0;
-  const float count = (float)(across * (y1 - y0));
+  const int y1 = min(y0 + size.z, size.x);
+  const float count = (float)(size.y * (y1 - y0));
   FV mean = ZERO, squares = ZERO;
+#if WG == 1
   for (int y = y0; y < y1; y++) {
     __global const float *xp = x + AT(xd, n, b, y, 0);
     FV row = ZERO;
-    for (int i = gx; i < size.y; i += step) row += LOAD(xp + i * CB);
+    for (int i = 0; i < size.y; i++) row += LOAD(xp + i * CB);
     mean += row;
   }
   mean /= (FV)(fmax(count, 1.0f));
   for (int y = y0; y < y1; y++) {
     __global const float *xp = x + AT(xd, n, b, y, 0);
     FV row = ZERO;
-    for (int i = gx; i < size.y; i += step) {
+    for (int i = 0; i < size.y; i++) {
       const FV v = LOAD(xp + i * CB) - mean;
       row = FMA(v, v, row);
     }
     squares += row;
   }
-  __global float *p = part + (((size_t)b * size.w + (size_t)strip * step + gx) * 3) * CB;
+#else
+  __local FV scratch[WG];
+  const int pixels = size.y * (y1 - y0);
+  for (int i = get_local_id(0); i < pixels; i += WG) mean += LOAD(x + AT(xd, n, b, y0 + i / size.y, i % size.y));
+  GROUP_SUM(mean, scratch);
+  mean /= (FV)(fmax(count, 1.0f));
+  FV rest = ZERO; /* what rounding left out of the mean */
+  for (int i = get_local_id(0); i < pixels; i += WG) {
+    const FV v = LOAD(x + AT(xd, n, b, y0 + i / size.y, i % size.y)) - mean;
+    rest += v;
+    squares = FMA(v, v, squares);
+  }
+  GROUP_SUM(rest, scratch);
+  GROUP_SUM(squares, scratch);
+  mean += rest / (FV)(count);
+  if (get_local_id(0) != 0) return;
+#endif
+  __global float *p = part + (((size_t)b * size.w + strip) * 3) * CB;
   STORE((FV)(count), p);
   STORE(mean, p + CB);
   STORE(squares, p + 2 * CB);
@@ -41,27 +59,42 @@ KERNEL void norm_stats(__global const float *restrict x, __global float *restric
 #define ADD_KAHAN(a, c, v) do { const FV kv_ = (v) - c, kt_ = a + kv_; c = (kt_ - a) - kv_; a = kt_; } while (0)
 
 /* Batch mean and 1 / sqrt(var + eps) of every channel, and the running values:
- * running = (1 - momentum) running + momentum new, the variance unbiased. Global size: (blocks, 1, 1).
+ * running = (1 - momentum) running + momentum new, the variance unbiased. Global size: (blocks * WG, 1, 1).
  * stat: [4][blocks * CB] = mean, scale, rstd, (unused by forward). */
 KERNEL void norm_finish(__global const float *restrict part, __global const float *restrict gamma,
                         __global float *restrict stat, __global float *restrict running /* mean, then var */,
                         const int4 size /* blocks, strips, 0, 0 */, const float2 constants /* eps, momentum */) {
-  const int b = get_global_id(0);
-  if (b >= size.x) return;
+  const int b = get_group_id(0);
   __global const float *p = part + (size_t)b * size.y * 3 * CB;
   FV total = ZERO, sum = ZERO, lost = ZERO;
-  for (int i = 0; i < size.y; i++) {
+  for (int i = get_local_id(0); i < size.y; i += WG) {
     const FV n = LOAD(p + (i * 3) * CB), m = LOAD(p + (i * 3 + 1) * CB);
     total += n;
     ADD_KAHAN(sum, lost, n * m);
   }
-  const FV mean = sum / total;
+#if WG > 1
+  __local FV scratch[WG];
+  GROUP_SUM(total, scratch);
+  GROUP_SUM(sum, scratch);
+#endif
+  FV mean = sum / total;
+#if WG > 1
+  FV rest = ZERO; /* what rounding left out of the mean */
+  for (int i = get_local_id(0); i < size.y; i += WG)
+    rest = FMA(LOAD(p + (i * 3) * CB), LOAD(p + (i * 3 + 1) * CB) - mean, rest);
+  GROUP_SUM(rest, scratch);
+  mean += rest / total;
+#endif
   FV squares = ZERO;
   lost = ZERO;
-  for (int i = 0; i < size.y; i++) {
+  for (int i = get_local_id(0); i < size.y; i += WG) {
     const FV n = LOAD(p + (i * 3) * CB), m = LOAD(p + (i * 3 + 1) * CB) - mean;
     ADD_KAHAN(squares, lost, LOAD(p + (i * 3 + 2) * CB) + n * m * m);
   }
+#if WG > 1
+  GROUP_SUM(squares, scratch);
+  if (get_local_id(0) != 0) return;
+#endif
   const FV var = squares / total, rstd = (FV)(1.0f) / sqrt(var + (FV)(constants.x));
   const int c = b * CB, all = size.x * CB;
   STORE(mean, stat + c);
@@ -95,16 +128,17 @@ KERNEL void norm_back_stats(__global const float *restrict x, __global const flo
                             __global const float *restrict y, __global float *restrict dy, __global float *restrict part,
                             const int4 xd, const int4 yd, const int4 dd, const int4 size /* h, w, rows, strips */,
                             const int keep, const float2 lim) {
-  const int gx = get_global_id(0), strip = get_global_id(1), b = get_global_id(2);
+  const int strip = get_global_id(1), b = get_global_id(2);
   const int groups = (size.x + size.z - 1) / size.z, n = strip / groups, y0 = strip % groups * size.z;
   const int y1 = min(y0 + size.z, size.x);
   const FV mean = LOAD(stat + b * CB);
   FV s1 = ZERO, s2 = ZERO;
+#if WG == 1
   for (int row = y0; row < y1; row++) {
     __global const float *xp = x + AT(xd, n, b, row, 0), *yp = y + AT(yd, n, b, row, 0);
     __global float *dp = dy + AT(dd, n, b, row, 0);
     FV r1 = ZERO, r2 = ZERO; /* a row at a time: sums of like size */
-    for (int i = gx; i < size.y; i += get_global_size(0)) {
+    for (int i = 0; i < size.y; i++) {
       const FV dz = MASKED(LOAD(dp + i * CB), LOAD(yp + i * CB), lim);
       if (keep) STORE(dz, dp + i * CB);
       r1 += dz;
@@ -113,24 +147,43 @@ KERNEL void norm_back_stats(__global const float *restrict x, __global const flo
     s1 += r1;
     s2 += r2;
   }
-  __global float *p = part + (((size_t)b * size.w + (size_t)strip * get_global_size(0) + gx) * 2) * CB;
+#else
+  __local FV scratch[WG];
+  for (int i = get_local_id(0); i < size.y * (y1 - y0); i += WG) {
+    const int row = y0 + i / size.y, column = i % size.y;
+    __global float *dp = dy + AT(dd, n, b, row, column);
+    const FV dz = MASKED(LOAD(dp), LOAD(y + AT(yd, n, b, row, column)), lim);
+    if (keep) STORE(dz, dp);
+    s1 += dz;
+    s2 = FMA(dz, LOAD(x + AT(xd, n, b, row, column)) - mean, s2);
+  }
+  GROUP_SUM(s1, scratch);
+  GROUP_SUM(s2, scratch);
+  if (get_local_id(0) != 0) return;
+#endif
+  __global float *p = part + (((size_t)b * size.w + strip) * 2) * CB;
   STORE(s1, p);
   STORE(s2, p + CB);
 }
 
 /* dbeta = sum dz; dgamma = rstd sum dz (x - mean); and what the second pass needs:
- * stat[3] = dbeta / N, stat[4] = rstd^2 sum dz (x - mean) / N. Global size: (blocks, 1, 1). */
+ * stat[3] = dbeta / N, stat[4] = rstd^2 sum dz (x - mean) / N. Global size: (blocks * WG, 1, 1). */
 KERNEL void norm_back_finish(__global const float *restrict part, __global float *restrict stat,
                              __global float *restrict dgamma, __global float *restrict dbeta,
                              const int4 size /* blocks, strips, 0, 0 */, const float count) {
-  const int b = get_global_id(0);
-  if (b >= size.x) return;
+  const int b = get_group_id(0);
   __global const float *p = part + (size_t)b * size.y * 2 * CB;
   FV s1 = ZERO, s2 = ZERO, l1 = ZERO, l2 = ZERO;
-  for (int i = 0; i < size.y; i++) {
+  for (int i = get_local_id(0); i < size.y; i += WG) {
     ADD_KAHAN(s1, l1, LOAD(p + (i * 2) * CB));
     ADD_KAHAN(s2, l2, LOAD(p + (i * 2 + 1) * CB));
   }
+#if WG > 1
+  __local FV scratch[WG];
+  GROUP_SUM(s1, scratch);
+  GROUP_SUM(s2, scratch);
+  if (get_local_id(0) != 0) return;
+#endif
   const int c = b * CB, all = size.x * CB;
   const FV rstd = LOAD(stat + 2 * all + c);
   STORE(s1, dbeta + c);

@@ -44,15 +44,15 @@ KERNEL void sum_lists(__global const float *restrict x, __global float *restrict
     for (int e = first; e < last; e++) {
       __global const float *p = xp + from[e] + i;
       const FV v = (FV)(weight[e]);
-      a = FMA(v, LOAD(p), a);
-      b = FMA(v, LOAD(p + CB), b);
-      c = FMA(v, LOAD(p + 2 * CB), c);
-      d = FMA(v, LOAD(p + 3 * CB), d);
+      a = FMA(v, LOAD_ANY(p), a);
+      b = FMA(v, LOAD_ANY(p + CB), b);
+      c = FMA(v, LOAD_ANY(p + 2 * CB), c);
+      d = FMA(v, LOAD_ANY(p + 3 * CB), d);
     }
-    STORE(a, yp + i);
-    STORE(b, yp + i + CB);
-    STORE(c, yp + i + 2 * CB);
-    STORE(d, yp + i + 3 * CB);
+    STORE_ANY(a, yp + i);
+    STORE_ANY(b, yp + i + CB);
+    STORE_ANY(c, yp + i + 2 * CB);
+    STORE_ANY(d, yp + i + 3 * CB);
   }
 #else
   const int i = get_global_id(0);
@@ -123,11 +123,11 @@ KERNEL void from_features(__global const float *restrict feature, __global float
         if (wy == 0.0f) continue;
         for (int qx = qxs.x; qx < qxs.y; qx++) {
           const float w = wy * share_of(qx, i, coarse.y, step.y);
-          if (w != 0.0f) sum += w * LOAD(feature + (((size_t)n * grid.x + qy) * grid.y + qx) * grid.z + k0);
+          if (w != 0.0f) sum += w * LOAD_ANY(feature + (((size_t)n * grid.x + qy) * grid.y + qx) * grid.z + k0);
         }
       }
       float v[CB];
-      STORE(sum, v);
+      STORE_ANY(sum, v);
       for (int c = 0; c < CB; c++) {
         const int k = k0 + c - part.x;
         if (k >= 0 && k < part.y) p[(size_t)k * coarse.w] = v[c];

@@ -127,8 +127,8 @@ static struct fm_golden_group *group_of(struct golden *g, const char *name) {
   snprintf(group->name, sizeof group->name, "%s", name);
   bool gradient = strcmp(name, "grad") == 0 || strcmp(name, "gradnorm") == 0;
   group->allowed_largest = group->allowed_median = tolerance_from_file(g, name);
-  if (gradient) {
-    group->allowed_largest = strcmp(g->backbone->name, "resnet18") == 0 ? 2e-3 : 5e-2;
+  if (gradient) { /* one activation that rounds to the other side of zero moves tensors by some percent */
+    group->allowed_largest = 5e-2;
     group->allowed_median = 1e-2;
   }
   if (strcmp(name, "stepped") == 0) { /* a share of the samples, see stepped_error */

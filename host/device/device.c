@@ -210,20 +210,23 @@ static bool contains(const char *text, const char *part) {
   return false;
 }
 
+/* A GPU before a CPU; a GPU with memory of its own before one that shares the host's, whatever their compute
+ * units, which mean different things to different vendors. Among CPUs PoCL's vectors beat llvmpipe's whatever
+ * the number of units. */
+static bool better(const struct fm_facts *a, const struct fm_facts *b) {
+  if (a->kind != b->kind) return a->kind == FM_CLASS_GPU;
+  if (a->fast_fma != b->fast_fma) return a->fast_fma;
+  if (a->kind == FM_CLASS_GPU && a->unified_memory != b->unified_memory) return b->unified_memory;
+  return a->compute_units > b->compute_units;
+}
+
 enum fm_status fm_device_choose(struct fm_context *ctx, const struct fm_facts *facts, int count,
                                 const char *wanted, int *index) {
   if (!wanted || !*wanted) wanted = getenv("FLAWMAP_DEVICE");
   if (!wanted || !*wanted) {
     *index = 0;
-    for (int i = 1; i < count; i++) {
-      const struct fm_facts *a = &facts[i], *b = &facts[*index];
-      bool gpu = a->kind == FM_CLASS_GPU, best_gpu = b->kind == FM_CLASS_GPU;
-      bool same = gpu == best_gpu;
-      /* Among CPUs PoCL's vectors beat llvmpipe's whatever the number of units. */
-      if ((gpu && !best_gpu) || (same && a->fast_fma && !b->fast_fma) ||
-          (same && a->fast_fma == b->fast_fma && a->compute_units > b->compute_units))
-        *index = i;
-    }
+    for (int i = 1; i < count; i++)
+      if (better(&facts[i], &facts[*index])) *index = i;
     return FM_OK;
   }
   char *end;

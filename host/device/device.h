@@ -33,8 +33,9 @@ struct fm_device;
  * cannot be written. */
 enum fm_status fm_device_list(struct fm_context *ctx, struct fm_facts **facts, int *count);
 
-/* The index fm_device_open would take: wanted is NULL (the GPU with the most compute units, else the CPU;
- * FLAWMAP_DEVICE overrides), an index, or a part of a name or platform, case ignored. */
+/* The index fm_device_open would take: wanted is NULL (a GPU with memory of its own, another GPU, a CPU; of
+ * equals the one with the most compute units; FLAWMAP_DEVICE overrides), an index, or a part of a name or
+ * platform, case ignored. */
 enum fm_status fm_device_choose(struct fm_context *ctx, const struct fm_facts *facts, int count,
                                 const char *wanted, int *index);
 

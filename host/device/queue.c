@@ -27,9 +27,10 @@ static void record(struct fm_device *d, cl_event event, const struct fm_kernel *
   d->records[d->record_count++] = (struct fm_event_record){event, kernel};
 }
 
-void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, size_t gz, int count,
-               const struct fm_arg *args) {
-  if (!k || d->rehearsing || gx == 0 || gy == 0 || gz == 0 || !fm_device_may(d, "clEnqueueNDRangeKernel"))
+void fm_launch_groups(struct fm_device *d, struct fm_kernel *k, const size_t global[3], const size_t local[3],
+                      int count, const struct fm_arg *args) {
+  if (!k || d->rehearsing || global[0] == 0 || global[1] == 0 || global[2] == 0 ||
+      !fm_device_may(d, "clEnqueueNDRangeKernel"))
     return;
   for (int i = 0; i < count; i++) {
     cl_int code = d->cl.clSetKernelArg(k->kernel, (cl_uint)i, args[i].size, &args[i].value);
@@ -40,11 +41,9 @@ void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, s
       return;
     }
   }
-  size_t group = (size_t)d->facts.group;
-  size_t global[3] = {(gx + group - 1) / group * group, gy, gz}, local[3] = {group, 1, 1};
   if (fm_verbose("launch"))
     fm_note(d->ctx, "launch: %.*s %s %zu x %zu x %zu", (int)strcspn(k->file, " "), k->file, k->name,
-            global[0], gy, gz);
+            global[0], global[1], global[2]);
   cl_event event = NULL;
   cl_int code = d->cl.clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, global, local, 0, NULL,
                                              d->profile ? &event : NULL);
@@ -54,6 +53,13 @@ void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, s
   }
   if (event) record(d, event, k);
   if (!k->ran) fm_kernel_mark(d, k);
+}
+
+void fm_launch(struct fm_device *d, struct fm_kernel *k, size_t gx, size_t gy, size_t gz, int count,
+               const struct fm_arg *args) {
+  size_t group = (size_t)d->facts.group;
+  fm_launch_groups(d, k, (size_t[3]){(gx + group - 1) / group * group, gy, gz}, (size_t[3]){group, 1, 1},
+                   count, args);
 }
 
 /* A line a kernel, the slowest first: FLAWMAP_VERBOSE=profile. */

@@ -44,4 +44,13 @@ void fm_launch(struct fm_device *d, struct fm_kernel *kernel, size_t gx, size_t 
   fm_launch(d, kernel, gx, gy, gz, (int)(sizeof((struct fm_arg[]){__VA_ARGS__}) / sizeof(struct fm_arg)),    \
             (struct fm_arg[]){__VA_ARGS__})
 
+/* The same with sizes of the kernel's own: global is a multiple of local. */
+void fm_launch_groups(struct fm_device *d, struct fm_kernel *kernel, const size_t global[3],
+                      const size_t local[3], int count, const struct fm_arg *args);
+
+#define FM_LAUNCH_GROUPS(d, kernel, global, local, ...)                                                      \
+  fm_launch_groups(d, kernel, global, local,                                                                 \
+                   (int)(sizeof((struct fm_arg[]){__VA_ARGS__}) / sizeof(struct fm_arg)),                    \
+                   (struct fm_arg[]){__VA_ARGS__})
+
 #endif

@@ -6,6 +6,16 @@
 #include "op/norm.h"
 #include "op/simple.h"
 
+/* The gradients to the inputs are convolutions too, but only their shape differs. */
+static void say_choices(const struct fm_net *net) {
+  for (size_t i = 0; i < net->tape.count; i++) {
+    const struct fm_step *s = &net->tape.step[i];
+    if (s->kind == FM_STEP_CONV || s->kind == FM_STEP_WGRAD)
+      fm_conv_say(net->d, &net->graph.node[s->node].conv, s->kind == FM_STEP_WGRAD,
+                  &net->tape.tensor[s->t[0]], &net->tape.tensor[s->t[1]]);
+  }
+}
+
 enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
                            int size, const struct fm_weights *weights, struct fm_net **out) {
   struct fm_context *ctx = fm_device_context(d);
@@ -37,6 +47,7 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
     return status;
   }
   if (fm_verbose("memory")) fm_net_print_plan(net);
+  if (fm_verbose("choose")) say_choices(net);
   *out = net;
   return FM_OK;
 }

@@ -138,7 +138,7 @@ static enum fm_status make_scratch(struct fm_net *net) {
     } else if (s->kind == FM_STEP_WGRAD) {
       need = fm_conv_parts_bytes(net->d, &n->conv, &net->tape.tensor[s->t[0]], &net->tape.tensor[s->t[1]]);
     } else if (s->kind == FM_STEP_MEASURE || s->kind == FM_STEP_NORM_BACK) {
-      need = fm_norm_parts_bytes(net->d, &net->tape.tensor[s->t[0]]);
+      need = fm_norm_parts_bytes(&net->tape.tensor[s->t[0]]);
     }
     if (need > parts) parts = need;
   }

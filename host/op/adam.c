@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-enum { RUN = 256 }; /* vectors a work-item takes on a CPU */
+/* Vectors a work-item takes on a CPU; groups that sum squares on a GPU. */
+enum { RUN = 256, GROUPS = 256 };
 
 static int run_of(const struct fm_device *d) {
   return fm_device_facts(d)->group == 1 ? RUN : 1;
@@ -30,21 +31,26 @@ void fm_adam_step(struct fm_device *d, const struct fm_adam *a, long step, float
             fm_arg_int2((int)(count / (size_t)fm_device_facts(d)->block), run_of(d)), rate, scale);
 }
 
+/* Sums that the host adds: few, so that little comes back. */
+static size_t sums_of(const struct fm_device *d, size_t count) {
+  return fm_device_facts(d)->group == 1 ? items_of(d, count) : GROUPS;
+}
+
 size_t fm_norm2_bytes(const struct fm_device *d, size_t count) {
-  return items_of(d, count) * sizeof(float);
+  return sums_of(d, count) * sizeof(float);
 }
 
 enum fm_status fm_norm2(struct fm_device *d, size_t count, const struct fm_buffer *vector,
                         const struct fm_buffer *parts, double *norm) {
-  size_t items = items_of(d, count);
-  FM_LAUNCH(d, fm_kernel_get(d, "adam.cl", "squares", ""), items, 1, 1, fm_arg_buffer(vector),
+  size_t sums = sums_of(d, count), group = (size_t)fm_device_facts(d)->group;
+  FM_LAUNCH(d, fm_kernel_get(d, "adam.cl", "squares", ""), sums * group, 1, 1, fm_arg_buffer(vector),
             fm_arg_buffer(parts), fm_arg_int2((int)(count / (size_t)fm_device_facts(d)->block), run_of(d)));
   struct fm_context *ctx = fm_device_context(d);
-  float *part = fm_alloc(ctx, items, sizeof *part);
+  float *part = fm_alloc(ctx, sums, sizeof *part);
   if (!part) return FM_MEMORY;
-  enum fm_status status = fm_buffer_read(d, parts, 0, part, items * sizeof *part);
+  enum fm_status status = fm_buffer_read(d, parts, 0, part, sums * sizeof *part);
   double sum = 0;
-  for (size_t i = 0; i < items; i++) sum += part[i];
+  for (size_t i = 0; i < sums; i++) sum += part[i];
   *norm = sqrt(sum);
   fm_free(ctx, part);
   return status;

@@ -1,4 +1,5 @@
-#include "op/conv.h"
+#include "op/conv_internal.h"
+#include "op/variant.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,36 +68,7 @@ void fm_conv_unpack(const struct fm_conv *c, int block, const float *packed, flo
       for (int t = 0; t < taps; t++) *oihw++ = packed[place(c, block, o, i, t)];
 }
 
-/* Tile shapes. Accumulators (OB * PX) of 12 to 24 vectors reach the FMA peak on AVX-512, 12 on AVX2 (16
- * registers). */
-struct tile {
-  int ob, px;
-};
-
-static int waste(int width, int tile) {
-  return (width + tile - 1) / tile * tile - width;
-}
-
-static struct tile conv_tile(const struct fm_facts *f, int out_blocks, int width) {
-  struct tile t = {2, 8};
-  if (f->block == 16) {
-    if (out_blocks == 1)
-      t = (struct tile){1, width % 16 == 0 ? 16 : 8};
-    else if (out_blocks % 3 == 0 && out_blocks % 2 == 1)
-      t = (struct tile){3, 8};
-    if (t.px == 8 && t.ob < 3 && waste(width, 6) < waste(width, 8)) t.px = 6;
-  } else if (f->block == 8) {
-    t = (struct tile){out_blocks == 1 ? 1 : 2, out_blocks == 1                     ? 8
-                                               : waste(width, 4) < waste(width, 6) ? 4
-                                                                                   : 6};
-  } else {
-    t = (struct tile){out_blocks == 1 ? 1 : 2, 4};
-  }
-  return t;
-}
-
-/* Rows a work-item takes: many where there is work for everyone, so that set-up is shared. */
-static int rows_of(const struct fm_facts *f, int height, int others) {
+int fm_conv_rows(const struct fm_facts *f, int height, int others) {
   if (f->kind == FM_CLASS_GPU || f->group > 1) return 1;
   int rows = 4;
   while (rows > 1 && (height + rows - 1) / rows * others < 8 * f->compute_units) rows /= 2;
@@ -106,27 +78,15 @@ static int rows_of(const struct fm_facts *f, int height, int others) {
 static void full(struct fm_device *d, const struct fm_conv *c, bool phase, int stride, int pad_y, int pad_x,
                  const struct fm_acts *in, const struct fm_buffer *weights, const struct fm_buffer *bias,
                  const struct fm_acts *res, struct fm_limits limits, const struct fm_acts *out) {
-  const struct fm_facts *f = fm_device_facts(d);
-  int blocks = fm_acts_blocks(out), wide = phase ? (out->w + 1) / 2 : out->w,
-      high = phase ? (out->h + 1) / 2 : out->h;
-  struct tile t = conv_tile(f, blocks, wide);
-  int groups = (blocks + t.ob - 1) / t.ob, columns = (wide + t.px - 1) / t.px;
-  int rows = rows_of(f, high, groups * columns * out->n);
-  char options[128];
-  snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IB=%d -D IL=%d -D PHASE=%d", c->k,
-           stride, t.ob, t.px, in->block, c->picture ? 3 : in->block, phase);
-  struct fm_kernel *k = fm_kernel_get(d, "conv.cl", "conv", options);
-  /* Output groups in the fast dimension let 1x1 tiles stay in the nearest cache while all outputs are made.
-   */
-  bool order = c->k == 1 && f->group == 1;
-  size_t tiles = (size_t)columns * (size_t)((high + rows - 1) / rows),
-         pictures = (size_t)out->n * (phase ? 4 : 1);
-  FM_LAUNCH(d, k, order ? (size_t)groups : tiles, order ? tiles : (size_t)groups, pictures,
-            fm_arg_buffer(&in->buffer), fm_arg_buffer(weights), fm_arg_buffer(bias ? bias : weights),
-            fm_arg_buffer(res ? &res->buffer : &in->buffer), fm_arg_buffer(&out->buffer), fm_acts_arg(in),
-            fm_acts_arg(out), fm_acts_arg(res ? res : out), fm_arg_int4(out->h, out->w, rows, order),
-            fm_arg_int2(pad_y, pad_x), fm_arg_int2(bias != NULL, res != NULL),
-            fm_arg_float2(limits.low, limits.high));
+  struct fm_work w;
+  const struct fm_shape shape = {FM_OP_CONV, c, in, out, stride, phase};
+  const struct fm_variant *v = fm_variant_choose(fm_device_facts(d), &shape, &w);
+  FM_LAUNCH_GROUPS(d, fm_kernel_get(d, v->file, v->kernel, w.options), w.global, w.local,
+                   fm_arg_buffer(&in->buffer), fm_arg_buffer(weights), fm_arg_buffer(bias ? bias : weights),
+                   fm_arg_buffer(res ? &res->buffer : &in->buffer), fm_arg_buffer(&out->buffer),
+                   fm_acts_arg(in), fm_acts_arg(out), fm_acts_arg(res ? res : out),
+                   fm_arg_int4(w.size[0], w.size[1], w.size[2], w.size[3]), fm_arg_int2(pad_y, pad_x),
+                   fm_arg_int2(bias != NULL, res != NULL), fm_arg_float2(limits.low, limits.high));
 }
 
 static void depthwise(struct fm_device *d, const struct fm_conv *c, bool phase, int stride, int pad_y,
@@ -134,9 +94,10 @@ static void depthwise(struct fm_device *d, const struct fm_conv *c, bool phase, 
                       const struct fm_buffer *bias, const struct fm_acts *res, struct fm_limits limits,
                       const struct fm_acts *out) {
   const struct fm_facts *f = fm_device_facts(d);
-  int px = f->block == 16 && stride == 1 ? 8 : 4, blocks = fm_acts_blocks(out);
+  /* On a GPU neighbours take neighbouring pixels. */
+  int px = f->group > 1 ? 1 : f->block == 16 && stride == 1 ? 8 : 4, blocks = fm_acts_blocks(out);
   int wide = phase ? (out->w + 1) / 2 : out->w, high = phase ? (out->h + 1) / 2 : out->h;
-  int columns = (wide + px - 1) / px, rows = rows_of(f, high, blocks * columns * out->n);
+  int columns = (wide + px - 1) / px, rows = fm_conv_rows(f, high, blocks * columns * out->n);
   char options[96];
   snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PX=%d -D PHASE=%d", c->k, stride, px, phase);
   struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise", options);
@@ -184,75 +145,75 @@ void fm_conv_input_gradient(struct fm_device *d, const struct fm_conv *c, const 
                                     accumulate ? dx : NULL, fm_limits_none, dx);
 }
 
-/* Blocks of inputs a weight-gradient item owns. */
-static int wgrad_iq(const struct fm_conv *c) {
-  return c->k == 1 && c->cin >= 64 ? 4 : 1;
-}
-
-/* Blocks of outputs a weight-gradient item owns; parts of the batch, so that there is work for every unit. */
-static int wgrad_ob(const struct fm_facts *f, int blocks) {
-  return blocks == 1 || f->block == 4 ? 1 : 2;
-}
-
 /* Numbers of a tensor, halo left out. */
 static double numbers(const struct fm_acts *a) {
   return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w;
 }
 
-/* Parts of the batch: enough for every unit; and as long as the partial sums stay small beside what is read,
+/* Enough parts for every unit; and as long as the partial sums stay small beside what is read,
  * one picture a part, because its planes then serve all outputs from the second-level cache. */
-static int conv_parts(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                      const struct fm_acts *out) {
-  const struct fm_facts *f = fm_device_facts(d);
-  int blocks = fm_acts_blocks(out), ob = wgrad_ob(f, blocks), iq = wgrad_iq(c), n = out->n, parts = 1;
-  int items = c->depthwise ? blocks : (fm_acts_blocks(in) + iq - 1) / iq * ((blocks + ob - 1) / ob);
-  int wanted = (f->kind == FM_CLASS_GPU ? 64 : 8) * f->compute_units;
-  double read = numbers(in) + numbers(out), each = (double)fm_conv_weights(c, f->block);
+int fm_conv_parts(const struct fm_facts *f, const struct fm_conv *c, int items, const struct fm_acts *in,
+                  const struct fm_acts *dy) {
+  int n = dy->n, parts = 1, wanted = (f->kind == FM_CLASS_GPU ? 64 : 8) * f->compute_units;
+  double read = numbers(in) + numbers(dy), each = (double)fm_conv_weights(c, f->block);
   while (parts < n && (items * parts < wanted || (c->k == 1 && (parts + 1) * each * 12 < read))) parts++;
   int per = (n + parts - 1) / parts;
   return (n + per - 1) / per;
 }
 
+/* The variant, NULL for depthwise, and how it is launched. */
+static const struct fm_variant *weight_gradient_of(const struct fm_device *d, const struct fm_conv *c,
+                                                   const struct fm_acts *in, const struct fm_acts *dy,
+                                                   struct fm_work *w) {
+  const struct fm_facts *f = fm_device_facts(d);
+  const struct fm_shape shape = {FM_OP_WGRAD, c, in, dy, c->stride, false};
+  if (!c->depthwise) return fm_variant_choose(f, &shape, w);
+  *w = (struct fm_work){.parts = fm_conv_parts(f, c, fm_acts_blocks(dy), in, dy)};
+  return NULL;
+}
+
 size_t fm_conv_parts_bytes(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                           const struct fm_acts *out) {
-  return (size_t)conv_parts(d, c, in, out) * fm_conv_weights(c, fm_device_facts(d)->block) * sizeof(float);
+                           const struct fm_acts *dy) {
+  struct fm_work w;
+  weight_gradient_of(d, c, in, dy, &w);
+  return (size_t)w.parts * fm_conv_weights(c, fm_device_facts(d)->block) * sizeof(float);
 }
 
 void fm_conv_weight_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
                              const struct fm_acts *dy, const struct fm_buffer *parts,
                              const struct fm_buffer *dw) {
   const struct fm_facts *f = fm_device_facts(d);
-  int count = conv_parts(d, c, in, dy), per = (dy->n + count - 1) / count, blocks = fm_acts_blocks(dy);
-  const struct fm_buffer *to = count > 1 ? parts : dw;
-  char options[128];
+  struct fm_work w;
+  const struct fm_variant *v = weight_gradient_of(d, c, in, dy, &w);
+  const struct fm_buffer *to = w.parts > 1 ? parts : dw;
   if (c->depthwise) {
+    int per = (dy->n + w.parts - 1) / w.parts;
+    char options[64];
     snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PX=1", c->k, c->stride);
-    struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise_wgrad", options);
-    FM_LAUNCH(d, k, (size_t)blocks, (size_t)count, 1, fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer),
-              fm_arg_buffer(to), fm_acts_arg(in), fm_acts_arg(dy), fm_arg_int4(dy->n, dy->h, dy->w, per),
-              fm_arg_int2(c->pad_y, c->pad_x));
+    FM_LAUNCH(d, fm_kernel_get(d, "depthwise.cl", "depthwise_wgrad", options),
+              (size_t)fm_acts_blocks(dy) * (size_t)f->group, (size_t)w.parts, 1, fm_arg_buffer(&in->buffer),
+              fm_arg_buffer(&dy->buffer), fm_arg_buffer(to), fm_acts_arg(in), fm_acts_arg(dy),
+              fm_arg_int4(dy->n, dy->h, dy->w, per), fm_arg_int2(c->pad_y, c->pad_x));
   } else {
-    int iq = wgrad_iq(c), ob = wgrad_ob(f, blocks), lanes = lanes_of(c, f->block);
-    int it = lanes == 3 ? 3 : lanes < 8 ? lanes : 8;
-    /* Strips of rows whose inputs and gradients stay in the first-level cache. */
-    int rows = max_int(1, 192 / dy->w);
-    snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D OB=%d -D IB=%d -D IL=%d -D IT=%d -D IQ=%d", c->k,
-             c->stride, ob, in->block, lanes, it, iq);
-    struct fm_kernel *k = fm_kernel_get(d, "wgrad.cl", "wgrad", options);
-    bool order = fm_acts_blocks(in) > blocks && f->group == 1;
-    size_t inputs = (size_t)((fm_acts_blocks(in) + iq - 1) / iq), groups = (size_t)((blocks + ob - 1) / ob);
-    FM_LAUNCH(d, k, order ? groups : inputs, order ? inputs : groups, (size_t)count,
-              fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer), fm_arg_buffer(to), fm_acts_arg(in),
-              fm_acts_arg(dy), fm_arg_int4(dy->n, dy->h, dy->w, rows), fm_arg_int2(c->pad_y, c->pad_x),
-              fm_arg_int2(per, order));
+    FM_LAUNCH_GROUPS(d, fm_kernel_get(d, v->file, v->kernel, w.options), w.global, w.local,
+                     fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer), fm_arg_buffer(to),
+                     fm_acts_arg(in), fm_acts_arg(dy),
+                     fm_arg_int4(w.size[0], w.size[1], w.size[2], w.size[3]), fm_arg_int2(c->pad_y, c->pad_x),
+                     fm_arg_int2(w.use[0], w.use[1]));
   }
-  if (count == 1) return;
+  if (w.parts == 1) return;
   int vectors = (int)(fm_conv_weights(c, f->block) / (size_t)f->block);
   struct fm_kernel *k =
       fm_kernel_get(d, "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
   size_t items = f->group == 1 ? (size_t)(2 * f->compute_units) : (size_t)vectors;
   FM_LAUNCH(d, k, items, 1, 1, fm_arg_buffer(parts), fm_arg_buffer(dw), fm_arg_int(vectors),
-            fm_arg_int(count));
+            fm_arg_int(w.parts));
+}
+
+void fm_conv_say(struct fm_device *d, const struct fm_conv *c, bool weights, const struct fm_acts *in,
+                 const struct fm_acts *out) {
+  const struct fm_shape shape = {weights ? FM_OP_WGRAD : FM_OP_CONV, c, in, out, c->stride, false};
+  if (!c->depthwise) fm_variant_say(d, &shape);
 }
 
 double fm_conv_macs(const struct fm_conv *c, const struct fm_acts *out) {

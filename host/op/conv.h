@@ -55,6 +55,10 @@ void fm_conv_weight_gradient(struct fm_device *d, const struct fm_conv *c, const
                              const struct fm_buffer *dw);
 
 /* Multiply-adds of the forward pass. */
+/* FLAWMAP_VERBOSE=choose: which kernel computes this (variant.h), forward or the weights' gradient. */
+void fm_conv_say(struct fm_device *d, const struct fm_conv *c, bool weights, const struct fm_acts *in,
+                 const struct fm_acts *out);
+
 double fm_conv_macs(const struct fm_conv *c, const struct fm_acts *out);
 
 #endif

@@ -66,8 +66,9 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
     FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_rows", ""), (size_t)rows, 1, 1, fm_arg_buffer(&s->distance),
               fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->rows), size,
               fm_arg_int4(rows, pass, o->overlap, 0), fm_arg_float(o->gamma));
-    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_finish", ""), 1, 1, 1, fm_arg_buffer(&s->rows),
-              fm_arg_buffer(result), fm_arg_int2(rows, pass), fm_arg_float((float)expert->n));
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_finish", ""), (size_t)fm_device_facts(d)->group, 1, 1,
+              fm_arg_buffer(&s->rows), fm_arg_buffer(result), fm_arg_int2(rows, pass),
+              fm_arg_float((float)expert->n));
   }
   FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_factors", ""), (size_t)rows, 1, 1,
             fm_arg_buffer(&s->distance), fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->ie),

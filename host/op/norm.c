@@ -9,17 +9,8 @@ static int strip_rows(const struct fm_acts *x) {
   return rows < 1 ? 1 : rows > x->h ? x->h : rows;
 }
 
-static int strip_groups(const struct fm_acts *x) {
+static int strips(const struct fm_acts *x) {
   return x->n * ((x->h + strip_rows(x) - 1) / strip_rows(x));
-}
-
-/* Columns of work-items: 1 on a CPU, a work-group on a GPU. */
-static int columns(const struct fm_device *d) {
-  return fm_device_facts(d)->group;
-}
-
-static int strips(const struct fm_device *d, const struct fm_acts *x) {
-  return strip_groups(x) * columns(d);
 }
 
 static bool bounded(struct fm_limits l) {
@@ -30,20 +21,20 @@ size_t fm_norm_stats(const struct fm_acts *x) {
   return (size_t)5 * (size_t)fm_acts_blocks(x) * (size_t)x->block;
 }
 
-size_t fm_norm_parts_bytes(const struct fm_device *d, const struct fm_acts *x) {
-  return (size_t)strips(d, x) * 3 * (size_t)fm_acts_blocks(x) * (size_t)x->block * sizeof(float);
+size_t fm_norm_parts_bytes(const struct fm_acts *x) {
+  return (size_t)strips(x) * 3 * (size_t)fm_acts_blocks(x) * (size_t)x->block * sizeof(float);
 }
 
 void fm_norm_measure(struct fm_device *d, const struct fm_norm *norm, const struct fm_acts *x,
                      const struct fm_buffer *gamma, const struct fm_buffer *parts,
                      const struct fm_buffer *stat, const struct fm_buffer *running) {
-  int blocks = fm_acts_blocks(x), all = strips(d, x);
-  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_stats", ""), (size_t)columns(d), (size_t)strip_groups(x),
-            (size_t)blocks, fm_arg_buffer(&x->buffer), fm_arg_buffer(parts), fm_acts_arg(x),
+  int group = fm_device_facts(d)->group, blocks = fm_acts_blocks(x), all = strips(x);
+  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_stats", ""), (size_t)group, (size_t)all, (size_t)blocks,
+            fm_arg_buffer(&x->buffer), fm_arg_buffer(parts), fm_acts_arg(x),
             fm_arg_int4(x->h, x->w, strip_rows(x), all));
-  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_finish", ""), (size_t)blocks, 1, 1, fm_arg_buffer(parts),
-            fm_arg_buffer(gamma), fm_arg_buffer(stat), fm_arg_buffer(running), fm_arg_int4(blocks, all, 0, 0),
-            fm_arg_float2(norm->eps, norm->momentum));
+  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_finish", ""), (size_t)(blocks * group), 1, 1,
+            fm_arg_buffer(parts), fm_arg_buffer(gamma), fm_arg_buffer(stat), fm_arg_buffer(running),
+            fm_arg_int4(blocks, all, 0, 0), fm_arg_float2(norm->eps, norm->momentum));
 }
 
 void fm_norm_apply(struct fm_device *d, const struct fm_acts *x, const struct fm_buffer *stat,
@@ -70,14 +61,14 @@ void fm_norm_backward(struct fm_device *d, const struct fm_acts *x, const struct
                       const struct fm_acts *y, struct fm_limits limits, bool keep_dz,
                       const struct fm_acts *dy, const struct fm_buffer *parts, const struct fm_buffer *dgamma,
                       const struct fm_buffer *dbeta, const struct fm_acts *dx) {
-  int blocks = fm_acts_blocks(x), all = strips(d, x);
+  int group = fm_device_facts(d)->group, blocks = fm_acts_blocks(x), all = strips(x);
   bool keep = keep_dz && bounded(limits);
-  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_back_stats", ""), (size_t)columns(d),
-            (size_t)strip_groups(x), (size_t)blocks, fm_arg_buffer(&x->buffer), fm_arg_buffer(stat),
-            fm_arg_buffer(&y->buffer), fm_arg_buffer(&dy->buffer), fm_arg_buffer(parts), fm_acts_arg(x),
-            fm_acts_arg(y), fm_acts_arg(dy), fm_arg_int4(x->h, x->w, strip_rows(x), all), fm_arg_int(keep),
+  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_back_stats", ""), (size_t)group, (size_t)all, (size_t)blocks,
+            fm_arg_buffer(&x->buffer), fm_arg_buffer(stat), fm_arg_buffer(&y->buffer),
+            fm_arg_buffer(&dy->buffer), fm_arg_buffer(parts), fm_acts_arg(x), fm_acts_arg(y), fm_acts_arg(dy),
+            fm_arg_int4(x->h, x->w, strip_rows(x), all), fm_arg_int(keep),
             fm_arg_float2(limits.low, limits.high));
-  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_back_finish", ""), (size_t)blocks, 1, 1,
+  FM_LAUNCH(d, fm_kernel_get(d, "norm.cl", "norm_back_finish", ""), (size_t)(blocks * group), 1, 1,
             fm_arg_buffer(parts), fm_arg_buffer(stat), fm_arg_buffer(dgamma), fm_arg_buffer(dbeta),
             fm_arg_int4(blocks, all, 0, 0), fm_arg_float((float)((double)x->n * x->h * x->w)));
   back_apply(d, x, stat, y, limits, !keep && bounded(limits), false, dy, dx);

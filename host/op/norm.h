@@ -14,7 +14,7 @@ struct fm_norm {
 
 /* Numbers of `stat`; bytes of the scratch `parts` for forward and backward. */
 size_t fm_norm_stats(const struct fm_acts *x);
-size_t fm_norm_parts_bytes(const struct fm_device *d, const struct fm_acts *x);
+size_t fm_norm_parts_bytes(const struct fm_acts *x);
 
 /* Statistics of x over n, h, w into stat; running (mean, then var) moves by momentum, its variance unbiased.
  */

@@ -34,11 +34,12 @@ static void run(struct fixture *f, const void *shape) {
   struct fm_rng rng = fm_rng_stream(f->seed, f->line);
   size_t count = (size_t)(s->vectors * f->block);
   double *w = random_values(&rng, count, -1, 1), *zero = random_values(&rng, count, 0, 0);
-  double *m = calloc(count, sizeof *m), *v = calloc(count, sizeof *v), *got = malloc(count * sizeof *got),
-         norm;
+  double *m = calloc(count, sizeof *m), *v = calloc(count, sizeof *v), norm;
   struct zone zw = vector_make(f, count, w), zm = vector_make(f, count, zero),
               zv = vector_make(f, count, zero);
   struct zone parts = zone_make(f, fm_norm2_bytes(f->device, count), NULL);
+  size_t most = parts.bytes / 4 > count ? parts.bytes / 4 : count;
+  double *got = malloc(most * sizeof *got);
   for (long step = 1; step <= 4; step++) {
     double *g = random_values(&rng, count, -1, 1), squares = 0;
     for (size_t i = 0; i < count; i += 7) g[i] = 0;

@@ -51,7 +51,7 @@ static struct work work_make(struct fixture *f, const struct shape *s, struct fm
   free(v);
   k.gammas = channels_make(f, s->c, k.gamma);
   k.betas = channels_make(f, s->c, k.beta);
-  k.parts = zone_make(f, fm_norm_parts_bytes(f->device, &k.x.acts), NULL);
+  k.parts = zone_make(f, fm_norm_parts_bytes(&k.x.acts), NULL);
   k.stat = zone_make(f, fm_norm_stats(&k.x.acts) * sizeof(float), NULL);
   size_t padded = (size_t)(fm_acts_blocks(&k.x.acts) * f->block);
   double *running = calloc(2 * padded, sizeof *running);
