@@ -127,9 +127,12 @@ static struct fm_golden_group *group_of(struct golden *g, const char *name) {
   snprintf(group->name, sizeof group->name, "%s", name);
   bool gradient = strcmp(name, "grad") == 0 || strcmp(name, "gradnorm") == 0;
   group->allowed_largest = group->allowed_median = tolerance_from_file(g, name);
-  if (gradient) { /* one activation that rounds to the other side of zero moves tensors by some percent */
+  if (gradient) {
+    /* One activation that rounds to the other side of zero moves a whole tensor, so PyTorch's own error jumps
+     * from 4e-6 to 1e-2 between two seeds: for one tensor the bound is wide, the median shows what is wrong.
+     */
     group->allowed_largest = 5e-2;
-    group->allowed_median = 1e-2;
+    group->allowed_median = strcmp(g->backbone->name, "resnet18") == 0 ? 2e-3 : 1e-2;
   }
   if (strcmp(name, "stepped") == 0) { /* a share of the samples, see stepped_error */
     group->allowed_largest = 0.01;

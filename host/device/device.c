@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +183,13 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
                   "apt-get install pocl-opencl-icd); 'flawmap doctor' says more");
 }
 
-enum fm_status fm_device_list(struct fm_context *ctx, struct fm_facts **facts, int *count) {
+/* The first call of an OpenCL loader reads the drivers, and each driver sets itself up when its devices are
+ * first asked for. In PoCL (3.1) two threads that do so at once crash the process. What is shared by them is
+ * not ours but the drivers', once for the process: hence the one variable outside of a context. It is held
+ * while a device is found, opened or closed, never while one computes. */
+static pthread_mutex_t drivers = PTHREAD_MUTEX_INITIALIZER;
+
+static enum fm_status list(struct fm_context *ctx, struct fm_facts **facts, int *count) {
   struct fm_cl cl;
   struct found found[MOST_DEVICES];
   *facts = NULL;
@@ -197,6 +204,13 @@ enum fm_status fm_device_list(struct fm_context *ctx, struct fm_facts **facts, i
     read_facts(&cl, found[i].platform, found[i].id, &(*facts)[i]);
   if (status != FM_OK) *count = 0;
   fm_cl_unload(&cl);
+  return status;
+}
+
+enum fm_status fm_device_list(struct fm_context *ctx, struct fm_facts **facts, int *count) {
+  pthread_mutex_lock(&drivers);
+  enum fm_status status = list(ctx, facts, count);
+  pthread_mutex_unlock(&drivers);
   return status;
 }
 
@@ -284,13 +298,19 @@ static enum fm_status open_found(struct fm_device *d, const char *wanted) {
   return FM_OK;
 }
 
+static enum fm_status open_device(struct fm_device *d, const char *wanted) {
+  FM_TRY(fm_cl_load(d->ctx, &d->cl));
+  return open_found(d, wanted);
+}
+
 enum fm_status fm_device_open(struct fm_context *ctx, const char *wanted, struct fm_device **device) {
   *device = NULL;
   struct fm_device *d = fm_alloc(ctx, 1, sizeof *d);
   if (!d) return FM_MEMORY;
   d->ctx = ctx;
-  enum fm_status status = fm_cl_load(ctx, &d->cl);
-  if (status == FM_OK) status = open_found(d, wanted);
+  pthread_mutex_lock(&drivers);
+  enum fm_status status = open_device(d, wanted);
+  pthread_mutex_unlock(&drivers);
   if (status == FM_OK) {
     d->cache_folder = d->quirks & FM_QUIRK_NO_BINARIES ? NULL : fm_program_cache_folder(ctx);
     status = ctx->status; /* out of memory for the name */
@@ -316,8 +336,11 @@ enum fm_status fm_device_close(struct fm_device *d) {
   if (d->live.buffers)
     status =
         fm_error(ctx, FM_INTERNAL, "%ld device buffers were not freed; please report this", d->live.buffers);
+  pthread_mutex_lock(&drivers);
   if (d->queue && d->cl.clReleaseCommandQueue(d->queue) == CL_SUCCESS) d->live.queues--;
   if (d->context && d->cl.clReleaseContext(d->context) == CL_SUCCESS) d->live.contexts--;
+  fm_cl_unload(&d->cl);
+  pthread_mutex_unlock(&drivers);
   const struct fm_device_live *l = &d->live;
   if (status == FM_OK && (l->contexts || l->queues || l->programs || l->kernels || l->events))
     status =
@@ -325,7 +348,6 @@ enum fm_status fm_device_close(struct fm_device *d) {
                  "OpenCL objects were not freed: %ld contexts, %ld queues, %ld programs, %ld kernels, %ld "
                  "events; please report this",
                  l->contexts, l->queues, l->programs, l->kernels, l->events);
-  fm_cl_unload(&d->cl);
   fm_free(ctx, d->cache_folder);
   fm_free(ctx, d);
   return status;
