@@ -66,7 +66,7 @@ static enum fm_status open_detector(struct fm_detector *d, const char *path) {
   struct fm_context *ctx = &d->session->ctx;
   if (!d->session->device) return fm_error(ctx, FM_USAGE, "the session has no device");
   if (d->at_once < 1 || d->at_once > MOST_AT_ONCE)
-    return fm_error(ctx, FM_USAGE, "%d pictures at once are not possible; 1 to %d", d->at_once, MOST_AT_ONCE);
+    return fm_error(ctx, FM_USAGE, "at_once is %d; it must be from 1 to %d", d->at_once, MOST_AT_ONCE);
   FM_TRY(fm_model_load(ctx, path, NULL, &d->model));
   FM_TRY(fm_model_check_trained(&d->model, path, d->session->untrained));
   FM_TRY(fm_recipe_preprocess(ctx, &d->model.recipe, &d->preprocess));

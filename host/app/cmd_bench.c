@@ -47,7 +47,8 @@ static enum fm_status parse_pass(struct fm_context *ctx, const char *word, struc
   long batch = train || strncmp(word, "infer", 5) == 0 ? strtol(word + 5, &end, 10) : 0;
   if (!end || *end || batch < 1 || batch > 4096)
     return fm_error(ctx, FM_USAGE,
-                    "--passes: '%s' is no pass; they are called inferN and trainN, with N pictures at a time",
+                    "--passes: '%s' is not a pass; passes are called inferN and trainN, where N is the "
+                    "number of pictures at a time",
                     word);
   pass->train = train;
   pass->batch = (int)batch;
@@ -106,7 +107,7 @@ static enum fm_status bench_operators(struct bench_run *b, const struct fm_bench
   enum fm_status status = fm_bench_operators_run(b->d, p, (int)b->o->runs, &o);
   if (status == FM_OK) {
     if (!b->o->json) {
-      fm_print("  one after the other, each waited for: %.4f s (the whole pass: %.4f s)\n", o.total, whole);
+      fm_print("  one by one, waiting for each: %.4f s (the whole pass: %.4f s)\n", o.total, whole);
       fm_print("  %-13s %-36s %5s %10s %10s %8s %9s %-7s %9s\n", "operator", "shape", "count", "ms each",
                "ms", "share", "speed", "", "of peak");
     }

@@ -71,8 +71,7 @@ static enum fm_status convert(struct fm_context *ctx, const char *from, const st
 static enum fm_status join(struct fm_context *ctx, const char *extra, const struct args *a) {
   if (extra)
     return fm_error(ctx, FM_USAGE,
-                    "with --method the files are named by --expert and --apprentice; '%s' is too much",
-                    extra);
+                    "with --method, name the files with --expert and --apprentice; leave '%s' out", extra);
   if (!a->expert || !a->apprentice || !a->backbone || !a->out)
     return fm_error(ctx, FM_USAGE,
                     "--method %s needs --expert FILE, --apprentice FILE, --backbone NAME and -o MODEL",
@@ -81,15 +80,15 @@ static enum fm_status join(struct fm_context *ctx, const char *extra, const stru
   struct fm_model model;
   fm_recipe_default(&recipe);
   if (strcmp(a->method, "cdo") != 0)
-    return fm_error(ctx, FM_USAGE, "only cdo has two networks to join, not the method '%.60s'", a->method);
+    return fm_error(ctx, FM_USAGE, "only cdo has two networks to join; '%.60s' has not", a->method);
   FM_TRY(fm_recipe_set(ctx, &recipe, "backbone", a->backbone, "--backbone"));
   if (a->size) FM_TRY(fm_recipe_set(ctx, &recipe, "size", a->size, "--size"));
   FM_TRY(fm_model_join(ctx, &recipe, a->expert, a->apprentice, &model));
   enum fm_status status = fm_stop_check(ctx, "joining '%s' and '%s'", a->expert, a->apprentice);
   if (status == FM_OK) status = fm_model_save(&model, a->out, false);
   if (status == FM_OK)
-    fm_print("%s: %s with %s, no thresholds yet ('flawmap eval' and 'flawmap predict' take it)\n", a->out,
-             a->method, a->backbone);
+    fm_print("%s: %s with %s, no thresholds yet; 'flawmap calibrate' sets them\n", a->out, a->method,
+             a->backbone);
   fm_model_free(&model);
   return status;
 }

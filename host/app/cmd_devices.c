@@ -22,7 +22,8 @@ static void print_table(const struct fm_facts *facts, int count, int used) {
     fm_print("     kernels: blocks of %d channels, work-groups of %d, fma %s\n", f->block, f->group,
              f->fast_fma ? "fast" : "emulated (not used)");
   }
-  fm_print("Another one: --device N or a part of its name, or the variable FLAWMAP_DEVICE.\n");
+  fm_print(
+      "To use another one: --device with its number or part of its name, or the variable FLAWMAP_DEVICE.\n");
 }
 
 static void put_device(struct fm_json *json, const struct fm_facts *f, int index, bool used) {

@@ -204,7 +204,7 @@ static void check_devices(struct doctor *x, const char *wanted, bool all) {
   }
   for (int i = 0; i < count; i++) check_device(x, &facts[i], i, i == used);
   if (used >= 0 || all)
-    fm_note(x->ctx, "(testing; the first time on a device compiles kernels, for up to a minute)");
+    fm_note(x->ctx, "(testing; the first test of a device compiles kernels, which takes up to a minute)");
   for (int i = 0; i < count && !atomic_load(&x->ctx->stop); i++)
     if (all || i == used) self_test(x, i);
   fm_free(x->ctx, facts);
@@ -217,7 +217,7 @@ enum fm_status fm_cmd_doctor(struct fm_context *ctx, int argc, char **argv, int 
       {"device", FM_OPT_TEXT, &device, "N|NAME", "test this device, not the one that would be used", 0, 0,
        NULL},
       {"all", FM_OPT_FLAG, &all, NULL, "test every device", 0, 0, NULL},
-      {"Each line is ok, a warning or a problem; -> is what mends it. Exit status 1 where there is a "
+      {"Each line is ok, a warning or a problem, followed by -> and the remedy. Exit status 1 if there is a "
        "problem.",
        FM_OPT_GROUP, NULL, NULL, NULL, 0, 0, NULL},
   };
@@ -232,7 +232,7 @@ enum fm_status fm_cmd_doctor(struct fm_context *ctx, int argc, char **argv, int 
   check_weights(&x);
   check_memory(&x);
   if (loader && drivers) check_devices(&x, device, all);
-  if (atomic_load(&ctx->stop)) return fm_error(ctx, FM_STOPPED, "stopped before everything was looked at");
+  if (atomic_load(&ctx->stop)) return fm_error(ctx, FM_STOPPED, "stopped before everything was checked");
   int problems = x.found[PROBLEM], warnings = x.found[WARNING];
   fm_print("%d problem%s, %d warning%s\n", problems, problems == 1 ? "" : "s", warnings,
            warnings == 1 ? "" : "s");

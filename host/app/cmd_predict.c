@@ -219,8 +219,8 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
           fm_error(ctx, FM_USAGE,
                    "flawmap predict takes a model and pictures: flawmap predict MODEL PICTURE|DIR... -o DIR");
     else if (!a.out)
-      status = fm_error(ctx, FM_USAGE, "say where the results go: flawmap predict %s %s -o DIR", given[0],
-                        given[1]);
+      status = fm_error(ctx, FM_USAGE, "name the folder for the results: flawmap predict %s %s -o DIR",
+                        given[0], given[1]);
   }
   if (status == FM_OK && !help) status = fm_refine_parse(ctx, a.refine_text, &a.refine);
   a.files[3] &= a.refine;

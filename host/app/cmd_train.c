@@ -36,22 +36,23 @@ static bool every(const struct args *a) {
 static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struct args *a,
                             const char **positional, bool *help) {
   struct fm_option own[] = {
-      {"o", FM_OPT_TEXT, &a->out, "MODEL", "the model to write; with --category all a folder of models", 0, 0,
+      {"o", FM_OPT_TEXT, &a->out, "MODEL", "the model to write (with --category all: a folder of models)", 0,
+       0, NULL},
+      {"category", FM_OPT_TEXT, &a->category, "C|all", "which category of the data set, or all of them", 0, 0,
        NULL},
-      {"category", FM_OPT_TEXT, &a->category, "C|all", "one of several categories, or each of them", 0, 0,
-       NULL},
-      {"layout", FM_OPT_TEXT, &a->layout, "L", "mvtec, mvtec3d, visa or folder (else found by looking)", 0, 0,
-       NULL},
+      {"layout", FM_OPT_TEXT, &a->layout, "L",
+       "mvtec, mvtec3d, visa or folder (default: recognised from the folders)", 0, 0, NULL},
       {"recipe", FM_OPT_TEXT, &a->recipe.name, "NAME",
        "every constant of a published run ('list' shows them), or a file.ini", 0, 0, NULL},
       {"weights", FM_OPT_TEXT, &a->weights, "FILE",
-       "the expert's pretrained weights (else those that were fetched)", 0, 0, NULL},
-      {"untrained", FM_OPT_FLAG, &a->untrained, NULL,
-       "random weights instead: only to see that everything runs", 0, 0, NULL},
-      {"calibrate", FM_OPT_TEXT, &a->calibrate, "DIR", "more good pictures, for thresholds only", 0, 0, NULL},
+       "the expert's pretrained weights (default: those that were fetched)", 0, 0, NULL},
+      {"untrained", FM_OPT_FLAG, &a->untrained, NULL, "use random weights, only to see that everything runs",
+       0, 0, NULL},
+      {"calibrate", FM_OPT_TEXT, &a->calibrate, "DIR",
+       "a folder of other good pictures, used only for thresholds", 0, 0, NULL},
       {"real-list", FM_OPT_TEXT, &a->real_list, "FILE",
-       "learn from these flawed test pictures, too: a line KIND/NAME each", 0, 0, NULL},
-      {"resume", FM_OPT_FLAG, &a->resume, NULL, "go on where a stopped training left off", 0, 0, NULL},
+       "also learn from these flawed test pictures, one KIND/NAME per line", 0, 0, NULL},
+      {"resume", FM_OPT_FLAG, &a->resume, NULL, "continue a training that was stopped", 0, 0, NULL},
       {"thin", FM_OPT_FLAG, &a->thin, NULL, NULL, 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -69,14 +70,13 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
     return fm_error(ctx, FM_USAGE,
                     "flawmap train takes one data set; you gave %d: flawmap train DATA -o MODEL", n);
   if (!a->out)
-    return fm_error(ctx, FM_USAGE, "say where the model goes: flawmap train %s -o MODEL", positional[0]);
+    return fm_error(ctx, FM_USAGE, "name the model to write: flawmap train %s -o MODEL", positional[0]);
   if (a->weights && a->untrained) return fm_error(ctx, FM_USAGE, "give --weights or --untrained, not both");
   if (a->real_list && a->recipe.given[fm_field_find("real-anomalies")])
     return fm_error(ctx, FM_USAGE, "give --real-list or --real-anomalies, not both");
   if (a->real_list && every(a))
     return fm_error(ctx, FM_USAGE,
-                    "--real-list names pictures of one category; with all of them use "
-                    "--real-anomalies");
+                    "--real-list names pictures of one category; with --category all, use --real-anomalies");
   a->data = positional[0];
   return FM_OK;
 }
@@ -191,7 +191,7 @@ static void print_resume(struct fm_context *ctx, int argc, char **argv, bool res
             strlen(argv[i]);
     fm_text_printf(&text, plain ? " %s" : " '%s'", argv[i]);
   }
-  if (text.chars) fm_note(ctx, "to go on: flawmap train%s%s", text.chars, resume ? "" : " --resume");
+  if (text.chars) fm_note(ctx, "to continue: flawmap train%s%s", text.chars, resume ? "" : " --resume");
   fm_text_free(&text);
 }
 

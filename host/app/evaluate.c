@@ -160,7 +160,7 @@ static enum fm_status add_picture(struct run *r, struct fm_report *report, size_
   FM_TRY(fm_image_read(r->ctx, s->path, &image));
   enum fm_status status = fm_image_to_rgb(r->ctx, &image);
   if (status == FM_OK && (image.width != r->own[i].width || image.height != r->own[i].height))
-    status = fm_error(r->ctx, FM_IO, "'%s' changed while it was evaluated", s->path);
+    status = fm_error(r->ctx, FM_IO, "'%s' changed while it was being evaluated", s->path);
   struct fm_report_picture p = {.kind = s->kind,
                                 .name = s->name,
                                 .image = &image,
@@ -351,5 +351,5 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
 enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, bool *refine) {
   *refine = text != NULL;
   if (!text || strcmp(text, "f2pad") == 0) return FM_OK;
-  return fm_error(ctx, FM_USAGE, "--refine knows f2pad, not '%.40s'", text);
+  return fm_error(ctx, FM_USAGE, "--refine %.40s is not known; there is f2pad", text);
 }

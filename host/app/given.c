@@ -122,7 +122,7 @@ enum fm_status fm_given_list(struct fm_context *ctx, const char *const *paths, i
     return fm_error(ctx, FM_FORMAT,
                     "none of %zu pictures in '%s' is of a kind that flawmap reads: convert them to PNG",
                     given->unread, paths[0]);
-  return fm_error(ctx, FM_USAGE, "there is no picture (" FM_PICTURE_NAMES ") in '%s'", paths[0]);
+  return fm_error(ctx, FM_USAGE, "there are no pictures (" FM_PICTURE_NAMES ") in '%s'", paths[0]);
 }
 
 void fm_given_free(struct fm_context *ctx, struct fm_given *given) {

@@ -24,7 +24,7 @@ static void print_help(void) {
            "usage: flawmap COMMAND ...\n");
   for (size_t i = 0; i < fm_command_count; i++)
     fm_print("  %-10s %s\n", fm_commands[i].name, fm_commands[i].about);
-  fm_print("\n'flawmap COMMAND --help' says more. Start with: flawmap doctor\n");
+  fm_print("\n'flawmap COMMAND --help' explains a command. Start with: flawmap doctor\n");
 }
 
 static enum fm_status dispatch(int argc, char **argv, int *exit_status) {

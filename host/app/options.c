@@ -216,8 +216,8 @@ enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command 
   enum fm_status status =
       fm_options_parse(ctx, command, options, option_count, argc, argv, all, &count, help);
   if (status == FM_OK && !*help && count > most)
-    status = fm_error(ctx, FM_USAGE, "flawmap %s does not know what to do with '%s'; usage: flawmap %s %s",
-                      command->name, all[most], command->name, command->usage);
+    status = fm_error(ctx, FM_USAGE, "flawmap %s does not expect '%s'; usage: flawmap %s %s", command->name,
+                      all[most], command->name, command->usage);
   if (status == FM_OK && !*help && count < least)
     status = fm_error(ctx, FM_USAGE, "an argument is missing; usage: flawmap %s %s", command->name,
                       command->usage);

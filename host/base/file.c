@@ -225,7 +225,7 @@ enum fm_status fm_folder_make(struct fm_context *ctx, const char *path) {
   }
   fm_free(ctx, copy);
   if (status == FM_OK && !fm_folder_exists(path))
-    status = fm_error(ctx, FM_IO, "cannot make the folder '%s': something else has that name", path);
+    status = fm_error(ctx, FM_IO, "cannot make the folder '%s': there is a file of that name", path);
   return status;
 }
 

@@ -18,7 +18,7 @@ static bool make_room(struct fm_text *text, size_t more) {
   size_t needed;
   if (text->status != FM_OK) return false;
   if (!fm_add(text->size, more, &needed) || !fm_add(needed, 1, &needed)) {
-    text->status = fm_error(text->ctx, FM_LIMIT, "a text became too long for this machine");
+    text->status = fm_error(text->ctx, FM_LIMIT, "a text grew too long for this machine's memory");
     return false;
   }
   if (needed <= text->capacity) return true;

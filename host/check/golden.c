@@ -35,10 +35,9 @@ static enum fm_status number(struct golden *g, const char *key, double low, doub
   char *end = NULL;
   *value = text ? strtod(text, &end) : 0;
   if (!text || *end || !(*value >= low && *value <= high))
-    return fm_error(
-        g->ctx, FM_FORMAT,
-        "'%s' is no golden that can be verified: metadata '%s' is %s, expected a number from %g to %g",
-        fm_safetensors_path(g->file), key, text ? text : "missing", low, high);
+    return fm_error(g->ctx, FM_FORMAT,
+                    "'%s' is not a usable golden: its metadata '%s' is %s instead of a number from %g to %g",
+                    fm_safetensors_path(g->file), key, text ? text : "missing", low, high);
   return FM_OK;
 }
 

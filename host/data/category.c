@@ -173,8 +173,7 @@ enum fm_status fm_dataset_holdout(struct fm_context *ctx, const struct fm_catego
                                   struct fm_holdout *out) {
   *out = (struct fm_holdout){0};
   if (!(fraction >= 0 && fraction <= 0.9))
-    return fm_error(ctx, FM_USAGE, "the share of pictures held out is %g %%; it should be 0 to 90 %%",
-                    100 * fraction);
+    return fm_error(ctx, FM_USAGE, "--hold-out is %g %%; it must be from 0 to 90 %%", 100 * fraction);
   size_t n = category->train_count;
   out->learn = fm_alloc(ctx, n, sizeof *out->learn);
   out->held = fm_alloc(ctx, n, sizeof *out->held);

@@ -20,7 +20,7 @@ enum fm_status fm_layout_parse(struct fm_context *ctx, const char *text, enum fm
     *layout = (enum fm_layout)i;
     return FM_OK;
   }
-  return fm_error(ctx, FM_USAGE, "'%s' is no layout of data sets; there are mvtec, mvtec3d, visa and folder",
+  return fm_error(ctx, FM_USAGE, "'%s' is not a known layout; there are mvtec, mvtec3d, visa and folder",
                   text);
 }
 
@@ -232,11 +232,10 @@ enum fm_status fm_dataset_open(struct fm_context *ctx, const char *data,
   bool own = options->bad || options->good || options->masks;
   if (own && set->layout == FM_LAYOUT_AUTO) set->layout = FM_LAYOUT_FOLDER;
   if (own && set->layout != FM_LAYOUT_FOLDER)
-    return fm_error(
-        ctx, FM_USAGE,
-        "folders of flawed pictures, good test pictures or masks are for the layout 'folder'; in the layout "
-        "'%s' they have their places",
-        fm_layout_name(set->layout));
+    return fm_error(ctx, FM_USAGE,
+                    "folders of flawed pictures, good test pictures or masks are for the layout 'folder'; "
+                    "the layout '%s' says where they are",
+                    fm_layout_name(set->layout));
   if (!fm_folder_exists(data))
     return fm_error(ctx, FM_USAGE, "the data set '%s' %s", data,
                     fm_file_exists(data) ? "is a file; name its folder" : "does not exist");

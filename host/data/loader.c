@@ -380,14 +380,11 @@ static enum fm_status check(struct fm_context *ctx, const struct fm_loader_optio
   if (!o->count) return fm_error(ctx, FM_USAGE, "there are no pictures to load");
   if (o->count > UINT32_MAX) return fm_error(ctx, FM_LIMIT, "%zu pictures are too many", o->count);
   if (o->batch < 1 || o->batch > MOST_BATCH)
-    return fm_error(ctx, FM_USAGE, "a batch of %d pictures is not possible; it should be 1 to %d", o->batch,
-                    MOST_BATCH);
+    return fm_error(ctx, FM_USAGE, "the batch is %d pictures; it must be from 1 to %d", o->batch, MOST_BATCH);
   if (o->first_epoch < 0 || o->epochs < 0 || o->first_batch > (o->count - 1) / (size_t)o->batch + 1)
-    return fm_error(ctx, FM_USAGE, "epoch %d, batch %zu is no place to start from", o->first_epoch,
-                    o->first_batch);
+    return fm_error(ctx, FM_USAGE, "cannot start from epoch %d, batch %zu", o->first_epoch, o->first_batch);
   if (o->synthetic.canvas < 0 || o->synthetic.canvas > 4096)
-    return fm_error(ctx, FM_USAGE, "a canvas of %d is not possible; it should be 0 to 4096",
-                    o->synthetic.canvas);
+    return fm_error(ctx, FM_USAGE, "--patch-canvas is %d; it must be from 0 to 4096", o->synthetic.canvas);
   return FM_OK;
 }
 

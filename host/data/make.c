@@ -211,7 +211,7 @@ static enum fm_status run_job(void *user, size_t index) {
   const char *kind = j->kind < 0 ? "good" : j->product->kinds[j->kind];
   size_t n = (size_t)jobs->options.size * (size_t)jobs->options.size;
   if (atomic_load(&ctx->stop))
-    return fm_error(ctx, FM_STOPPED, "stopped while drawing; what is there is incomplete");
+    return fm_error(ctx, FM_STOPPED, "stopped while drawing; the data set is incomplete");
   char *path =
       fm_format(ctx, "%s/%s/%s/%s/%03d.png", jobs->folder, j->product->name, j->split, kind, j->index);
   char *mask_path =

@@ -11,7 +11,7 @@ int fm_preprocess_side(const struct fm_preprocess *p) {
 enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_preprocess *p) {
   enum { MOST = 4096 };
   if (p->size < 1 || p->size > MOST)
-    return fm_error(ctx, FM_USAGE, "pictures cannot be resized to %d; the size should be 1 to %d", p->size,
+    return fm_error(ctx, FM_USAGE, "pictures cannot be resized to %d; the size must be from 1 to %d", p->size,
                     MOST);
   if (p->crop < 0 || p->crop > p->size)
     return fm_error(ctx, FM_USAGE, "a crop of %d does not fit into the size %d", p->crop, p->size);

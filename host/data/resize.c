@@ -19,7 +19,7 @@ enum fm_status fm_resize_parse(struct fm_context *ctx, const char *text, enum fm
     *kind = (enum fm_resize)i;
     return FM_OK;
   }
-  return fm_error(ctx, FM_USAGE, "'%s' is no way of resizing; there are cv2, pil and lanczos", text);
+  return fm_error(ctx, FM_USAGE, "--resize %s is not known; there are cv2, pil and lanczos", text);
 }
 
 enum fm_status fm_resize_picture(struct fm_context *ctx, enum fm_resize kind, const unsigned char *in,

@@ -32,8 +32,8 @@ enum fm_status fm_blas_gemm(struct fm_device *d, int m, int n, int k, const stru
   if (d->blas) *(void **)&gemm = dlsym(d->blas, "CLBlastSgemm");
   if (!gemm)
     return d->status = fm_error(d->ctx, FM_DEVICE,
-                                "CLBlast was asked for and is not installed (Debian and Ubuntu: apt-get "
-                                "install libclblast1), or unset FLAWMAP_GEMM");
+                                "FLAWMAP_GEMM asks for CLBlast, which is not installed; install it (Debian "
+                                "and Ubuntu: apt-get install libclblast1) or unset FLAWMAP_GEMM");
   int code =
       gemm(CLBLAST_ROW_MAJOR, CLBLAST_NO_TRANSPOSE, CLBLAST_NO_TRANSPOSE, (size_t)m, (size_t)n, (size_t)k,
            1.0f, a->mem, 0, (size_t)k, b->mem, 0, (size_t)n, 0.0f, c->mem, 0, (size_t)n, &d->queue, NULL);

@@ -145,8 +145,8 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
   *count = 0;
   if (pocl_would_abort())
     return fm_error(ctx, FM_DEVICE,
-                    "no OpenCL device: /sys is not mounted, and PoCL ends the program where it is not; "
-                    "mount -t sysfs sys /sys, or describe the machine yourself: export HWLOC_SYNTHETIC=pu:2");
+                    "no OpenCL device: /sys is not mounted, and PoCL would end the program; run mount -t "
+                    "sysfs sys /sys, or describe the machine by hand: export HWLOC_SYNTHETIC=pu:2");
   const char *set = getenv("POCL_CACHE_DIR");
   if (set && !*set)
     return fm_error(
@@ -180,7 +180,7 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
   }
   return fm_error(ctx, FM_DEVICE,
                   "no OpenCL device: install the driver of the GPU, or PoCL for the CPU (Debian and Ubuntu: "
-                  "apt-get install pocl-opencl-icd); 'flawmap doctor' says more");
+                  "apt-get install pocl-opencl-icd); 'flawmap doctor' finds out more");
 }
 
 /* The first call of an OpenCL loader reads the drivers, and each driver sets itself up when its devices are

@@ -33,8 +33,8 @@ static enum fm_status read_member(struct fm_context *ctx, const char *name, stru
     if (n == 0) return FM_OK;
     if ((size_t)n > *left)
       return fm_error(ctx, FM_LIMIT,
-                      "'%s': what is packed in it is larger than it can be, most likely on purpose; get the "
-                      "file from where you trust",
+                      "'%s': its contents are far larger than they should be, probably on purpose; get the "
+                      "file from a source you trust",
                       name);
     *left -= (size_t)n;
     member->size += (size_t)n;

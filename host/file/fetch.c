@@ -24,7 +24,7 @@ struct work {
 };
 
 static enum fm_status too_large(const struct work *w) {
-  return fm_error(w->ctx, FM_LIMIT, "what lies at '%s' is larger than %zu bytes, the limit for '%s'",
+  return fm_error(w->ctx, FM_LIMIT, "the file at '%s' is larger than %zu bytes, the limit for '%s'",
                   w->fetch->url, w->fetch->limit, w->fetch->path);
 }
 
@@ -94,17 +94,16 @@ static enum fm_status download(struct work *w) {
   fm_progress_end(&w->progress);
   if (w->status != FM_OK) return w->status;
   if (code != CURLE_OK)
-    return fm_error(w->ctx, FM_IO,
-                    "cannot download '%s': %s; check the network, or get the file by other means and put "
-                    "it at '%s'",
-                    f->url, w->message[0] ? w->message : curl_easy_strerror(code), f->path);
+    return fm_error(
+        w->ctx, FM_IO,
+        "cannot download '%s': %s; check the network, or get the file another way and put it at '%s'", f->url,
+        w->message[0] ? w->message : curl_easy_strerror(code), f->path);
   FM_TRY(fm_sha256_end(&w->sha, hex));
   if (f->sha256 && strcasecmp(hex, f->sha256) != 0)
-    return fm_error(
-        w->ctx, FM_FORMAT,
-        "what came from '%s' has the SHA-256 checksum %s where %s is needed: it was "
-        "changed or damaged on its way, and was not kept; try again, or get the file by other means",
-        f->url, hex, f->sha256);
+    return fm_error(w->ctx, FM_FORMAT,
+                    "the download from '%s' has the SHA-256 checksum %s instead of %s: it was damaged or "
+                    "changed on the way and has been deleted; try again, or get the file another way",
+                    f->url, hex, f->sha256);
   return fm_writer_commit(&w->writer);
 }
 

@@ -119,7 +119,7 @@ enum fm_status fm_ini_parse(struct fm_context *ctx, const char *name, const void
   if (size > FM_INI_MAX_FILE)
     return fm_error(ctx, FM_LIMIT, "'%s' has %zu bytes; the limit is %zu", name, size, FM_INI_MAX_FILE);
   if (size && memchr(bytes, 0, size))
-    return fm_error(ctx, FM_FORMAT, "'%s' has a zero byte: it is no text file", name);
+    return fm_error(ctx, FM_FORMAT, "'%s' contains a zero byte, so it is not a text file", name);
   struct reader r = {.ctx = ctx, .name = name, .ini = ini, .section = ""};
   ini->text = fm_alloc(ctx, size + 1, 1);
   if (!ini->text) return FM_MEMORY;

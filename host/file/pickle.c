@@ -49,11 +49,10 @@ struct machine {
 enum outcome { DONE, NOT_MINE, FAILED };
 
 static enum outcome damaged(struct machine *m, const char *what) {
-  m->status =
-      fm_error(m->ctx, FM_FORMAT,
-               "'%s': %s at byte %zu of its pickle; the file is damaged or no PyTorch state dict: get it "
-               "again, or save model.state_dict() anew",
-               m->name, what, m->at);
+  m->status = fm_error(m->ctx, FM_FORMAT,
+                       "'%s': %s at byte %zu of its pickle; the file is damaged or not a PyTorch state dict: "
+                       "get it again, or save model.state_dict() again",
+                       m->name, what, m->at);
   return FAILED;
 }
 

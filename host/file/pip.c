@@ -18,11 +18,10 @@ static enum fm_status find_pip(struct fm_context *ctx, const char *package, cons
   int status;
   FM_TRY(run_pip(ctx, folder, true, version, &status));
   if (status == 0) return FM_OK;
-  return fm_error(
-      ctx, FM_USAGE,
-      "%s is a Python package, and Python's pip, which brings those, is not here; this installs it "
-      "on Debian and Ubuntu: sudo apt-get install --no-install-recommends python3-pip",
-      package);
+  return fm_error(ctx, FM_USAGE,
+                  "%s is a Python package, and pip, which downloads those, is not installed; on Debian and "
+                  "Ubuntu this installs it: sudo apt-get install --no-install-recommends python3-pip",
+                  package);
 }
 
 enum fm_status fm_pip_download(struct fm_context *ctx, const char *package, const char *folder,
@@ -37,9 +36,8 @@ enum fm_status fm_pip_download(struct fm_context *ctx, const char *package, cons
   FM_TRY(find_pip(ctx, package, folder));
   FM_TRY(run_pip(ctx, folder, false, download, &status));
   if (status != 0)
-    return fm_error(ctx, FM_IO,
-                    "pip could not download %s (it ended with status %d; its own words stand above)", package,
-                    status);
+    return fm_error(ctx, FM_IO, "pip could not download %s (it ended with status %d; its messages are above)",
+                    package, status);
   struct fm_names names;
   char extension[16];
   FM_TRY(fm_folder_list(ctx, folder, &names));
@@ -49,5 +47,6 @@ enum fm_status fm_pip_download(struct fm_context *ctx, const char *package, cons
   }
   fm_names_free(ctx, &names);
   if (*wheel) return FM_OK;
-  return ctx->status != FM_OK ? ctx->status : fm_error(ctx, FM_FORMAT, "pip brought no wheel of %s", package);
+  return ctx->status != FM_OK ? ctx->status
+                              : fm_error(ctx, FM_FORMAT, "pip did not deliver a wheel of %s", package);
 }

@@ -140,11 +140,10 @@ enum fm_status fm_png_decode(struct fm_context *ctx, const char *name, const uns
   struct work w = {.ctx = ctx, .name = name, .at = bytes, .end = bytes + size};
   png_uint_32 frames = frames_of(bytes, w.end);
   if (frames > 1)
-    return fm_error(
-        ctx, FM_FORMAT,
-        "'%s' is an animation of %u frames, and flawmap reads one picture a file: save the frames as "
-        "files of their own",
-        name, (unsigned)frames);
+    return fm_error(ctx, FM_FORMAT,
+                    "'%s' is an animation of %u frames, and flawmap reads one picture per file: save each "
+                    "frame as a file of its own",
+                    name, (unsigned)frames);
   w.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &w, on_error, on_warning);
   if (w.png) w.info = png_create_info_struct(w.png);
   enum fm_status status = w.info ? read_png(&w, pixels, image)
@@ -178,8 +177,9 @@ static enum fm_status write_png(struct work *w, int width, int height, int chann
 static enum fm_status encode(struct work *w, int width, int height, int channels,
                              void (*row)(void *user, int y, unsigned char *row), void *user) {
   if (width < 1 || height < 1 || (channels != 1 && channels != 3))
-    return fm_error(w->ctx, FM_INTERNAL, "a picture of %d x %d pixels and %d channels cannot be a PNG", width,
-                    height, channels);
+    return fm_error(w->ctx, FM_INTERNAL,
+                    "a picture of %d x %d pixels and %d channels cannot be saved as a PNG", width, height,
+                    channels);
   w->row = fm_alloc(w->ctx, (size_t)width, (size_t)channels);
   if (!w->row) return FM_MEMORY;
   w->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, w, on_error, on_warning);

@@ -53,7 +53,8 @@ struct reader {
   size_t left; /* bytes of values that may still be made */
 };
 
-#define AGAIN "; the file is damaged or no PyTorch state dict: get it again, or save model.state_dict() anew"
+#define AGAIN                                                                                                \
+  "; the file is damaged or not a PyTorch state dict: get it again, or save model.state_dict() again"
 
 static bool ends_with(const char *text, const char *end) {
   size_t n = strlen(text), k = strlen(end);
@@ -84,7 +85,7 @@ static enum fm_status open_members(struct reader *r) {
     r->folder = strlen(m->name) - strlen("data.pkl");
   }
   if (!r->pickle_member)
-    return fm_error(r->ctx, FM_FORMAT, "'%s' is a zip archive but no PyTorch file: it has no data.pkl",
+    return fm_error(r->ctx, FM_FORMAT, "'%s' is a zip archive but not a PyTorch file: it has no data.pkl",
                     r->path);
   if (r->pickle_member->size > MAX_PICKLE)
     return fm_error(r->ctx, FM_LIMIT, "'%s': its data.pkl has %zu bytes; the limit is %d", r->path,
@@ -217,8 +218,8 @@ static enum fm_status read_tensor(struct reader *r, const struct fm_pickle_value
   size_t size = fm_dtype_size(e->type), total;
   if (!fm_mul(count, size, &total) || total > r->left)
     return fm_error(r->ctx, FM_LIMIT,
-                    "'%s': its tensors are far larger than the file, most likely on purpose; get the "
-                    "file from where you trust",
+                    "'%s': its tensors are far larger than the file, probably on purpose; get the file from "
+                    "a source you trust",
                     r->path);
   r->left -= total;
   e->values = fm_alloc(r->ctx, count, size);
@@ -251,7 +252,7 @@ static enum fm_status find_state_dict(const struct reader *r, const struct fm_pi
     *dict = nested(p, *dict);
   }
   return fm_error(r->ctx, FM_FORMAT,
-                  "'%s' holds no dictionary of tensors; in PyTorch, save one: "
+                  "'%s' does not hold a dictionary of tensors; in PyTorch, save one: "
                   "torch.save(model.state_dict(), 'new.pth')",
                   r->path);
 }
@@ -278,7 +279,7 @@ static enum fm_status read_entries(struct reader *r) {
     if (!e->name) return FM_MEMORY;
     FM_TRY(read_tensor(r, value, e));
   }
-  if (skipped) fm_note(r->ctx, "'%s': %ld entries that are no tensors were skipped", r->path, skipped);
+  if (skipped) fm_note(r->ctx, "'%s': %ld entries that are not tensors were skipped", r->path, skipped);
   return FM_OK;
 }
 
@@ -326,7 +327,7 @@ static enum fm_status get_members(struct reader *r, const unsigned char *bytes, 
   if (fm_pth_is_old(bytes, size)) return fm_pth_old_members(r->ctx, r->path, bytes, size, &r->members);
   if (is_zip(bytes, size)) return fm_zip_read(r->ctx, r->path, bytes, size, limit, wanted, &r->members);
   return fm_error(r->ctx, FM_FORMAT,
-                  "'%s' is no PyTorch file: it is neither a zip archive nor in PyTorch's old format",
+                  "'%s' is not a PyTorch file: it is neither a zip archive nor in PyTorch's old format",
                   r->path);
 }
 

@@ -30,8 +30,8 @@ struct reader {
 };
 
 static enum fm_status damaged(const struct reader *r, const char *what) {
-  return fm_error(r->ctx, FM_FORMAT, "'%s': %s; the file is damaged or no PyTorch state dict: get it again",
-                  r->name, what);
+  return fm_error(r->ctx, FM_FORMAT,
+                  "'%s': %s; the file is damaged or not a PyTorch state dict: get it again", r->name, what);
 }
 
 bool fm_pth_is_old(const unsigned char *bytes, size_t size) {

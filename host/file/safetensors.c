@@ -172,7 +172,7 @@ static enum fm_status check_layout(struct fm_context *ctx, const struct fm_safet
     at += t->count * fm_dtype_size(t->type);
   }
   if (at == size) return FM_OK;
-  return fm_error(ctx, FM_FORMAT, "'%s': %zu bytes behind the last tensor belong to nothing" AGAIN, f->path,
+  return fm_error(ctx, FM_FORMAT, "'%s': %zu bytes after the last tensor belong to no tensor" AGAIN, f->path,
                   size - at);
 }
 
@@ -396,12 +396,12 @@ enum fm_status fm_safetensors_floats(struct fm_context *ctx, const struct fm_saf
   show_shape(t->dims, t->shape, found);
   if (!same)
     return fm_error(ctx, FM_FORMAT,
-                    "'%s': tensor '%s' has shape %s where %s is needed: these are not the weights of "
-                    "the chosen network; choose the right --backbone or another file",
+                    "'%s': tensor '%s' has shape %s instead of %s: these are not the weights of the chosen "
+                    "network; choose the right --backbone or another file",
                     f->path, name, found, expected);
   if (!fm_tensor_floats(t, out))
     return fm_error(ctx, FM_FORMAT,
-                    "'%s': tensor '%s' has values of type %s where floating-point numbers are needed",
-                    f->path, name, fm_dtype_name(t->type));
+                    "'%s': tensor '%s' has values of type %s instead of floating-point numbers", f->path,
+                    name, fm_dtype_name(t->type));
   return FM_OK;
 }

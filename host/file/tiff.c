@@ -102,10 +102,10 @@ enum fm_status fm_tiff_read(struct fm_context *ctx, const char *path, int *width
     status = read_map(ctx, path, tiff, &memory, width, height, values);
     TIFFClose(tiff);
   } else {
-    status = fm_error(ctx, FM_FORMAT,
-                      "'%s' is no TIFF file (%s); an anomaly map is a TIFF of 32-bit floating-point "
-                      "numbers",
-                      path, reason(&memory));
+    status =
+        fm_error(ctx, FM_FORMAT,
+                 "'%s' is not a TIFF file (%s); an anomaly map is a TIFF of 32-bit floating-point numbers",
+                 path, reason(&memory));
   }
   fm_free(ctx, bytes);
   if (status == FM_OK) return FM_OK;

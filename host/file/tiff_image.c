@@ -146,7 +146,7 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, TIFF *tif
   if (l.format != SAMPLEFORMAT_UINT || l.bits > 16 || l.compression == COMPRESSION_OJPEG ||
       l.photometric == PHOTOMETRIC_SEPARATED)
     return fm_error(ctx, FM_FORMAT,
-                    "'%s' is a TIFF that is no picture of 8 or 16 bits in grey or RGB: convert it to PNG",
+                    "'%s' is a TIFF, but not a picture of 8 or 16 bits in grey or RGB: convert it to PNG",
                     name);
   if (!simple && (size_t)l.width * l.height > max_odd_pixels)
     return fm_error(ctx, FM_LIMIT, "'%s' is a large TIFF of an unusual kind: convert it to PNG", name);
@@ -217,18 +217,16 @@ static enum fm_status choose_page(struct fm_context *ctx, const char *name, TIFF
   struct pages p;
   bool whole = look_at_pages(tiff, &p);
   if (p.pictures > 1)
-    return fm_error(
-        ctx, FM_FORMAT,
-        "'%s' has %u pages (%s), and flawmap reads one picture a file: split it into files of one page, "
-        "for example with tiffsplit",
-        name, p.pictures, p.sizes);
+    return fm_error(ctx, FM_FORMAT,
+                    "'%s' has %u pages (%s), and flawmap reads one picture per file: split it into files of "
+                    "one page, for example with tiffsplit",
+                    name, p.pictures, p.sizes);
   if (!whole) return fm_image_damaged(ctx, name, "TIFF", "its list of pages is broken");
   if (!p.pictures && (p.count > 1 || p.hidden))
-    return fm_error(
-        ctx, FM_FORMAT,
-        "all pages of '%s' are thumbnails or masks; the picture itself, as in raw files of cameras, is not "
-        "read: convert it to PNG",
-        name);
+    return fm_error(ctx, FM_FORMAT,
+                    "every page of '%s' is a thumbnail or a mask; flawmap does not read the picture itself, "
+                    "as in cameras' raw files: convert it to PNG",
+                    name);
   if (p.count > 1 && !TIFFSetDirectory(tiff, (tdir_t)p.chosen))
     return fm_image_damaged(ctx, name, "TIFF", memory->message[0] ? memory->message : "no reason given");
   return FM_OK;

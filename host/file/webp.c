@@ -46,11 +46,10 @@ enum fm_status fm_webp_decode(struct fm_context *ctx, const char *name, const un
   unsigned frames;
   look_around(bytes, size, &image->orientation, &frames);
   if (config.input.has_animation)
-    return fm_error(
-        ctx, FM_FORMAT,
-        "'%s' is an animation of %u frames, and flawmap reads one picture a file: save the frames as "
-        "files of their own",
-        name, frames);
+    return fm_error(ctx, FM_FORMAT,
+                    "'%s' is an animation of %u frames, and flawmap reads one picture per file: save each "
+                    "frame as a file of its own",
+                    name, frames);
   if (!pixels) return FM_OK;
   image->had_alpha = config.input.has_alpha;
   image->lossy = config.input.format != 2; /* 2: lossless */

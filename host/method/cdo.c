@@ -126,8 +126,8 @@ enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_l
   FM_TRY(fm_norm2(d, v->count, &v->gradient, &t->norm_parts, norm));
   if (!isfinite(loss->total) || !isfinite(*norm))
     return fm_error(fm_device_context(d), FM_NUMERIC,
-                    "the training left the range of numbers: loss %g, gradient norm %g; use a "
-                    "smaller learning rate (--lr) and go on from the last checkpoint",
+                    "the training diverged: loss %g, gradient norm %g; use a smaller learning rate (--lr) "
+                    "and continue from the last checkpoint (--resume)",
                     (double)loss->total, *norm);
   return FM_OK;
 }

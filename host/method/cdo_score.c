@@ -13,16 +13,16 @@
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
   if (r->patch_smallest < r->patch_largest)
     return fm_error(ctx, FM_USAGE,
-                    "patch-smallest and patch-largest divide the picture's side: %ld should not be below %ld",
+                    "patches have sides from size / patch-smallest to size / patch-largest, so "
+                    "patch-smallest (%ld) must be at least patch-largest (%ld)",
                     r->patch_smallest, r->patch_largest);
   if (strcmp(r->variant, "2023") != 0 && !fm_recipe_2025(r))
-    return fm_error(ctx, FM_USAGE, "CDO has no variant '%s'; there are 2023 and 2025", r->variant);
+    return fm_error(ctx, FM_USAGE, "--variant %s is not known; there are 2023 and 2025", r->variant);
   if (r->patch_canvas && r->patch_canvas < r->size)
-    return fm_error(
-        ctx, FM_USAGE,
-        "patch-canvas %ld is smaller than the size %ld; it should be larger, or 0 for patches on the "
-        "picture itself",
-        r->patch_canvas, r->size);
+    return fm_error(ctx, FM_USAGE,
+                    "--patch-canvas %ld is smaller than --size %ld; make it larger, or 0 to draw patches on "
+                    "the picture itself",
+                    r->patch_canvas, r->size);
   return FM_OK;
 }
 

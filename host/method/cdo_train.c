@@ -127,8 +127,8 @@ static enum fm_status check_loss(struct run *r, const struct fm_cdo_loss *loss) 
   double most = 4.01 * FM_TAPS * (double)r->t->recipe.batch;
   if (fabs((double)loss->total) <= most) return FM_OK;
   return fm_error(r->ctx, FM_NUMERIC,
-                  "the loss is %g, but cannot be more than %g: the device computes wrong ('flawmap verify' "
-                  "tells); the last checkpoint is good",
+                  "the loss is %g but can be at most %g: the device computes wrong (check with 'flawmap "
+                  "verify'); the last checkpoint is good",
                   (double)loss->total, most);
 }
 

@@ -39,15 +39,15 @@ bool fm_cflow_reflects(const struct fm_recipe *recipe) {
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
   if (strcmp(r->mixing, "orthogonal") != 0 && strcmp(r->mixing, "permutation") != 0)
-    return fm_error(ctx, FM_USAGE, "the mixing '%s' is not known; there are orthogonal and permutation",
+    return fm_error(ctx, FM_USAGE, "--mixing %s is not known; there are orthogonal and permutation",
                     r->mixing);
   if (strcmp(r->padding, "zero") != 0 && strcmp(r->padding, "reflect") != 0)
-    return fm_error(ctx, FM_USAGE, "the padding '%s' is not known; there are zero and reflect", r->padding);
+    return fm_error(ctx, FM_USAGE, "--padding %s is not known; there are zero and reflect", r->padding);
   if (r->refine && fm_cflow_reflects(r)) return fm_error(ctx, FM_USAGE, "%s", no_way_back);
   if (r->condition % 4)
-    return fm_error(ctx, FM_USAGE, "condition is %ld; it must be a multiple of 4", r->condition);
+    return fm_error(ctx, FM_USAGE, "--condition is %ld; it must be a multiple of 4", r->condition);
   if (r->warmup > r->epochs)
-    return fm_error(ctx, FM_USAGE, "warmup is %ld epochs, more than there are (%ld)", r->warmup, r->epochs);
+    return fm_error(ctx, FM_USAGE, "--warmup is %ld epochs, more than --epochs (%ld)", r->warmup, r->epochs);
   return FM_OK;
 }
 

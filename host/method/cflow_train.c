@@ -197,11 +197,10 @@ static enum fm_status move_tap(struct run *r, int i, bool to_device) {
 }
 
 static enum fm_status broken(struct run *r, double value) {
-  return fm_error(
-      r->ctx, FM_NUMERIC,
-      "the training left the range of numbers: %g; use a smaller learning rate (--lr) and go on from "
-      "the last checkpoint",
-      value);
+  return fm_error(r->ctx, FM_NUMERIC,
+                  "the training diverged: %g; use a smaller learning rate (--lr) and continue from the last "
+                  "checkpoint (--resume)",
+                  value);
 }
 
 static enum fm_status gather(void *user) {

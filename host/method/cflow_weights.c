@@ -163,8 +163,8 @@ static enum fm_status check_permutation(const struct fm_weights *w, const struct
   }
   fm_free(w->ctx, seen);
   return good ? FM_OK
-              : fm_error(w->ctx, FM_FORMAT, "'%s': the tensor 'cflow.%s' is no permutation of 0 to %zu", path,
-                         item->name, item->count - 1);
+              : fm_error(w->ctx, FM_FORMAT, "'%s': the tensor 'cflow.%s' is not a permutation of 0 to %zu",
+                         path, item->name, item->count - 1);
 }
 
 enum fm_status fm_cflow_check(const struct fm_weights *w, const char *path) {

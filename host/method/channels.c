@@ -13,7 +13,8 @@
 /* The first of a permutation of all channels; 0: every channel. */
 static enum fm_status draw(struct fm_context *ctx, const struct fm_recipe *r, uint32_t all, bool *chosen) {
   if (r->channels > (long)all)
-    return fm_error(ctx, FM_USAGE, "--channels is %ld, and the taps of %s have %u together; 0 takes them all",
+    return fm_error(ctx, FM_USAGE,
+                    "--channels is %ld, but %s has only %u channels in its three taps; 0 takes all of them",
                     r->channels, r->backbone, (unsigned)all);
   uint32_t *order = fm_alloc(ctx, all, sizeof *order);
   if (!order) return FM_MEMORY;
@@ -55,7 +56,7 @@ static enum fm_status from_list(struct fm_context *ctx, const struct fm_recipe *
   long have = strtol(at, &next, 10);
   if (have != all)
     return fm_error(ctx, FM_USAGE,
-                    "the channel list %s chooses from %ld channels, and the taps of %s have %ld together",
+                    "the channel list %s is for %ld channels, but %s has %ld in its three taps",
                     r->channel_list, have, r->backbone, all);
   for (at = next;; at = next) {
     long c = strtol(at, &next, 10);

@@ -49,7 +49,7 @@ static enum fm_status begin_fit(struct fit *f) {
   int count, *channel;
   if (f->t->count < 2)
     return fm_error(ctx, FM_USAGE,
-                    "PaDiM learns a covariance and needs two good pictures at least; '%s' has %zu",
+                    "PaDiM learns a covariance and needs at least two good pictures; '%s' has %zu",
                     f->t->category, f->t->count);
   FM_TRY(fm_taps_shapes(ctx, recipe, tap));
   enum fm_status status = fm_channels_choose(ctx, recipe, &count, &channel);
@@ -95,7 +95,7 @@ static enum fm_status keep(struct fit *f, struct fm_weights *learned) {
   for (size_t i = 0; i < learned->total; i++)
     if (!isfinite(learned->value[i]))
       return fm_error(learned->ctx, FM_NUMERIC,
-                      "the covariance of the features has no factor; use a larger --regulariser than %g",
+                      "the covariance of the features cannot be inverted; use a --regulariser larger than %g",
                       recipe->regulariser);
   return FM_OK;
 }
@@ -125,7 +125,7 @@ static enum fm_status memory(struct fm_device *d, const struct fm_train *t, size
          numbers = n ? n * c + fm_triangle(n) : fm_triangle(c), kept = (numbers + c) * cells * sizeof(float);
   if (status == FM_OK)
     fm_note(ctx, "padim: %zu channels at %d x %d cells, %zu numbers a cell%s", c, g->h, g->w, numbers,
-            n ? " (by the pictures' rows: fewer than the covariance's)" : "");
+            n ? " (the pictures' features themselves: fewer numbers than a covariance)" : "");
   fm_gauss_free(d, &f.gauss);
   fm_device_rehearse(d, false);
   *bytes = sums + (*bytes > kept ? *bytes : kept);
@@ -136,8 +136,8 @@ static enum fm_status memory(struct fm_device *d, const struct fm_train *t, size
 
 static enum fm_status refuse(const struct fm_model *m, const char *path, const char *name) {
   return fm_error(m->ctx, FM_FORMAT,
-                  "'%s' is no PaDiM model that can be used: its tensor 'padim.%s' is missing or of a wrong "
-                  "shape or content",
+                  "'%s' is damaged: PaDiM's tensor 'padim.%s' is missing, or its shape or content is wrong; "
+                  "train it again",
                   path, name);
 }
 

@@ -25,8 +25,7 @@ bool fm_patchcore_official(const struct fm_recipe *recipe) {
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
   if (strcmp(r->features, "concat") != 0 && !fm_patchcore_official(r))
-    return fm_error(ctx, FM_USAGE, "PatchCore has no features '%s'; there are concat and official",
-                    r->features);
+    return fm_error(ctx, FM_USAGE, "--features %s is not known; there are concat and official", r->features);
   return FM_OK;
 }
 
@@ -67,11 +66,10 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
         "'%s' is damaged: patchcore.bank has rows of %zu numbers, the network %s gives %zu; train it again",
         path, bank->shape[1], m->recipe.backbone, want);
   if (!all_below(m, picture, m->data.learned) || !all_below(m, cell, cells))
-    return fm_error(
-        m->ctx, FM_FORMAT,
-        "'%s' is damaged: patchcore.picture or .cell names what is not among %zu pictures of %zu cells; "
-        "train it again",
-        path, m->data.learned, cells);
+    return fm_error(m->ctx, FM_FORMAT,
+                    "'%s' is damaged: patchcore.picture or .cell points outside %zu pictures of %zu cells; "
+                    "train it again",
+                    path, m->data.learned, cells);
   return FM_OK;
 }
 

@@ -137,11 +137,10 @@ enum fm_status fm_patchcore_memory(struct fm_device *d, const struct fm_train *t
   *bytes += taps;
   size_t points = j.points * (size_t)j.points_width * sizeof(float);
   if (most && points > most)
-    return fm_error(
-        j.ctx, FM_MEMORY,
-        "the features of %zu pictures take %.0f MiB in one piece, and '%s' gives %.0f MiB at most; use fewer "
-        "pictures (--shots) or a smaller --projection",
-        t->count, (double)points / 0x1p20, fm_device_facts(d)->name, (double)most / 0x1p20);
+    return fm_error(j.ctx, FM_MEMORY,
+                    "the features of %zu pictures take %.0f MiB in one buffer, and '%s' allows %.0f MiB; use "
+                    "fewer pictures (--shots) or a smaller --projection",
+                    t->count, (double)points / 0x1p20, fm_device_facts(d)->name, (double)most / 0x1p20);
   return FM_OK;
 }
 
@@ -221,8 +220,7 @@ static void tell(const struct job *j, size_t count) {
   if (r->bank_limit && share > (size_t)r->bank_limit)
     fm_note(j->ctx, "note: the bank is cut from %zu to %ld features (--bank-limit)", share, r->bank_limit);
   if (count < j->want)
-    fm_note(j->ctx,
-            "note: the bank has %zu features instead of %zu: every other one coincides with one of them",
+    fm_note(j->ctx, "note: the bank has %zu features instead of %zu: all others coincide with one of them",
             count, j->want);
 }
 

@@ -112,6 +112,6 @@ enum fm_status fm_training_stopped(struct fm_training *s) {
   state->seconds += fm_seconds() - s->began;
   if (state->batch) FM_TRY(save(s)); /* else the epoch's end has just been saved */
   return fm_error(s->ctx, FM_STOPPED, "stopped after %ld steps, in epoch %ld of %ld%s%s%s", state->step,
-                  state->epoch + 1, s->t->recipe.epochs, path ? "; the state is in '" : "", path ? path : "",
-                  path ? "'" : "");
+                  state->epoch + 1, s->t->recipe.epochs, path ? "; the state has been saved in '" : "",
+                  path ? path : "", path ? "'" : "");
 }

@@ -53,7 +53,7 @@ static enum fm_status go_through(struct run *r) {
     FM_TRY(fm_device_finish(r->d));
     first += batch.count;
     fm_progress_step(&r->progress, (long)batch.count);
-    if (r->ctx->stop) return fm_error(r->ctx, FM_STOPPED, "stopped while looking at the training pictures");
+    if (r->ctx->stop) return fm_error(r->ctx, FM_STOPPED, "stopped while reading the training pictures");
   }
 }
 

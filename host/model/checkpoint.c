@@ -112,8 +112,8 @@ enum fm_status fm_checkpoint_write(struct fm_context *ctx, const struct fm_check
 
 static enum fm_status damaged(struct fm_context *ctx, const struct fm_safetensors *file, const char *key) {
   return fm_error(ctx, FM_FORMAT,
-                  "'%s' is no checkpoint that can be used: '%s' in its metadata is missing or wrong; remove "
-                  "the file to start from the beginning",
+                  "'%s' is not a usable checkpoint: '%s' in its metadata is missing or wrong; remove the "
+                  "file to start from the beginning",
                   fm_safetensors_path(file), key);
 }
 
@@ -191,7 +191,7 @@ enum fm_status fm_checkpoint_agrees(struct fm_context *ctx, const struct fm_chec
     if (given[i] && strcmp(here, there) != 0)
       return fm_error(ctx, FM_USAGE,
                       "--%s is %s, but the training to resume ('%s') began with %s; leave the option out, or "
-                      "start anew without --resume",
+                      "start again without --resume",
                       fm_fields[i].key, here, path, there);
   }
   return FM_OK;

@@ -33,8 +33,8 @@ enum fm_status fm_weights_check(const struct fm_weights *w, const char *path, co
     const float *v = w->value + item->offset;
     for (size_t k = 0; k < item->count; k++)
       if (!isfinite(v[k]) || (variance && v[k] < 0))
-        return fm_error(w->ctx, FM_FORMAT, "'%s': the tensor '%s%s' holds %g, which no network can use", path,
-                        prefix, item->name, (double)v[k]);
+        return fm_error(w->ctx, FM_FORMAT, "'%s': the tensor '%s%s' holds %g, which is not a possible weight",
+                        path, prefix, item->name, (double)v[k]);
   }
   return FM_OK;
 }
@@ -90,15 +90,13 @@ static enum fm_status find(struct fm_context *ctx, const struct fm_backbone *bac
   if (path) return from_file(ctx, path, e);
   char *usual = fm_expert_path(ctx, backbone);
   if (!usual) return FM_MEMORY;
-  enum fm_status status =
-      fm_file_exists(usual)
-          ? from_file(ctx, usual, e)
-          : fm_error(
-                ctx, FM_USAGE,
-                "there are no pretrained weights of %s: '%s' does not exist; get them with 'flawmap fetch "
-                "%s', name a file with --weights FILE, or, only to see that everything runs, train "
-                "with --untrained",
-                backbone->name, usual, backbone->name);
+  enum fm_status status = fm_file_exists(usual)
+                              ? from_file(ctx, usual, e)
+                              : fm_error(ctx, FM_USAGE,
+                                         "there are no pretrained weights of %s: '%s' does not exist; get "
+                                         "them with 'flawmap fetch %s' or name a file with --weights FILE "
+                                         "(or use --untrained, only to see that everything runs)",
+                                         backbone->name, usual, backbone->name);
   fm_free(ctx, usual);
   return status;
 }

@@ -16,9 +16,9 @@
 static enum fm_status refuse(struct fm_context *ctx, const struct fm_safetensors *file, const char *key,
                              const char *value) {
   if (!value)
-    return fm_error(ctx, FM_FORMAT, "'%s' is no model that can be used: its metadata lack '%s'",
+    return fm_error(ctx, FM_FORMAT, "'%s' is not a usable model: its metadata has no '%s'",
                     fm_safetensors_path(file), key);
-  return fm_error(ctx, FM_FORMAT, "'%s' is no model that can be used: in its metadata '%s' is '%.80s'",
+  return fm_error(ctx, FM_FORMAT, "'%s' is not a usable model: in its metadata '%s' is '%.80s'",
                   fm_safetensors_path(file), key, value);
 }
 
@@ -149,7 +149,7 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
   const char *version = fm_safetensors_meta(file, "flawmap.model");
   if (!version)
     return fm_error(ctx, FM_FORMAT,
-                    "'%s' is no flawmap model; 'flawmap train' and 'flawmap convert' make one",
+                    "'%s' is not a flawmap model; 'flawmap train' and 'flawmap convert' make one",
                     fm_safetensors_path(file));
   if (strcmp(version, FM_MODEL_VERSION) != 0)
     return fm_error(ctx, FM_FORMAT,

@@ -78,7 +78,8 @@ enum fm_status fm_pretrained_find(struct fm_context *ctx, const struct fm_pretra
     if (used < sizeof names)
       used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", (*found)->name);
   }
-  return fm_error(ctx, FM_USAGE, "no weights are known for a backbone '%s'; there are %s", name, names);
+  return fm_error(ctx, FM_USAGE, "no weights are known for the backbone '%s'; there are weights for %s", name,
+                  names);
 }
 
 void fm_pretrained_advice(const struct fm_pretrained *p, char *text, size_t size) {
@@ -97,11 +98,10 @@ static enum fm_status check_sum(struct fm_context *ctx, const struct fm_pretrain
   FM_TRY(fm_sha256_bytes(ctx, bytes, size, hex));
   size_t digits = strlen(p->sha256);
   if (digits < 8 || strncasecmp(hex, p->sha256, digits) != 0)
-    return fm_error(
-        ctx, FM_FORMAT,
-        "'%s' is not %s: its SHA-256 checksum is %s, not %s%s; get it again, or, where you trust it, use "
-        "'flawmap convert' and 'flawmap train --weights'",
-        from, p->file, hex, p->sha256, digits < 64 ? "..." : "");
+    return fm_error(ctx, FM_FORMAT,
+                    "'%s' is not %s: its SHA-256 checksum is %s, not %s%s; get it again, or, if you trust "
+                    "it, use 'flawmap convert' and 'flawmap train --weights'",
+                    from, p->file, hex, p->sha256, digits < 64 ? "..." : "");
   *verified = true;
   return FM_OK;
 }
@@ -214,7 +214,7 @@ enum fm_status fm_pretrained_download(struct fm_context *ctx, const struct fm_pr
   if (!p->address) {
     char advice[512];
     fm_pretrained_advice(p, advice, sizeof advice);
-    return fm_error(ctx, FM_USAGE, "no address is known for the weights of %s; this gets them: %s", p->name,
+    return fm_error(ctx, FM_USAGE, "the weights of %s have no download address; this gets them: %s", p->name,
                     advice);
   }
   char *path = fm_format(ctx, "%s.download", to);

@@ -123,7 +123,7 @@ enum fm_status fm_real_draw(struct fm_context *ctx, const struct fm_category *c,
         c->name);
   if (n > there)
     return fm_error(ctx, FM_USAGE,
-                    "--real-anomalies %zu is too much: '%s' has %zu flawed test pictures with masks", n,
+                    "--real-anomalies %zu is too many: '%s' has %zu flawed test pictures with masks", n,
                     c->name, there);
   if (!fm_mul(c->test_count, 5, &bytes) || c->test_count > UINT32_MAX)
     return fm_error(ctx, FM_LIMIT, "%zu test pictures are too many", c->test_count);

@@ -19,18 +19,18 @@
 const struct fm_field fm_fields[FM_FIELDS] = {
     {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)", "0.1.0", NULL},
     {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32", "0.1.0", NULL},
-    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "pictures become N x N, a multiple of 32", "0.1.0", NULL},
-    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then their middle N x N is used (0: all)", "0.1.0", "0"},
-    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "as OpenCV (cv2) or Pillow (pil, lanczos) does it", "0.1.0", NULL},
-    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures a step", "0.1.0", NULL},
-    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "of every random number", "0.1.0", NULL},
+    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "resize pictures to N x N, a multiple of 32", "0.1.0", NULL},
+    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then use only their middle N x N (0: all)", "0.1.0", "0"},
+    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL},
+    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures per step", "0.1.0", NULL},
+    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "seed of all random numbers", "0.1.0", NULL},
     {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0"},
-    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures kept for thresholds", "0.1.0", NULL},
+    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures held out for thresholds", "0.1.0", NULL},
     {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged", "0.1.0", NULL},
-    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "keep what 'predict --refine' needs (--no-refine: not)", "0.1.0", "no"},
+    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "also learn what 'predict --refine' needs", "0.1.0", "no"},
     {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures", "0.1.0", NULL},
     {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate", "0.1.0", NULL},
-    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "its factor after each epoch", "0.1.0", NULL},
+    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "factor on the rate after each epoch", "0.1.0", NULL},
     {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL, "0.1.0", "0"},
     {"weight-decay", FM_FIELD_NUMBER, FM_CDO, AT(weight_decay), 0, 1e3, "X", NULL, "0.1.0", NULL},
     {"beta1", FM_FIELD_NUMBER, GRADIENT, AT(beta1), 0, 0.9999999, "X", NULL, "0.1.0", NULL},
@@ -38,37 +38,37 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL, "0.1.0", NULL},
     {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL, "0.1.0", "0"},
     {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL, "0.1.0", "2023"},
-    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap's weights", "0.1.0", NULL},
-    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "margin: synthetic anomalies (--no-mom: none)", "0.1.0", NULL},
-    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "overlap: weights of the positions (--no-oom: all 1)", "0.1.0", NULL},
-    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on a plain background", "0.1.0", NULL},
+    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap weights", "0.1.0", NULL},
+    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "train with synthetic anomalies (margin)", "0.1.0", NULL},
+    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "weight positions by their overlap", "0.1.0", NULL},
+    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on plain background", "0.1.0", NULL},
     {"patches", FM_FIELD_INT, FM_CDO, AT(patches), 0, 1000, "N", NULL, "0.1.0", NULL},
     {"patch-smallest", FM_FIELD_INT, FM_CDO, AT(patch_smallest), 1, 4096, "N", NULL, "0.1.0", NULL},
     {"patch-largest", FM_FIELD_INT, FM_CDO, AT(patch_largest), 1, 4096, "N", NULL, "0.1.0", NULL},
     {"patch-canvas", FM_FIELD_INT, FM_CDO, AT(patch_canvas), 0, 4096, "N", NULL, "0.1.0", "0"},
     {"redraws", FM_FIELD_INT, FM_CDO, AT(redraws), 0, 1e6, "N", NULL, "0.1.0", NULL},
     {"momentum", FM_FIELD_NUMBER, FM_CDO, AT(momentum), 1e-6, 1, "X", NULL, "0.1.0", NULL},
-    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "norm statistics anew at the end (--no-reestimate)", "0.1.0", NULL},
-    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "learn from N flawed test pictures too", "0.1.0", "0"},
-    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "channels that are drawn (0: all)", "0.1.0", NULL},
-    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice instead of the seed's", "0.1.0", NULL},
+    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "estimate norm statistics again at the end", "0.1.0", NULL},
+    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "also learn from N flawed test pictures", "0.1.0", "0"},
+    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "number of channels, drawn at random (0: all)", "0.1.0", NULL},
+    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice of channels", "0.1.0", NULL},
     {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal", "0.1.0", NULL},
-    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official: pooled to --dimensions", "0.1.0", NULL},
+    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official (pooled to --dimensions)", "0.1.0", NULL},
     {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL, "0.1.0", NULL},
-    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features that are kept", "0.1.0", NULL},
-    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions in which they are chosen (0: all)", "0.1.0", NULL},
-    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "features kept at most (0: by the share only)", "0.1.0", NULL},
-    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours that are averaged", "0.1.0", NULL},
-    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours in the picture score's weight (0: none)", "0.1.0", NULL},
-    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks a flow", "0.1.0", NULL},
+    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features to keep", "0.1.0", NULL},
+    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions used to choose them (0: all)", "0.1.0", NULL},
+    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "keep at most so many features (0: no limit)", "0.1.0", NULL},
+    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours to average", "0.1.0", NULL},
+    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours that weight the picture's score (0: off)", "0.1.0", NULL},
+    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks per flow", "0.1.0", NULL},
     {"condition", FM_FIELD_INT, FM_CFLOW, AT(condition), 4, 1024, "N", NULL, "0.1.0", NULL},
-    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors a step", "0.1.0", NULL},
-    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures an epoch", "0.1.0", NULL},
+    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors per step", "0.1.0", NULL},
+    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures per epoch", "0.1.0", NULL},
     {"warmup", FM_FIELD_INT, FM_CFLOW, AT(warmup), 0, 1000, "N", NULL, "0.1.0", NULL},
     {"lr-first", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_first), 0, 1e6, "X", NULL, "0.1.0", NULL},
     {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL, "0.1.0", NULL},
     {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL, "0.1.0", NULL},
-    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "degrees that training pictures are turned at most", "0.1.0", NULL},
+    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "largest rotation of training pictures in degrees", "0.1.0", NULL},
     {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL, "0.1.0", "1"},
     {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation", "0.1.0", NULL},
     {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect", "0.1.0", NULL},
@@ -133,7 +133,7 @@ static enum fm_status set_number(struct fm_context *ctx, const struct fm_field *
   }
   bool whole = f->kind == FM_FIELD_NUMBER || (v > -9.1e15 && v < 9.1e15 && v == (double)(long)v);
   if (end == value || *end || !(v >= f->low && v <= f->high) || !whole)
-    return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s'; it should be a %s from %g to %g", where, f->key, value,
+    return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s'; it must be a %s from %g to %g", where, f->key, value,
                     f->kind == FM_FIELD_INT ? "whole number" : "number", f->low, f->high);
   if (f->kind == FM_FIELD_INT)
     *(long *)at = (long)v;
@@ -152,12 +152,12 @@ enum fm_status fm_recipe_set(struct fm_context *ctx, struct fm_recipe *recipe, c
   switch (f->kind) {
   case FM_FIELD_FLAG:
     if (!yes && !no)
-      return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s', neither yes nor no", where, key, value);
+      return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s'; it must be yes or no", where, key, value);
     *(bool *)at = yes;
     return FM_OK;
   case FM_FIELD_SWITCH:
     if (!yes && !no && !automatic)
-      return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s', none of yes, no and auto", where, key, value);
+      return fm_error(ctx, FM_USAGE, "%s: %s is '%.40s'; it must be yes, no or auto", where, key, value);
     *(enum fm_switch *)at = yes ? FM_YES : no ? FM_NO : FM_AUTO;
     return FM_OK;
   case FM_FIELD_TEXT:
@@ -205,7 +205,8 @@ static enum fm_status apply_ini(struct fm_context *ctx, const struct fm_ini *ini
     snprintf(place, sizeof place, "%.120s, line %d", where, e->line);
     FM_TRY(fm_recipe_set(ctx, recipe, e->key, e->value, place));
     if (!fm_recipe_has(recipe, fm_field_find(e->key)))
-      return fm_error(ctx, FM_USAGE, "%s: %s means nothing to the method %s", place, e->key, recipe->method);
+      return fm_error(ctx, FM_USAGE, "%s: %s has no effect with the method %s; remove it", place, e->key,
+                      recipe->method);
   }
   return FM_OK;
 }
@@ -271,7 +272,7 @@ enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *r
   FM_TRY(fm_recipe_preprocess(ctx, r, &preprocess));
   FM_TRY(fm_preprocess_check(ctx, &preprocess));
   if (fm_preprocess_side(&preprocess) % 32)
-    return fm_error(ctx, FM_USAGE, "the size %d is not possible: it must be a multiple of 32 from 32 to 4096",
+    return fm_error(ctx, FM_USAGE, "the size is %d; it must be a multiple of 32 from 32 to 4096",
                     fm_preprocess_side(&preprocess));
   return method->check ? method->check(ctx, r) : FM_OK;
 }
@@ -317,7 +318,7 @@ enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensor
   char where[300];
   snprintf(where, sizeof where, "'%.200s' is damaged or not flawmap's", fm_safetensors_path(file));
   const char *method = fm_safetensors_meta(file, "recipe.method");
-  if (!method) return fm_error(ctx, FM_FORMAT, "%s: its metadata lack 'recipe.method'", where);
+  if (!method) return fm_error(ctx, FM_FORMAT, "%s: its metadata has no 'recipe.method'", where);
   if (fm_recipe_begin(ctx, method, recipe) != FM_OK) return FM_FORMAT;
   for (int i = 0; i < FM_FIELDS; i++) {
     char key[48];
@@ -325,7 +326,7 @@ enum fm_status fm_recipe_load(struct fm_context *ctx, const struct fm_safetensor
     snprintf(key, sizeof key, "recipe.%s", fm_fields[i].key);
     const char *value = fm_safetensors_meta(file, key);
     if (!value) value = value_before(file, &fm_fields[i]);
-    if (!value) return fm_error(ctx, FM_FORMAT, "%s: its metadata lack '%s'", where, key);
+    if (!value) return fm_error(ctx, FM_FORMAT, "%s: its metadata has no '%s'", where, key);
     if (fm_recipe_set(ctx, recipe, fm_fields[i].key, value, where) != FM_OK) return FM_FORMAT;
   }
   FM_TRY(refuse_unknown(ctx, file));

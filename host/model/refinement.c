@@ -70,7 +70,7 @@ struct loading {
 
 static enum fm_status damaged(const struct loading *l, const char *what) {
   return fm_error(l->ctx, FM_FORMAT,
-                  "'%s' is damaged: what it keeps for sharpening maps is not possible ('%s'); train it again",
+                  "'%s' is damaged: its data for sharpening maps is wrong ('%s'); train it again",
                   fm_safetensors_path(l->file), what);
 }
 

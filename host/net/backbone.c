@@ -226,8 +226,7 @@ enum fm_status fm_backbone_build(struct fm_context *ctx, const struct fm_backbon
                                  struct fm_graph *g) {
   *g = (struct fm_graph){.ctx = ctx};
   if (size < 32 || size > 4096 || size % 32)
-    return fm_error(ctx, FM_USAGE, "the size %d is not possible: it must be a multiple of 32 from 32 to 4096",
-                    size);
+    return fm_error(ctx, FM_USAGE, "the size is %d; it must be a multiple of 32 from 32 to 4096", size);
   b->build(g, fm_graph_input(g, size), b);
   if (g->failed) {
     fm_graph_free(g);

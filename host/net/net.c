@@ -21,7 +21,7 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
   struct fm_context *ctx = fm_device_context(d);
   *out = NULL;
   if (batch < 1 || batch > 4096)
-    return fm_error(ctx, FM_USAGE, "a batch of %d is not possible; 1 to 4096", batch);
+    return fm_error(ctx, FM_USAGE, "the batch is %d; it must be from 1 to 4096", batch);
   struct fm_net *net = fm_alloc(ctx, 1, sizeof *net);
   if (!net) return FM_MEMORY;
   net->d = d;

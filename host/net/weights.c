@@ -18,7 +18,7 @@ enum fm_status fm_weights_add(struct fm_weights *w, const char *name, int dims, 
     fits = fm_mul(item->count, shape[i], &item->count);
   }
   if (!fits || !fm_add(w->total, item->count, &w->total))
-    return fm_error(w->ctx, FM_LIMIT, "a tensor '%.80s' of this shape is not possible", name);
+    return fm_error(w->ctx, FM_LIMIT, "the tensor '%.80s' has an impossible shape", name);
   snprintf(item->name, sizeof item->name, "%s", name);
   w->count++;
   return FM_OK;

@@ -158,10 +158,9 @@ static enum fm_status choose_pool(struct choice *r) {
   for (int i = 0; i < r->c->count; i++) {
     uint32_t key = key_of(r->distance[i]);
     if (key >= 0x7f800000)
-      return fm_error(r->ctx, FM_NUMERIC,
-                      "feature %d is not finite, so no coreset can be chosen; 'flawmap verify' tells "
-                      "whether the device computes right",
-                      i);
+      return fm_error(
+          r->ctx, FM_NUMERIC,
+          "feature %d is not finite, so no coreset can be chosen; check the device with 'flawmap verify'", i);
     if (key > edge || (key == edge && want-- > 0)) {
       r->index[used++] = i;
     } else if (!outside || key > most) {
@@ -235,9 +234,9 @@ static enum fm_status round_of_picks(struct choice *r, int launches, uint32_t *m
   }
   FM_TRY(read_distances(r));
   if (*picked) return FM_OK;
-  return fm_error(r->ctx, FM_NUMERIC,
-                  "the coreset found no farthest point: the device computes wrong ('flawmap "
-                  "verify' tells)");
+  return fm_error(
+      r->ctx, FM_NUMERIC,
+      "the coreset found no farthest point: the device computes wrong (check with 'flawmap verify')");
 }
 
 static enum fm_status choose(struct choice *r, uint32_t *member, size_t *count,
@@ -266,7 +265,7 @@ enum fm_status fm_coreset_run(struct fm_device *d, const struct fm_coreset *c,
   struct fm_progress progress;
   *count = 0;
   if (o->starts < 1 || o->starts > FM_CORESET_STARTS || o->want > (size_t)c->count)
-    return fm_error(r.ctx, FM_USAGE, "a coreset of %zu of %d points from %d starting points is not possible",
+    return fm_error(r.ctx, FM_USAGE, "a coreset of %zu of %d points cannot be chosen from %d starting points",
                     o->want, c->count, o->starts);
   fm_progress_begin(&progress, r.ctx, o->text, 0, (long)o->want);
   enum fm_status status = choose(&r, member, count, &progress);

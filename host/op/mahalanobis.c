@@ -68,7 +68,8 @@ static enum fm_status make_zero(struct fm_device *d, int groups, size_t numbers,
   size_t bytes;
   if (!fm_mul((size_t)groups * (size_t)fm_device_facts(d)->block, numbers, &bytes) ||
       !fm_mul(bytes, size, &bytes))
-    return fm_error(fm_device_context(d), FM_LIMIT, "Gaussians of %zu numbers a cell are too large", numbers);
+    return fm_error(fm_device_context(d), FM_LIMIT, "Gaussians of %zu numbers per cell are too large",
+                    numbers);
   FM_TRY(fm_buffer_make(d, bytes, buffer));
   return fm_buffer_fill(d, buffer, 0);
 }

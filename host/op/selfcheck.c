@@ -111,7 +111,7 @@ enum fm_status fm_trial_compare(struct fm_trial *t, const char *what, const floa
   if (isfinite(sum) && isfinite(squares) && error <= TOLERANCE * size) return FM_OK;
   return fm_error(t->ctx, FM_DEVICE,
                   "the device '%s' computes wrong: %s (kernels '%s') gives %.5g and %.5g instead of %.5g and "
-                  "%.5g; update its driver, use another --device, or go on at your own risk with --force",
+                  "%.5g; update its driver, use another --device, or continue at your own risk with --force",
                   fm_device_facts(t->d)->name, what, t->family, sum, squares, along, size);
 }
 

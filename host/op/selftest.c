@@ -40,7 +40,7 @@ enum fm_status fm_selftest(struct fm_device *d, bool force) {
   enum fm_status status = fm_selftest_run(d);
   if (status == FM_OK) fm_memo_keep(d, "selftest");
   if (status == FM_DEVICE && force && fm_device_status(d) == FM_OK) {
-    fm_note(ctx, "WARNING: %s. Going on because of --force: results may be wrong.", ctx->message);
+    fm_note(ctx, "WARNING: %s. Continuing because of --force; results may be wrong.", ctx->message);
     fm_error_clear(ctx);
     return FM_OK;
   }

@@ -31,9 +31,8 @@ enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, 
   if (!r) return FM_MEMORY;
   if (!model->refinement.there) {
     fm_free(ctx, r);
-    return fm_error(
-        ctx, FM_USAGE,
-        "this model did not learn to sharpen its maps; train it with --refine and held-out pictures");
+    return fm_error(ctx, FM_USAGE,
+                    "this model cannot sharpen its maps; train it with --refine and held-out pictures");
   }
   r->refinement = &model->refinement;
   enum fm_status status =
@@ -43,10 +42,10 @@ enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, 
     size_t pixels = (size_t)s->side * (size_t)s->side, all = (size_t)batch * pixels,
            cells = (size_t)(s->height * s->width);
     if (r->refinement->height != s->height || r->refinement->width != s->width)
-      status = fm_error(
-          ctx, FM_FORMAT,
-          "the model's limits for sharpening are for %d x %d cells, and it has %d x %d; train it again",
-          r->refinement->height, r->refinement->width, s->height, s->width);
+      status = fm_error(ctx, FM_FORMAT,
+                        "the model is damaged: its data for sharpening maps is for %d x %d cells instead of "
+                        "%d x %d; train it again",
+                        r->refinement->height, r->refinement->width, s->height, s->width);
     float **const planes[] = {&r->slope, &r->blur_s, &r->up};
     for (size_t i = 0; i < sizeof planes / sizeof *planes && status == FM_OK; i++)
       if (!(*planes[i] = fm_alloc(ctx, all, sizeof(float)))) status = FM_MEMORY;

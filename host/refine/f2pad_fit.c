@@ -175,8 +175,8 @@ static bool better(const struct candidate *a, const struct candidate *b) {
 static enum fm_status compare(struct run *r, struct candidate *c, struct candidate *best) {
   FM_TRY(look_at_held(r, c));
   fm_note(r->ctx,
-          "reference %s, blur %g: finds moved and stained pieces with a pixel AP of %.1f %%; good pictures "
-          "are %.4f from it",
+          "reference %s, blur %g: it finds moved and stained pieces with a pixel AP of %.1f %%; good "
+          "pictures differ from it by %.4f",
           fm_reference_names[c->made.reference.kind], c->made.blur, 100 * c->ap, c->residual);
   if (best->seen.map && !better(c, best)) return FM_OK;
   struct candidate worse = *best;

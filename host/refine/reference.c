@@ -172,7 +172,8 @@ static enum fm_status make_blend(struct fm_composer *r, const struct fm_acts *ta
   size_t cells = r->reference->count * (size_t)tap->h * (size_t)tap->w * sizeof(float);
   if (r->reference->columns != (size_t)tap->c * (size_t)tap->h * (size_t)tap->w)
     return fm_error(fm_device_context(r->d), FM_FORMAT,
-                    "the model's references are not of its network: %zu numbers a picture; train it again",
+                    "the model is damaged: its references have %zu numbers a picture, which does not fit its "
+                    "network; train it again",
                     r->reference->columns);
   FM_TRY(fm_acts_make(r->d, count, tap->c, tap->h, tap->w, 0, &r->feature));
   FM_TRY(fm_acts_write(r->d, &r->feature, r->reference->feature));
@@ -186,7 +187,8 @@ static enum fm_status make_quilt(struct fm_composer *r, const struct fm_net *net
   size_t rows = (size_t)batch * (size_t)(r->patches.h * r->patches.w);
   if (from->columns != (size_t)r->patches.dimensions)
     return fm_error(fm_device_context(r->d), FM_FORMAT,
-                    "the model's references are not of its network: features of %zu numbers; train it again",
+                    "the model is damaged: its references have features of %zu numbers, which does not fit "
+                    "its network; train it again",
                     from->columns);
   FM_TRY(fm_bank_make(r->d, (int)from->rows, (int)from->columns, from->feature, &r->bank));
   FM_TRY(fm_search_make(r->d, &r->bank, (int)rows, 1, &r->search));

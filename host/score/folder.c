@@ -179,7 +179,7 @@ static enum fm_status score_list(struct list *l, const char *data, struct fm_sco
         "pictures, and their pixels are left out of the figures of pixels",
         out->unmasked, out->pictures, data);
   if (out->missing)
-    fm_note(l->ctx, "%zu pictures of '%s/test' have no map; they are left out", out->missing, data);
+    fm_note(l->ctx, "%zu pictures of '%s/test' have no map and are left out", out->missing, data);
   return fm_metrics_compute(l->ctx, l->count, l->picture, NULL, &out->metrics);
 }
 

@@ -42,7 +42,7 @@ static enum fm_status examine(void *user, size_t index) {
     sum += p->map[i] * 0; /* NaN as soon as one value is not finite */
   }
   if (sum != 0)
-    return fm_error(w->ctx, FM_NUMERIC, "the map of picture %zu holds a value that is not finite", index + 1);
+    return fm_error(w->ctx, FM_NUMERIC, "the map of picture %zu has a value that is not finite", index + 1);
   s->pixels = p->unmarked ? 0 : pixels;
   for (size_t i = 0; p->mask && i < s->pixels; i++) s->flawed += p->mask[i] != 0;
   s->low = low;

@@ -24,8 +24,7 @@ size_t fm_threshold_needs(double alpha) {
 
 static enum fm_status check_rate(struct fm_context *ctx, double alpha) {
   if (alpha > 0 && alpha < 1) return FM_OK;
-  return fm_error(ctx, FM_USAGE,
-                  "a false-alarm rate of %g %% makes no threshold; it must lie between 0 and 100 %%",
+  return fm_error(ctx, FM_USAGE, "the false-alarm rate is %g %%; it must be between 0 and 100 %%",
                   100 * alpha);
 }
 

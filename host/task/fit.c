@@ -36,7 +36,8 @@ static enum fm_status ask_real(struct run *r) {
   const struct fm_fit *fit = r->fit;
   if (fit->real_list) {
     if (!fm_recipe_has(&r->recipe, fm_field_find("real-anomalies")))
-      return fm_error(r->ctx, FM_USAGE, "--real-list means nothing to the method %s", r->recipe.method);
+      return fm_error(r->ctx, FM_USAGE, "--real-list has no effect with the method %s; leave it out",
+                      r->recipe.method);
     FM_TRY(fm_real_read(r->ctx, fit->category, fit->real_list, &r->real));
     r->recipe.real_anomalies = (long)fm_real_count(r->real);
     if (r->recipe.real_anomalies) return FM_OK;
@@ -51,11 +52,10 @@ static enum fm_status ask_real(struct run *r) {
  */
 static enum fm_status agree_real(struct run *r, const char *path, const char *began) {
   if (r->fit->real_list && !same_list(r->real, began))
-    return fm_error(
-        r->ctx, FM_USAGE,
-        "'%s' began with other flawed pictures than '%s' names; leave --real-list out, or start anew "
-        "without --resume",
-        path, r->fit->real_list);
+    return fm_error(r->ctx, FM_USAGE,
+                    "'%s' began with other flawed pictures than '%s' names; leave --real-list out, or start "
+                    "again without --resume",
+                    path, r->fit->real_list);
   fm_free(r->ctx, r->real);
   r->real = began ? fm_strdup(r->ctx, began) : NULL;
   return began && !r->real ? FM_MEMORY : FM_OK;
@@ -69,12 +69,12 @@ static enum fm_status resume_from(struct run *r) {
   FM_TRY(fm_checkpoint_agrees(r->ctx, &r->from, r->checkpoint, &fit->recipe, fit->given));
   if (strcmp(r->from.data_hash, r->hash) != 0)
     return fm_error(r->ctx, FM_USAGE,
-                    "the training to resume ('%s') began with other pictures than '%s' has now; start anew "
+                    "the training to resume ('%s') began with other pictures than '%s' has now; start again "
                     "without --resume",
                     r->checkpoint, fit->category->name);
   FM_TRY(agree_real(r, r->checkpoint, r->from.real));
   r->recipe = r->from.recipe;
-  fm_note(r->ctx, "going on after %ld steps, in epoch %ld of %ld", r->from.step,
+  fm_note(r->ctx, "continuing after %ld steps, in epoch %ld of %ld", r->from.step,
           r->from.epoch < r->recipe.epochs ? r->from.epoch + 1 : r->recipe.epochs, r->recipe.epochs);
   return FM_OK;
 }
@@ -86,10 +86,10 @@ static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
   struct fm_checkpoint as_if = {.recipe = model->recipe};
   enum fm_status status = fm_checkpoint_agrees(r->ctx, &as_if, fit->path, &fit->recipe, fit->given);
   if (status == FM_OK && strcmp(model->data.hash, r->hash) != 0)
-    status = fm_error(r->ctx, FM_USAGE,
-                      "there is nothing to resume: '%s' was trained with other pictures; start anew without "
-                      "--resume",
-                      fit->path);
+    status = fm_error(
+        r->ctx, FM_USAGE,
+        "there is nothing to resume: '%s' was trained with other pictures; start again without --resume",
+        fit->path);
   if (status == FM_OK) status = agree_real(r, fit->path, model->data.real);
   if (status != FM_OK) {
     fm_model_free(model);
@@ -120,7 +120,9 @@ static enum fm_status look_around(struct run *r, struct fm_model *model) {
   bool unfinished = fm_file_exists(r->checkpoint);
   if (!r->fit->resume) {
     if (unfinished)
-      fm_note(r->ctx, "note: an unfinished training ('%s') is given up; --resume would have gone on with it",
+      fm_note(r->ctx,
+              "note: starting from the beginning and deleting an unfinished training ('%s'); --resume would "
+              "have continued it",
               r->checkpoint);
     return FM_OK;
   }
@@ -135,7 +137,7 @@ static enum fm_status few(struct run *r) {
   const struct fm_category *c = r->fit->category;
   size_t shots = (size_t)r->recipe.shots;
   if (shots > c->train_count)
-    return fm_error(r->ctx, FM_USAGE, "--shots %zu is too much: '%s' has %zu good training pictures", shots,
+    return fm_error(r->ctx, FM_USAGE, "--shots %zu is too many: '%s' has %zu good training pictures", shots,
                     c->name, c->train_count);
   uint32_t *order = fm_alloc(r->ctx, c->train_count, sizeof *order);
   r->split.learn = fm_alloc(r->ctx, shots, sizeof *r->split.learn);
@@ -188,7 +190,7 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   if (r->resumed && strcmp(r->from.expert_hash, m->expert.hash) != 0)
     return fm_error(r->ctx, FM_USAGE,
                     "the training to resume ('%s') began with other expert weights; name the same file with "
-                    "--weights, or start anew without --resume",
+                    "--weights, or start again without --resume",
                     r->checkpoint);
   return FM_OK;
 }
@@ -203,9 +205,9 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
     samples = r->split.learn;
     count = r->split.learn_count;
     what = "pictures it was trained with";
-    fm_note(r->ctx, "note: the thresholds come from the training pictures themselves, so more good pictures "
-                    "will be flagged "
-                    "than they promise; --hold-out 20%% or --calibrate DIR give honest ones");
+    fm_note(r->ctx,
+            "note: the thresholds come from the training pictures themselves, so more good pictures will be "
+            "flagged than asked for; use --hold-out 20%% or --calibrate DIR for honest thresholds");
   }
   return fm_model_calibrate(r->d, m, samples, count, what, samples == r->split.learn);
 }
@@ -227,9 +229,8 @@ static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_
     fm_error_clear(r->ctx);
     return FM_OK;
   }
-  fm_note(r->ctx,
-          "note: there are no held-out good pictures, so this model cannot sharpen its maps (--refine); "
-          "--hold-out 20%% or --calibrate DIR give some");
+  fm_note(r->ctx, "note: there are no held-out good pictures, so this model cannot sharpen its maps "
+                  "(--refine); --hold-out 20%% or --calibrate DIR provides some");
   return FM_OK;
 }
 

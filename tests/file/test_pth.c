@@ -159,11 +159,11 @@ static void hostile_pickles_are_refused(void **state) {
       BAD("\x80\2}q\5h\1.", FM_FORMAT, "memo is empty"),
       BAD("\x80\2}r\xff\xff\xff\xff.", FM_FORMAT, "too high"),
       BAD("\x80\2q\1.", FM_FORMAT, "stack is empty"),
-      BAD("\x80\2}.", FM_FORMAT, "no dictionary of tensors"),
-      BAD("\x80\2" TENSOR ".", FM_FORMAT, "no dictionary of tensors"),
-      BAD("\x80\2]q\0h\0a.", FM_FORMAT, "no dictionary of tensors"), /* holds itself */
+      BAD("\x80\2}.", FM_FORMAT, "a dictionary of tensors"),
+      BAD("\x80\2" TENSOR ".", FM_FORMAT, "a dictionary of tensors"),
+      BAD("\x80\2]q\0h\0a.", FM_FORMAT, "a dictionary of tensors"), /* holds itself */
       BAD("\x80\2}q\0" STRING("\5", "model") "h\0s.", FM_FORMAT,
-          "no dictionary of tensors"), /* so does this */
+          "a dictionary of tensors"), /* so does this */
       BAD("\x80\2}" A TENSOR "s" A TENSOR "s.", FM_FORMAT, "'a' is there twice"),
       BAD("\x80\2}K\1" TENSOR "s.", FM_FORMAT, "proper name"),
       BAD("\x80\2}" STRING("\0", "") TENSOR "s.", FM_FORMAT, "proper name"),
@@ -264,8 +264,8 @@ static void other_files_are_refused(void **state) {
     size_t size;
     const char *says;
   } cases[] = {
-      OTHER("hello", "no PyTorch file"),
-      OTHER("", "no PyTorch file"),
+      OTHER("hello", "not a PyTorch file"),
+      OTHER("", "not a PyTorch file"),
       OTHER(OLD_MAGIC, "no end"),
       OTHER(OLD_MAGIC "\x80\2K\1.", "version is unknown"),
       OTHER(OLD_MAGIC OLD_VERSION "\x80\2N.", "big-endian"),

@@ -133,7 +133,7 @@ static void hostile(void **state) {
   ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
   ASSERT_OK(f.ctx, fm_file_read(f.ctx, f.path, (size_t)1 << 30, &good, &size));
   refused(&f, good, size, "\"flawmap.model\":\"1\"", "\"flawmap.model\":\"7\"", "format '7'");
-  refused(&f, good, size, "\"flawmap.model\"", "\"flawmap.modem\"", "no flawmap model");
+  refused(&f, good, size, "\"flawmap.model\"", "\"flawmap.modem\"", "not a flawmap model");
   refused(&f, good, size, "\"recipe.lr\":\"0.0004\"", "\"recipe.lr\":\"0.000x\"", "lr");
   refused(&f, good, size, "\"recipe.size\":\"64\"", "\"recipe.size\":\"65\"", "65");
   refused(&f, good, size, "\"recipe.size\":\"64\"", "\"recipe.sise\":\"64\"", "recipe.size");

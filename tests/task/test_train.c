@@ -102,6 +102,9 @@ static void conflicts_are_named(void **state) {
   struct tiny t;
   bool given[FM_FIELDS] = {false};
   tiny_open(*state, &t);
+  /* Kernels that are still to be compiled would hear the stop first, and there would be no checkpoint. */
+  ASSERT_OK(t.ctx, tiny_fit(&t));
+  ASSERT_OK(t.ctx, fm_file_remove(t.ctx, t.model));
   t.fit.resume = true;
   t.ctx->stop = true;
   assert_int_equal(tiny_fit(&t), FM_STOPPED);
@@ -176,7 +179,7 @@ static void recipe_values(void **state) {
   }
   assert_true(s.lr == r.lr && s.patches == r.patches && s.skip_background == r.skip_background);
   assert_int_equal(fm_recipe_read(ctx, "nonsense", &r), FM_USAGE);
-  assert_non_null(strstr(ctx->message, "cdo"));
+  assert_non_null(strstr(ctx->message, "--recipe list"));
   fm_error_clear(ctx);
   r.size = 100;
   assert_int_equal(fm_recipe_check(ctx, &r), FM_USAGE);
