@@ -1,9 +1,11 @@
-/* flawmap calibrate: new thresholds for a model, from good pictures. */
+/* flawmap calibrate: new thresholds for a model, from good pictures or by hand. */
 #define _POSIX_C_SOURCE 200809L
+#include "app/by_hand.h"
 #include "app/commands.h"
 #include "app/trusted.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/print.h"
 #include "task/score_set.h"
@@ -11,42 +13,52 @@
 #include <stdio.h>
 
 struct args {
-  const char *out, *weights, *device;
+  const char *model, *data, *out, *weights, *device; /* data: may be NULL with a threshold by hand */
   bool force;
   double false_alarms;
+  struct fm_by_hand by_hand;
 };
 
-static enum fm_status score_and_save(struct fm_device *d, struct fm_model *model,
-                                     const struct fm_category *good, const char *path) {
-  char sentence[400];
-  FM_TRY(
-      fm_model_calibrate(d, model, good->train, good->train_count, "good pictures for calibration", false));
-  FM_TRY(fm_model_save(model, path, model->thin));
-  fm_threshold_sentence(&model->image, sentence);
-  fm_print("%s: threshold %s\n", path, sentence);
-  return FM_OK;
-}
-
-static enum fm_status calibrate(struct fm_context *ctx, const struct args *a, const char *path,
-                                const char *data) {
+/* Thresholds from the scores of good pictures. */
+static enum fm_status choose(struct fm_context *ctx, const struct args *a, struct fm_model *model) {
   struct fm_dataset_options options = {.layout = FM_LAYOUT_FOLDER};
   struct fm_dataset set = {0};
   struct fm_category good = {0};
-  struct fm_model model;
   struct fm_device *d = NULL;
-  if (a->out) FM_TRY(fm_writer_check(ctx, a->out)); /* before minutes of scoring */
-  FM_TRY(fm_model_load(ctx, path, a->weights, &model));
-  if (a->false_alarms > 0) model.recipe.false_alarms = a->false_alarms;
-  enum fm_status status = fm_dataset_open(ctx, data, &options, &set);
+  enum fm_status status = fm_dataset_open(ctx, a->data, &options, &set);
   if (status == FM_OK) status = fm_category_open(ctx, &set, NULL, &good);
   if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
-  if (status == FM_OK) status = score_and_save(d, &model, &good, a->out ? a->out : path);
+  if (status == FM_OK)
+    status =
+        fm_model_calibrate(d, model, good.train, good.train_count, "good pictures for calibration", false);
   enum fm_status closed = fm_device_close(d);
   fm_category_close(ctx, &good);
   fm_dataset_close(ctx, &set);
-  fm_model_free(&model);
   return status != FM_OK ? status : closed;
+}
+
+static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
+  const char *out = a->out ? a->out : a->model;
+  struct fm_model model;
+  char sentence[400];
+  FM_TRY(fm_writer_check(ctx, out)); /* before minutes of scoring */
+  if (fm_file_exists(out) && !fm_path_same(out, a->model))
+    fm_note(ctx, "note: '%s' is there already; it is replaced when the thresholds are chosen", out);
+  FM_TRY(fm_model_load(ctx, a->model, a->weights, &model));
+  bool had = model.has_thresholds;
+  double before = model.image.value;
+  if (a->false_alarms > 0) model.recipe.false_alarms = a->false_alarms;
+  enum fm_status status = a->data ? choose(ctx, a, &model) : FM_OK;
+  if (status == FM_OK) status = fm_by_hand_apply(&a->by_hand, a->model, &model);
+  if (status == FM_OK) status = fm_model_save(&model, out, model.thin);
+  if (status == FM_OK) {
+    fm_threshold_sentence(&model.image, sentence);
+    fm_print("%s: threshold %s\n", out, sentence);
+    if (had) fm_print("  it was %.6g before\n", before);
+  }
+  fm_model_free(&model);
+  return status;
 }
 
 enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
@@ -55,6 +67,7 @@ enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, i
       {"o", FM_OPT_TEXT, &a.out, "MODEL", "where the model goes (else it is replaced)", 0, 0, NULL},
       {"false-alarms", FM_OPT_NUMBER, &a.false_alarms, "P",
        "share of good pictures that may be flagged (else the model's)", 1e-6, 0.5, NULL},
+      FM_BY_HAND_OPTIONS(&a.by_hand),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a.force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -62,6 +75,13 @@ enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, i
   const char *words[2];
   bool help;
   FM_TRY(fm_options_words(ctx, fm_command_find("calibrate"), options, sizeof options / sizeof *options, argc,
-                          argv, 2, 2, words, &help));
-  return help ? FM_OK : calibrate(ctx, &a, words[0], words[1]);
+                          argv, 1, 2, words, &help));
+  if (help) return FM_OK;
+  a.model = words[0];
+  a.data = words[1];
+  if (!a.data && !a.by_hand.image_given && !a.by_hand.pixel_given)
+    return fm_error(
+        ctx, FM_USAGE,
+        "name a folder of good pictures (flawmap calibrate %s DIR), or a threshold (--threshold X)", a.model);
+  return calibrate(ctx, &a);
 }

@@ -1,6 +1,8 @@
 /* flawmap convert: weights of other programs, without executing anything in them. */
 #include "app/commands.h"
 
+#include "base/file.h"
+#include "base/log.h"
 #include "base/print.h"
 #include "file/pth.h"
 #include "model/model.h"
@@ -26,6 +28,11 @@ static void print_tensors(const struct fm_safetensors *file) {
     values += t->count;
   }
   fm_print("%zu tensors, %zu values\n", fm_safetensors_count(file), values);
+}
+
+/* Before the work, while Ctrl-C still keeps what is there. */
+static void note_replaced(struct fm_context *ctx, const char *path) {
+  if (path && fm_file_exists(path)) fm_note(ctx, "note: '%s' is there already and will be replaced", path);
 }
 
 static enum fm_status write_all(struct fm_context *ctx, const struct fm_safetensors *file, const char *path) {
@@ -58,6 +65,7 @@ static enum fm_status check_backbone(struct fm_context *ctx, const struct fm_saf
 
 static enum fm_status convert(struct fm_context *ctx, const char *from, const struct args *a) {
   struct fm_safetensors *file;
+  note_replaced(ctx, a->out);
   FM_TRY(fm_tensors_read(ctx, from, &file));
   enum fm_status status = fm_stop_check(ctx, "reading '%s'", from);
   if (status == FM_OK && a->backbone) status = check_backbone(ctx, file, a->backbone);
@@ -83,6 +91,7 @@ static enum fm_status join(struct fm_context *ctx, const char *extra, const stru
     return fm_error(ctx, FM_USAGE, "only cdo has two networks to join; '%.60s' has not", a->method);
   FM_TRY(fm_recipe_set(ctx, &recipe, "backbone", a->backbone, "--backbone"));
   if (a->size) FM_TRY(fm_recipe_set(ctx, &recipe, "size", a->size, "--size"));
+  note_replaced(ctx, a->out);
   FM_TRY(fm_model_join(ctx, &recipe, a->expert, a->apprentice, &model));
   enum fm_status status = fm_stop_check(ctx, "joining '%s' and '%s'", a->expert, a->apprentice);
   if (status == FM_OK) status = fm_model_save(&model, a->out, false);

@@ -1,5 +1,6 @@
 /* flawmap eval: metrics, maps, pictures and a report from a model and a data set's test pictures. */
 #define _POSIX_C_SOURCE 200809L
+#include "app/by_hand.h"
 #include "app/commands.h"
 #include "app/evaluate.h"
 #include "app/trusted.h"
@@ -20,6 +21,7 @@ struct args {
       *device;
   bool force;
   bool refine, json, no_maps, no_masks, no_overlays;
+  struct fm_by_hand by_hand;
 };
 
 struct run {
@@ -48,6 +50,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        NULL},
       {"leave-out", FM_OPT_TEXT, &a->leave_out, "FILE|MODEL",
        "test pictures to leave out: lines KIND/NAME, or what a model learned", 0, 0, NULL},
+      FM_BY_HAND_OPTIONS(&a->by_hand),
       {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -181,7 +184,8 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
   FM_TRY(fm_model_load(r->ctx, path, r->a->weights, &model));
   /* One category of several: the one the model learned, unless another is asked for. */
   const char *wanted = name ? name : r->set.single ? NULL : model.data.category;
-  enum fm_status status = fm_category_open(r->ctx, &r->set, wanted, &category);
+  enum fm_status status = fm_by_hand_apply(&r->a->by_hand, path, &model);
+  if (status == FM_OK) status = fm_category_open(r->ctx, &r->set, wanted, &category);
   if (status == FM_OK) {
     status = fm_category_complete(r->ctx, &category, true);
     if (status == FM_OK) status = leave_out(r, &model, &category);

@@ -1,6 +1,7 @@
 /* flawmap predict: verdicts, maps, masks and overlays of pictures nobody has looked at. A picture that cannot
  * be read, or whose results cannot be written, is named and does not end the batch. */
 #define _POSIX_C_SOURCE 200809L
+#include "app/by_hand.h"
 #include "app/commands.h"
 #include "app/evaluate.h"
 #include "app/given.h"
@@ -24,6 +25,7 @@ struct args {
   const char *model, *out, *weights, *device, *refine_text;
   bool force, refine, untrained;
   bool json, exit_flawed, files[FM_RESULTS];
+  struct fm_by_hand by_hand;
 };
 
 struct run {
@@ -71,6 +73,7 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
   fm_json_string(&j, "verdict", verdict);
   fm_json_number(&j, "score", (double)item->one.score);
   fm_json_number(&j, "threshold", r->image.value);
+  if (fm_threshold_is_by_hand(&r->image)) fm_json_bool(&j, "threshold_set_by_hand", true);
   for (int k = 0; k < FM_RESULTS; k++) {
     if (!r->a->files[k]) continue;
     char *path = fm_result_path(&r->results, item->sample->name, (enum fm_result)k);
@@ -91,8 +94,8 @@ static enum fm_status print_verdict(struct run *r, const struct fm_score_item *i
   r->flawed += flawed;
   if (r->a->json) return print_json(r, item, verdict);
   if (r->model.has_thresholds)
-    fm_print("%-7s score %.4f, threshold %.4f  %s\n", verdict, (double)item->one.score, r->image.value,
-             item->sample->path);
+    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n", verdict, (double)item->one.score, r->image.value,
+             fm_by_hand_mark(&r->image), item->sample->path);
   else
     fm_print("score %.4f  %s\n", (double)item->one.score, item->sample->path);
   return FM_OK;
@@ -173,6 +176,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   enum fm_status status = fm_given_list(ctx, given, count, &r.given);
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
   if (status == FM_OK) status = fm_model_check_trained(&r.model, a->model, a->untrained);
+  if (status == FM_OK) status = fm_by_hand_apply(&a->by_hand, a->model, &r.model);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
@@ -200,6 +204,7 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        NULL},
       {"repaired", FM_OPT_FLAG, &a.files[3], NULL,
        "with --refine: write the repaired pictures (--no-repaired: not)", 0, 0, NULL},
+      FM_BY_HAND_OPTIONS(&a.by_hand),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"untrained", FM_OPT_FLAG, &a.untrained, NULL, "also with a model whose expert is untrained", 0, 0,
        NULL},

@@ -23,7 +23,8 @@ const struct fm_command fm_commands[] = {
      "  flawmap predict bottle.flawmap today/ -o results --exit-flawed\n"
      "  flawmap predict bottle.flawmap 17.png --json -o results | jq .score",
      fm_cmd_predict},
-    {"calibrate", "MODEL DIR [options]", "Chooses a model's thresholds anew, from a folder of good pictures.",
+    {"calibrate", "MODEL [DIR] [options]",
+     "Chooses a model's thresholds anew, from a folder of good pictures or by hand.",
      "  flawmap calibrate bottle.flawmap more/good/bottles\n"
      "  flawmap calibrate bottle.flawmap good -o strict.flawmap --false-alarms 0.1%",
      fm_cmd_calibrate},

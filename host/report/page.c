@@ -97,18 +97,18 @@ static void put_verdicts(struct fm_text *page, const struct fm_report_tally *t) 
 
 static void put_threshold(struct fm_text *page, const struct fm_section *s) {
   const struct fm_threshold *t = &s->image;
+  bool by_hand = fm_threshold_is_by_hand(t);
   fm_text_printf(
       page,
-      "<p>A picture counts as flawed where its score is over <b class=\"num\">%.5g</b>. This threshold "
-      "was chosen without any flawed picture: ",
-      t->value);
+      "<p>A picture counts as flawed where its score is over <b class=\"num\">%.5g</b>. This threshold %s: ",
+      t->value, by_hand ? "was set by hand" : "was chosen without any flawed picture");
   fm_html_wrap(page, "", t->origin, ".");
   if (isfinite(t->low))
     fm_text_printf(
         page, " From these the true false-alarm rate lies between %.2g %% and %.3g %% (95 %% confidence).",
         100 * t->low, 100 * t->high);
   fm_text_append(page, "</p>\n");
-  if (!t->kept)
+  if (!t->kept && !by_hand)
     fm_text_printf(
         page,
         "<p class=\"note\">%zu score%s of good pictures are too few to promise %.4g %% false alarms; "

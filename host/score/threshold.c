@@ -129,5 +129,10 @@ void fm_threshold_sentence(const struct fm_threshold *t, char out[400]) {
 
 void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *t) {
   *t = (struct fm_threshold){.value = value, .alpha = alpha, .promised = NAN, .low = NAN, .high = NAN};
-  snprintf(t->origin, sizeof t->origin, "the command line, by hand: nothing is promised");
+  snprintf(t->origin, sizeof t->origin, "the command line (set by hand), without a promise");
+}
+
+/* Every other one is chosen from scores. */
+bool fm_threshold_is_by_hand(const struct fm_threshold *t) {
+  return t->n == 0 && isfinite(t->value);
 }

@@ -48,6 +48,7 @@ size_t fm_threshold_needs(double alpha);
 
 /* A threshold that somebody named: no promise, no interval. alpha: the rate that the model is made for. */
 void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *threshold);
+bool fm_threshold_is_by_hand(const struct fm_threshold *threshold);
 
 /* A sentence for people, at most 400 bytes with its end: "1.83, from the largest score of 41 held-out good
  * pictures; expected false alarms 2.4 % (95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are

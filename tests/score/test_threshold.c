@@ -81,6 +81,7 @@ static void promise_needs_pictures(void **state) {
   ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.29, "good pictures", &t));
   assert_int_equal(t.k, 71); /* 100 * 0.29 is 28.999999999999996 in doubles */
   ASSERT_OK(ctx, fm_threshold_choose(ctx, 98, score, 0.01, "good pictures", &t));
+  assert_false(fm_threshold_is_by_hand(&t));
   assert_true(!t.kept && t.k == 98 && t.value == 0 && t.promised > 0.01);
   assert_non_null(strstr(t.origin, "the largest score of 98 good pictures"));
   char sentence[400];
@@ -94,7 +95,8 @@ static void promise_needs_pictures(void **state) {
                       "(95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are 41");
   fm_threshold_by_hand(2.5, 0.01, &t);
   fm_threshold_sentence(&t, sentence);
-  assert_string_equal(sentence, "2.5, from the command line, by hand: nothing is promised");
+  assert_string_equal(sentence, "2.5, from the command line (set by hand), without a promise");
+  assert_true(fm_threshold_is_by_hand(&t));
 }
 
 /* The promise itself: over many draws the next good picture is over the threshold at most alpha of the time.

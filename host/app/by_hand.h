@@ -1,0 +1,40 @@
+/* Thresholds that somebody names on the command line: --threshold and --pixel-threshold of calibrate, predict
+ * and eval. They take the place of the model's own, in memory, and everything that is said or written of a
+ * threshold says that it was set by hand. */
+#ifndef FM_APP_BY_HAND_H
+#define FM_APP_BY_HAND_H
+
+#include "app/options.h"
+#include "model/model.h"
+
+struct fm_by_hand {
+  double image, pixel;
+  bool image_given, pixel_given;
+};
+
+/* The two rows of a table of options; h lives as long as the table. The range is what a model's file may
+ * hold.
+ */
+#define FM_BY_HAND_OPTIONS(h)                                                                                \
+  {"threshold",                                                                                              \
+   FM_OPT_NUMBER,                                                                                            \
+   &(h)->image,                                                                                              \
+   "X",                                                                                                      \
+   "a picture is flawed where its score is over X (else the model's)",                                       \
+   -1e30,                                                                                                    \
+   1e30,                                                                                                     \
+   &(h)->image_given},                                                                                       \
+  {                                                                                                          \
+    "pixel-threshold", FM_OPT_NUMBER, &(h)->pixel, "X", "the same for pixels: masks and outlines", -1e30,    \
+        1e30, &(h)->pixel_given                                                                              \
+  }
+
+/* The threshold of pixels follows that of pictures where the model has none, or had one number for both.
+ * --pixel-threshold also cuts sharpened maps. FM_USAGE where only pixels are named and the model has no
+ * thresholds. */
+enum fm_status fm_by_hand_apply(const struct fm_by_hand *by_hand, const char *path, struct fm_model *model);
+
+/* " (set by hand)" where a threshold was, else "". */
+const char *fm_by_hand_mark(const struct fm_threshold *threshold);
+
+#endif

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Thresholds that people can trust: chosen from pictures that the model has not seen and that are good, or named by hand;
+# whatever else is said. And nothing is replaced without a word.
+# usage: test_calibrate.sh FLAWMAP SOURCE_FOLDER
+set -u
+flawmap=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export XDG_DATA_HOME=$work/none
+cd "$work" || exit 1
+
+fail() {
+  echo "test_calibrate: $*" >&2
+  exit 1
+}
+
+# run COMMAND...: must end well; what it says is in out and err.
+run() { "$flawmap" "$@" >out 2>err || fail "'$*' failed: $(cat err)"; }
+says() { grep -q -- "$1" "$2" || fail "no '$1' in: $(cat "$2")"; }
+silent() { ! grep -q -- "$1" err || fail "'$1' is said without a reason: $(cat err)"; }
+refuses() {
+  local words=$1
+  shift
+  "$flawmap" "$@" >out 2>err
+  [ $? = 2 ] || fail "'$*' was not refused as wrong usage: $(cat err)"
+  says "$words" err
+}
+
+run synth data --size 64 --train 10 --good 3 --flawed 3 --product gear
+run train --untrained data --category gear --method patchcore --size 64 --hold-out 20% -o m
+test=data/gear/test
+
+# By hand: verdicts, masks, table, report and every file of numbers say so; the model stays as it is.
+cp m before
+run predict --untrained m $test -o p --threshold 1e6 --no-maps --no-overlays
+[ "$(grep -c '^good .* threshold 1000000.0000 (set by hand)' out)" = "$(find $test -name '*.png' | wc -l)" ] || fail "verdicts by hand: $(cat out)"
+run predict --untrained m $test -o p --threshold=-1 --json --no-maps --no-overlays
+[ "$(grep -c '"verdict": *"flawed".*"threshold_set_by_hand": *true' out)" = "$(wc -l <out)" ] || fail "JSON by hand: $(cat out)"
+run predict --untrained m $test -o usual --json --no-maps --no-overlays
+! grep -q by_hand out || fail "by hand without a reason: $(cat out)"
+run predict --untrained m $test -o none --pixel-threshold 1e6 --no-maps --no-overlays
+! grep -q "set by hand" out || fail "--pixel-threshold changed verdicts: $(cat out)"
+run predict --untrained m $test -o every --pixel-threshold=-1 --no-maps --no-overlays
+black=none/masks/good/000.png white=every/masks/good/000.png
+! cmp -s $black $white || fail "--pixel-threshold does not cut masks"
+for mask in $(cd none/masks && find . -name '*.png'); do
+  cmp -s "none/masks/$mask" $black && cmp -s "every/masks/$mask" $white || fail "--pixel-threshold cuts $mask otherwise"
+done
+run eval m data -o e --threshold 1e6 --no-maps --no-masks --no-overlays
+says "verdicts: 0 of .* found, 0 of 3 good ones flagged" out
+says "threshold 1e+06, from the command line (set by hand)" out
+says "was set by hand" e/report.html
+says "set by hand" e/metrics.json
+cmp -s m before || fail "a threshold by hand changed the model"
+refuses "is not a number" predict --untrained m $test -o p --threshold nan
+refuses "is not a number from" eval m data -o e --threshold inf
+
+# calibrate by hand needs no pictures, and the model remembers it.
+run calibrate m --threshold 2.5 -o hand
+says "hand: threshold 2.5, from the command line (set by hand)" out
+says "it was .* before" out
+run info hand
+says "set by hand" out
+run predict --untrained hand $test -o p --no-maps --no-masks --no-overlays
+says "threshold 2.5000 (set by hand)" out
+refuses "name a folder of good pictures.*--threshold" calibrate m
+
+# What is there already is replaced with a word, by all who write a model.
+silent "is there already"
+run calibrate m --threshold 2 -o hand
+says "note: 'hand' is there already" err
+run calibrate hand --threshold 3
+silent "is there already"
+run convert m -o weights
+silent "is there already"
+run convert m -o weights
+says "note: 'weights' is there already" err
+exit 0
