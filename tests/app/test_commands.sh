@@ -88,7 +88,7 @@ cmp -s a/gear/train/good/000.png c/gear/train/good/000.png && fail "synth drew t
 [ ! -e a/weave ] || fail "synth --product gear drew weave too"
 [ -f a/gear/ground_truth/scratch/000_mask.png ] || fail "synth wrote no mask"
 expect 2 "an argument is missing" synth
-expect 2 "does not know what to do with 'e'" synth d e
+expect 2 "does not expect 'e'" synth d e
 expect 2 "there is no product 'bottle'" synth d --product bottle
 for wrong in "--size 1" "--size 4096" "--train 0" "--flawed 0" "--seed -1" "--size many"; do
   expect 2 "is not a whole number" synth d $wrong
@@ -121,7 +121,7 @@ expect 1 "posix.system" convert evil.pth
 
 # fetch
 expect 0 "BSD-3-Clause" fetch
-expect 2 "no weights are known for a backbone 'resnet19'" fetch resnet19
+expect 2 "no weights are known for the backbone 'resnet19'" fetch resnet19
 expect 2 "no download address" fetch resnet50_v2
 expect 2 "say which backbone" fetch --from file
 expect 1 "checksum" fetch resnet18 --from text.pth
