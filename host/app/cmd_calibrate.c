@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/print.h"
-#include "task/score_set.h"
+#include "task/calibrate.h"
 
 #include <stdio.h>
 
@@ -28,6 +28,7 @@ static enum fm_status choose(struct fm_context *ctx, const struct args *a, struc
   enum fm_status status = fm_dataset_open(ctx, a->data, &options, &set);
   if (status == FM_OK) status = fm_category_open(ctx, &set, NULL, &good);
   if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
+  if (status == FM_OK) fm_calibrate_look(ctx, good.train, good.train_count);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK)
     status =

@@ -10,6 +10,7 @@
 #include "base/print.h"
 #include "base/text.h"
 #include "model/real.h"
+#include "task/calibrate.h"
 #include "task/fit.h"
 
 #include <stdio.h>
@@ -155,6 +156,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
     status = fm_dataset_open(ctx, a->calibrate, &folder, &more);
     if (status == FM_OK) status = fm_category_open(ctx, &more, NULL, &good);
     if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
+    if (status == FM_OK) fm_calibrate_look(ctx, good.train, good.train_count);
     fit.calibrate = good.train;
     fit.calibrate_count = good.train_count;
   }

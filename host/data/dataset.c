@@ -42,6 +42,41 @@ bool fm_kind_is_good(const char *kind) {
   return false;
 }
 
+static bool is_one_of(const char *word, size_t length, const char *const *list) {
+  for (; *list; list++)
+    if (strlen(*list) == length && strncmp(word, *list, length) == 0) return true;
+  return false;
+}
+
+bool fm_kind_is_flawed(const char *kind) {
+  static const char *const flaws[] = {"abnormal",  "anomalies", "anomalous", "anomaly",      "bad",
+                                      "bent",      "broken",    "chipped",   "contaminated", "contamination",
+                                      "crack",     "cracked",   "cracks",    "damage",       "damaged",
+                                      "damages",   "defect",    "defective", "defects",      "dent",
+                                      "dented",    "dents",     "fail",      "failed",       "faulty",
+                                      "faults",    "flaw",      "flawed",    "flaws",        "hole",
+                                      "holes",     "ko",        "missing",   "ng",           "nok",
+                                      "reject",    "rejected",  "rejects",   "scrap",        "scratch",
+                                      "scratched", "scratches", "stain",     "stained",      "stains",
+                                      "torn",      NULL},
+                           *const good[] = {"good", "normal", "ok", "okay", NULL},
+                           *const negations[] = {"free", "no", "non", "not", "without", NULL};
+  bool flaw = false, fine = false, negated = false;
+  char lower[128];
+  size_t n = 0;
+  if (fm_kind_is_good(kind) || strlen(kind) >= sizeof lower) return false;
+  for (; kind[n]; n++) lower[n] = kind[n] >= 'A' && kind[n] <= 'Z' ? (char)(kind[n] - 'A' + 'a') : kind[n];
+  lower[n] = 0;
+  for (const char *word = lower; *word;) {
+    size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz");
+    flaw |= is_one_of(word, length, flaws);
+    fine |= is_one_of(word, length, good);
+    negated |= is_one_of(word, length, negations);
+    word += length ? length : 1;
+  }
+  return negated ? fine : flaw;
+}
+
 bool fm_is_picture(const char *path) {
   return fm_looks_by_name(path) == FM_LOOKS_READ;
 }

@@ -57,6 +57,10 @@ void fm_dataset_close(struct fm_context *ctx, struct fm_dataset *set);
  * the like, in any case. */
 bool fm_kind_is_good(const char *kind);
 
+/* True for a folder's name that says that its pictures are flawed: defect, ng, scratches, not_good and more.
+ * Many names are neither. */
+bool fm_kind_is_flawed(const char *kind);
+
 /* True where path ends as a picture does. */
 bool fm_is_picture(const char *path);
 

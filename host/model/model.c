@@ -7,6 +7,7 @@
 #include "file/pth.h"
 #include "model/method.h"
 #include "model/real.h"
+#include "model/seen.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -116,6 +117,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", m->data.hash));
   FM_TRY(put_number(out, "data.learned", (double)m->data.learned));
   FM_TRY(put_number(out, "data.held", (double)m->data.held));
+  if (m->data.pictures) FM_TRY(fm_safetensors_out_meta(out, "data.pictures", m->data.pictures));
   if (m->data.real) FM_TRY(fm_safetensors_out_meta(out, "data.real", m->data.real));
   FM_TRY(fm_safetensors_out_meta(out, "device", m->device));
   FM_TRY(put_flag(out, "expert.trained", m->expert.trained));
@@ -161,6 +163,9 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
   FM_TRY(get_text(ctx, file, "data.hash", sizeof m->data.hash, m->data.hash));
   FM_TRY(get_count(ctx, file, "data.learned", &m->data.learned));
   FM_TRY(get_count(ctx, file, "data.held", &m->data.held));
+  const char *pictures = fm_safetensors_meta(file, "data.pictures"); /* older models have none */
+  if (pictures && !fm_seen_valid(pictures)) return refuse(ctx, file, "data.pictures", pictures);
+  if (pictures && !(m->data.pictures = fm_strdup(ctx, pictures))) return FM_MEMORY;
   const char *real = fm_safetensors_meta(file, "data.real");
   if (real && !fm_real_valid(real)) return refuse(ctx, file, "data.real", real);
   if (real && !(m->data.real = fm_strdup(ctx, real))) return FM_MEMORY;
@@ -244,8 +249,9 @@ void fm_model_free(struct fm_model *model) {
   fm_weights_free(&model->learned);
   if (!model->ctx) return;
   fm_refinement_free(model->ctx, &model->refinement);
+  fm_free(model->ctx, model->data.pictures);
   fm_free(model->ctx, model->data.real);
-  model->data.real = NULL;
+  model->data.pictures = model->data.real = NULL;
 }
 
 enum fm_status fm_model_check_trained(const struct fm_model *m, const char *path, bool untrained) {

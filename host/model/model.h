@@ -1,9 +1,10 @@
 /* A trained detector: one safetensors file with everything that scoring needs.
  *
  * Metadata: flawmap.model (format version), recipe.* (every constant), what it was trained with (data set,
- * its list's hash, device, the expert's name and hash) and the thresholds with their origin. Tensors:
- * expert.* and what the method learned under its own prefix (CDO: apprentice.*). A thin file leaves the
- * expert out and names it by its hash. No date and no path: the same training gives the same bytes.
+ * its list's hash, hashes of the pictures, device, the expert's name and hash) and the thresholds with their
+ * origin. Tensors: expert.* and what the method learned under its own prefix (CDO: apprentice.*). A thin file
+ * leaves the expert out and names it by its hash. No date and no path: the same training gives the same
+ * bytes.
  *
  * Files are hostile: every value, shape and number is checked, and numbers that are not finite are refused.
  */
@@ -50,6 +51,7 @@ enum fm_status fm_weights_check(const struct fm_weights *weights, const char *pa
 struct fm_model_data {
   char category[128], hash[17];
   size_t learned, held; /* good pictures */
+  char *pictures;       /* hashes of those it learned from (seen.h), or NULL; the model's */
   char *real;           /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */
 };
 

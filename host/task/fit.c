@@ -6,8 +6,9 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "model/real.h"
+#include "model/seen.h"
 #include "refine/f2pad.h"
-#include "task/score_set.h"
+#include "task/calibrate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -204,7 +205,7 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m) {
   if (!count) {
     samples = r->split.learn;
     count = r->split.learn_count;
-    what = "pictures it was trained with";
+    what = "pictures";
     fm_note(r->ctx,
             "note: the thresholds come from the training pictures themselves, so more good pictures will be "
             "flagged than asked for; use --hold-out 20%% or --calibrate DIR for honest thresholds");
@@ -256,6 +257,7 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
     FM_TRY(fm_memory_check(r->d, what, bytes, "use fewer pictures (--shots) or a smaller --size"));
   }
   FM_TRY(method->fit(r->d, &t, &m->learned));
+  FM_TRY(fm_seen_make(r->ctx, r->samples, r->count, &m->data.pictures));
   FM_TRY(calibrate(r, m));
   FM_TRY(refine(r, m, &t));
   FM_TRY(fm_model_save(m, fit->path, fit->thin));

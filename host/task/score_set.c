@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { MOST_BATCH = 16 };
@@ -132,7 +131,7 @@ enum fm_status fm_score_image(struct fm_context *ctx, const struct fm_score_item
   return fm_image_to_rgb(ctx, room);
 }
 
-/* ---- thresholds ---- */
+/* ---- scores only ---- */
 
 struct scores {
   float *score, *peak;
@@ -152,31 +151,4 @@ enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *m
   struct fm_score_list list = {
       .samples = samples, .count = count, .text = text, .take = keep_score, .user = &s};
   return fm_score_set(d, model, &list);
-}
-
-static enum fm_status choose(struct fm_model *model, size_t count, const float *scores, const char *what,
-                             bool learned, struct fm_threshold *t) {
-  FM_TRY(fm_threshold_choose(model->ctx, count, scores, model->recipe.false_alarms, what, t));
-  if (learned) {
-    t->kept = false;
-    t->promised = t->low = t->high = NAN;
-    snprintf(t->origin, sizeof t->origin, "%zu %.100s, so more good ones will be flagged than asked for",
-             count, what);
-  }
-  return FM_OK;
-}
-
-enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
-                                  const struct fm_sample *samples, size_t count, const char *what,
-                                  bool learned) {
-  struct fm_context *ctx = model->ctx;
-  struct scores s = {fm_alloc(ctx, count, sizeof(float)), fm_alloc(ctx, count, sizeof(float))};
-  enum fm_status status = s.score && s.peak ? FM_OK : FM_MEMORY;
-  if (status == FM_OK) status = fm_score_set_scores(d, model, samples, count, "thresholds", s.score, s.peak);
-  if (status == FM_OK) status = choose(model, count, s.score, what, learned, &model->image);
-  if (status == FM_OK) status = choose(model, count, s.peak, what, learned, &model->pixel);
-  model->has_thresholds = status == FM_OK;
-  fm_free(ctx, s.score);
-  fm_free(ctx, s.peak);
-  return status;
 }

@@ -61,10 +61,4 @@ enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *m
                                    const struct fm_sample *samples, size_t count, const char *text,
                                    float *scores, float *peaks);
 
-/* Both thresholds of a model from good pictures. what: "held-out good pictures". learned: the model was
- * trained with them, so that nothing can be promised. */
-enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
-                                  const struct fm_sample *samples, size_t count, const char *what,
-                                  bool learned);
-
 #endif

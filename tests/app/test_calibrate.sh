@@ -27,8 +27,57 @@ refuses() {
 }
 
 run synth data --size 64 --train 10 --good 3 --flawed 3 --product gear
+run synth other --size 64 --train 3 --good 3 --flawed 1 --product weave
 run train --untrained data --category gear --method patchcore --size 64 --hold-out 20% -o m
 test=data/gear/test
+
+# The training's own pictures: left out where others are there, whatever they are called; else nothing is promised.
+good=data/gear/train/good
+run calibrate m $good -o c
+says "warning: 8 of 10 good pictures for calibration are among those the model learned from" err
+says "threshold .*from the largest score of 2 good pictures for calibration" out
+silent "over the threshold"
+mkdir fresh learned
+cp $test/good/*.png fresh
+n=0
+for picture in "$good"/*.png; do
+  n=$((n + 1))
+  [ $((n % 5)) = 0 ] || cp "$picture" "learned/copy$n.png"
+done
+run calibrate m fresh -o c
+silent "warning: [^U]"
+says "it was .* before" out
+run calibrate m learned -o c
+says "warning: all 8 good pictures for calibration are among those the model learned from" err
+says "without a promise" out
+! grep -q "expected false alarms" out || fail "the training's pictures promise something: $(cat out)"
+run train --untrained data --category gear --method padim --size 64 --hold-out 20% --calibrate learned -o t
+says "warning: all 8" err
+# A model from before pictures were remembered.
+sed 's/"data\.pictures"/"data.pictured"/' m >old
+run calibrate old learned -o c
+silent "learned from"
+sed 's/\("data\.pictures":"\)....../\1zzzzzz/' m >hostile
+"$flawmap" info hostile >out 2>err && fail "a hostile list of pictures was accepted"
+says "data.pictures" err
+
+# Flawed pictures, which raise a threshold: by their scores, and by their folder.
+mkdir mixed
+cp fresh/*.png mixed
+for picture in other/weave/test/good/*.png; do cp "$picture" "mixed/not_a_gear_$(basename "$picture")"; done
+run calibrate m mixed -o c
+says "warning: [3-6] of 6 pictures score over the threshold that the model had, .* far; the highest: 'mixed/not_a_gear_.*'mixed/not_a_gear_.*'mixed/not_a_gear_.*if they are flawed" err
+silent "name of a flaw"
+mkdir -p parts/left parts/Scratches
+cp fresh/000.png parts/left
+cp fresh/001.png fresh/002.png parts/Scratches
+run calibrate m parts -o c
+says "warning: 2 of 3 pictures lie in a folder with the name of a flaw ('Scratches')" err
+kind=$(ls $test | grep -v good | head -1)
+run calibrate m "$test/$kind" -o c
+says "folder with the name of a flaw ('$kind')" err
+run calibrate m $test/good -o c
+silent "name of a flaw"
 
 # By hand: verdicts, masks, table, report and every file of numbers say so; the model stays as it is.
 cp m before

@@ -103,6 +103,14 @@ static void kinds_that_are_good(void **state) {
                                               "goodness", "",    "no_defect_no_defect_no_defect_no_defect"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(fm_kind_is_good(good[i]));
   for (size_t i = 0; i < sizeof flawed / sizeof *flawed; i++) assert_false(fm_kind_is_good(flawed[i]));
+  static const char *const named[] = {"NOK",          "defect",   "not_good", "bad",
+                                      "Broken-Large", "scratch2", "2024 ng"},
+                           *const neither[] = {"ok",         "good",     "left",  "2024",
+                                               "badger",     "night",    "",      "defect_free_v2",
+                                               "no_flaws_3", "holey",    "set_1", "not_a_crack",
+                                               "normal",     "camera ok"};
+  for (size_t i = 0; i < sizeof named / sizeof *named; i++) assert_true(fm_kind_is_flawed(named[i]));
+  for (size_t i = 0; i < sizeof neither / sizeof *neither; i++) assert_false(fm_kind_is_flawed(neither[i]));
   struct folder f = folder_make();
   struct fm_dataset set;
   struct fm_category c;

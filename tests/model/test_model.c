@@ -37,6 +37,9 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   m->has_thresholds = true;
   m->data.real = fm_strdup(ctx, "crack/001\ndent/002\n");
   assert_non_null(m->data.real);
+  m->data.pictures = fm_strdup(ctx, "0123456789abcdef"
+                                    "fedcba9876543210");
+  assert_non_null(m->data.pictures);
 }
 
 static void fixture_close(struct fixture *f) {
@@ -60,6 +63,7 @@ static void round_trip(void **state) {
   assert_string_equal(m.data.category, "bottle");
   assert_string_equal(m.device, f.model.device);
   assert_string_equal(m.data.real, f.model.data.real);
+  assert_string_equal(m.data.pictures, f.model.data.pictures);
   assert_string_equal(m.expert.hash, f.model.expert.hash);
   assert_string_equal(m.image.origin, f.model.image.origin);
   assert_true(m.image.value == f.model.image.value && m.image.n == 20 && m.image.k == f.model.image.k);
@@ -144,6 +148,9 @@ static void hostile(void **state) {
   refused(&f, good, size, "\"threshold.image.alpha\"", "\"threshold.image.alphe\"", "threshold.image.alpha");
   refused(&f, good, size, "\"apprentice._conv_stem.weight\"", "\"apprentice._conv_stam.weight\"",
           "_conv_stem");
+  refused(&f, good, size, "fedcba98", "fedcbaX8", "data.pictures");
+  refused(&f, good, size, "fedcba98", "0023ba98", "data.pictures"); /* not sorted */
+  refused(&f, good, size, "\"data.pictures\":\"0123", "\"data.pictures\":\"01 3", "data.pictures");
   refused(&f, good, size, "crack/001", "crack-001", "data.real");
   refused(&f, good, size, "dent/002\\n", "dent/00222", "data.real");
   refused(&f, good, size, "\"expert.inside\":\"yes\"", "\"expert.inside\":\"yep\"", "expert.inside");

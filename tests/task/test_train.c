@@ -38,7 +38,7 @@ static void batch_of_one(void **state) {
   assert_int_equal(m.data.learned, 11);
   assert_int_equal(m.image.n, 11);
   assert_false(m.image.kept);
-  assert_non_null(strstr(m.image.origin, "trained with"));
+  assert_non_null(strstr(m.image.origin, "11 pictures that the model learned from"));
   fm_model_free(&m);
   tiny_close(&t);
 }
