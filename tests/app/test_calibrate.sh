@@ -73,9 +73,19 @@ cp fresh/000.png parts/left
 cp fresh/001.png fresh/002.png parts/Scratches
 run calibrate m parts -o c
 says "warning: 2 of 3 pictures lie in a folder with the name of a flaw ('Scratches')" err
-kind=$(ls $test | grep -v good | head -1)
-run calibrate m "$test/$kind" -o c
-says "folder with the name of a flaw ('$kind')" err
+# None of them far beyond, but far more of them over the threshold than its rate allows.
+run predict --untrained m $test -o p --json --no-maps --no-masks --no-overlays
+sed -E 's|.*"picture": *"([^"]*)".*"score": *([^,}]*).*|\2 \1|' out | sort -g >ranked
+mkdir low higher
+head -4 ranked | while read -r _ picture; do cp "$picture" "low/$(echo "$picture" | tr / _)"; done
+sed -n 5,14p ranked | while read -r _ picture; do cp "$picture" "higher/$(echo "$picture" | tr / _)"; done
+run calibrate m low -o lowest
+run calibrate lowest higher -o c
+says "warning: 10 of 10 pictures score over .*, more than good ones should" err
+run train --untrained data --category gear --method padim --size 64 --calibrate parts -o t
+says "folder with the name of a flaw ('Scratches')" err
+run calibrate m $test/misprint -o c # beside test/good
+says "folder with the name of a flaw ('misprint')" err
 run calibrate m $test/good -o c
 silent "name of a flaw"
 
@@ -95,6 +105,10 @@ black=none/masks/good/000.png white=every/masks/good/000.png
 for mask in $(cd none/masks && find . -name '*.png'); do
   cmp -s "none/masks/$mask" $black && cmp -s "every/masks/$mask" $white || fail "--pixel-threshold cuts $mask otherwise"
 done
+# Where one number is both, as with PaDiM, pixels follow pictures.
+run train --untrained data --category gear --method padim --size 64 -o one
+run predict --untrained one $test/good -o follow --threshold=-1 --no-maps --no-overlays
+cmp -s follow/masks/000.png $white || fail "--threshold does not cut the masks of a model with one threshold"
 run eval m data -o e --threshold 1e6 --no-maps --no-masks --no-overlays
 says "verdicts: 0 of .* found, 0 of 3 good ones flagged" out
 says "threshold 1e+06, from the command line (set by hand)" out
@@ -103,6 +117,12 @@ says "set by hand" e/metrics.json
 cmp -s m before || fail "a threshold by hand changed the model"
 refuses "is not a number" predict --untrained m $test -o p --threshold nan
 refuses "is not a number from" eval m data -o e --threshold inf
+
+# A model without thresholds takes them by hand, but not for pixels alone.
+sed 's/"threshold":"yes"/"threshold": "no"/' m >bare
+run predict --untrained bare $test -o p --threshold=-1 --no-maps --no-masks --no-overlays
+says "21 of 21 pictures flawed" out
+refuses "give --threshold, too" predict --untrained bare $test -o p --pixel-threshold 1
 
 # calibrate by hand needs no pictures, and the model remembers it.
 run calibrate m --threshold 2.5 -o hand
