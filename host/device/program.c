@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L
 #include "device/program.h"
 
 #include "base/embedded.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { CACHE_FORMAT = 1, MAX_OPTIONS = 512, KERNEL_NAMES = 1000, CACHE_MOST_FILES = 1000 };
 #define CACHE_MAX_BINARY ((size_t)64 << 20)
@@ -160,6 +162,44 @@ static void save_cached(struct fm_device *d, const struct fm_program *p) {
   fm_free(ctx, file);
 }
 
+/* Processes that start together on a cold cache can be in each other's way: PoCL 3.1 then fails to build with
+ * CL_BUILD_PROGRAM_FAILURE and no error in its log, and succeeds a moment later. A source that is wrong fails
+ * every time. */
+enum { BUILD_TRIES = 4, BUILD_PAUSE_MS = 100 };
+
+static cl_int build_patiently(struct fm_device *d, struct fm_program *p, const char *source,
+                              const char *options) {
+  cl_int code = CL_SUCCESS;
+  for (int i = 0; i < BUILD_TRIES; i++) {
+    if (i) {
+      long ms = (long)BUILD_PAUSE_MS << i;
+      struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+      nanosleep(&pause, NULL);
+      cl_program again = d->cl.clCreateProgramWithSource(d->context, 1, &source, NULL, &code);
+      if (!again) return CL_BUILD_PROGRAM_FAILURE;
+      d->cl.clReleaseProgram(p->program);
+      p->program = again;
+    }
+    code = d->cl.clBuildProgram(p->program, 1, &d->id, options, NULL, NULL);
+    if (code != CL_BUILD_PROGRAM_FAILURE) break;
+  }
+  return code;
+}
+
+static bool compile(struct fm_device *d, struct fm_program *p, const char *source, const char *options) {
+  cl_int code = CL_SUCCESS;
+  if (!fm_device_may(d, "clCreateProgramWithSource")) return false;
+  p->program = d->cl.clCreateProgramWithSource(d->context, 1, &source, NULL, &code);
+  if (!p->program) {
+    fm_device_fail(d, "clCreateProgramWithSource", code, p->key);
+    return false;
+  }
+  if (!fm_device_may(d, "clBuildProgram")) return false;
+  code = build_patiently(d, p, source, options);
+  if (code != CL_SUCCESS) build_failed(d, p, "clBuildProgram", code);
+  return code == CL_SUCCESS;
+}
+
 static bool build(struct fm_device *d, struct fm_program *p, const char *file, const char *extra) {
   struct fm_context *ctx = d->ctx;
   char options[MAX_OPTIONS];
@@ -182,20 +222,7 @@ static bool build(struct fm_device *d, struct fm_program *p, const char *file, c
   } else if (d->status == FM_OK) {
     d->status = ctx->status != FM_OK ? ctx->status : FM_MEMORY;
   }
-  if (source && !done && fm_device_may(d, "clCreateProgramWithSource")) {
-    const char *text = source;
-    cl_int code = CL_SUCCESS;
-    p->program = d->cl.clCreateProgramWithSource(d->context, 1, &text, NULL, &code);
-    if (!p->program)
-      fm_device_fail(d, "clCreateProgramWithSource", code, p->key);
-    else if (fm_device_may(d, "clBuildProgram")) {
-      code = d->cl.clBuildProgram(p->program, 1, &d->id, options, NULL, NULL);
-      if (code == CL_SUCCESS)
-        done = true;
-      else
-        build_failed(d, p, "clBuildProgram", code);
-    }
-  }
+  if (source && !done) done = compile(d, p, source, options);
   if (p->program) d->live.programs++;
   if (done && header.length) d->live.cached++;
   if (done && !header.length) d->live.compiled++;
