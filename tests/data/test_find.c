@@ -6,6 +6,7 @@
 #include "data/find.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static void touch_all(struct fm_context *ctx, const struct folder *f, const char *const *names) {
@@ -125,7 +126,8 @@ static void links_to_folders_elsewhere(void **state) {
   folder_remove(&g);
 }
 
-/* 60,000 files: well below the second that anybody would wait (the bound is for busy machines). */
+/* 60,000 files: well below the second that anybody would wait. The bound is for sanitizers, and counts the
+ * processor's time, as other programs may be running; what grows with the square would take hours. */
 static void many_files_take_no_time(void **state) {
   struct fm_context *ctx = *state;
   struct folder f = folder_make();
@@ -138,17 +140,17 @@ static void many_files_take_no_time(void **state) {
     assert_non_null(file);
     fclose(file);
   }
-  double begin = fm_seconds();
+  clock_t begin = clock();
   struct fm_dataset set;
   struct fm_category c;
   ASSERT_OK(ctx, fm_dataset_open(ctx, folder_path(&f, "good", path), NULL, &set));
   ASSERT_OK(ctx, fm_category_open(ctx, &set, NULL, &c));
-  double spent = fm_seconds() - begin;
+  double spent = (double)(clock() - begin) / CLOCKS_PER_SEC;
   assert_int_equal(c.train_count, FILES);
   assert_string_equal(c.train[FILES - 1].name, "59999");
   fm_category_close(ctx, &c);
   fm_dataset_close(ctx, &set);
-  if (spent > 6) fail_msg("%d files were listed in %.1f s", FILES, spent);
+  if (spent > 12) fail_msg("%d files were listed in %.1f s", FILES, spent);
   /* Ctrl-C is heard before all are listed. */
   struct fm_finding finding = {0};
   print_message("%d files: %.2f s\n", FILES, spent);

@@ -195,7 +195,7 @@ static void files_of_several_pictures(void **state) {
   } cases[] = {FILE_OF(tiff_pages, "has 3 pages (3 x 2, 3 x 2, 2 x 1)"),
                FILE_OF(tiff_thumb_first, NULL),
                FILE_OF(tiff_pyramid, NULL),
-               FILE_OF(tiff_only_thumbs, "all pages of 'tiff_only_thumbs' are thumbnails"),
+               FILE_OF(tiff_only_thumbs, "every page of 'tiff_only_thumbs' is a thumbnail"),
                FILE_OF(webp_animation, "an animation of 2 frames"),
                FILE_OF(png_animation, "an animation of 2 frames")};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -233,14 +233,18 @@ static void depth_and_orientation_are_told(void **state) {
 static void kinds_that_are_not_read_are_named(void **state) {
   struct fm_context *ctx = *state;
   static const struct {
+    size_t length;
     const char *bytes, *says;
-  } cases[] = {
-      {"GIF89a\1\0\1", "GIF"},     {"P5\n640 480\n255\n", "Netpbm"}, {"\0\0\0\x0cjP  \r\n", "JPEG 2000"},
-      {"\0\0\0 ftypheic", "HEIF"}, {"\0\0\0 ftypavif", "AVIF"},      {"8BPS\0\1", "Photoshop"}};
+  } cases[] = {{9, "GIF89a\1\0\1", "GIF"},
+               {15, "P5\n640 480\n255\n", "Netpbm"},
+               {10, "\0\0\0\x0cjP  \r\n", "JPEG 2000"},
+               {12, "\0\0\0 ftypheic", "HEIF"},
+               {12, "\0\0\0 ftypavif", "AVIF"},
+               {6, "8BPS\0\1", "Photoshop"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     unsigned char bytes[64] = {0};
     struct fm_image image;
-    memcpy(bytes, cases[i].bytes, 12);
+    memcpy(bytes, cases[i].bytes, cases[i].length);
     assert_int_equal(fm_image_decode(ctx, "a.png", bytes, sizeof bytes, &image), FM_FORMAT);
     if (!strstr(ctx->message, cases[i].says) || !strstr(ctx->message, "does not read"))
       fail_msg("%s: %s", cases[i].says, ctx->message);

@@ -37,14 +37,14 @@ static void hostile_headers_are_refused(void **state) {
       {"", 0, 0, FM_FORMAT, "not a JSON object"},
       {"{}", 0, 1, FM_FORMAT, "would be 3 bytes long"},
       {"{}", 0, -3, FM_FORMAT, "would be 18446744073709551615"},
-      {"{}", 1, 0, FM_FORMAT, "belong to nothing"},
+      {"{}", 1, 0, FM_FORMAT, "belong to no tensor"},
       {"{} x", 0, 0, FM_FORMAT, "something follows"},
       {"[]", 0, 0, FM_FORMAT, "not a JSON object"},
       {"hello", 0, 0, FM_FORMAT, "not a JSON object"},
       {"{\"a\":1}", 0, 0, FM_FORMAT, "tensor 'a' is not described"},
       {"{" ENTRY("a", "F32", "[2]", "0", "8") "}", 7, 0, FM_FORMAT,
        "ends at byte 8 of the data, of which there are 7"},
-      {"{" ENTRY("a", "F32", "[2]", "0", "8") "}", 9, 0, FM_FORMAT, "1 bytes behind"},
+      {"{" ENTRY("a", "F32", "[2]", "0", "8") "}", 9, 0, FM_FORMAT, "1 bytes after"},
       {"{" ENTRY("a", "F32", "[2]", "0", "4") "}", 4, 0, FM_FORMAT, "tensor 'a' has 4 bytes"},
       {"{" ENTRY("a", "F32", "[2]", "8", "0") "}", 8, 0, FM_FORMAT, "data_offsets"},
       {"{" ENTRY("a", "F32", "[2]", "0", "8.5") "}", 8, 0, FM_FORMAT, "data_offsets"},
@@ -193,7 +193,7 @@ static void written_and_read_again(void **state) {
   assert_true(got[0] == 0.1f && got[1] == -1e10f);
 
   assert_int_equal(fm_safetensors_floats(ctx, file, "w", 2, (size_t[]){3, 2}, got), FM_FORMAT);
-  assert_non_null(strstr(ctx->message, "'w' has shape [2, 3] where [3, 2] is needed"));
+  assert_non_null(strstr(ctx->message, "'w' has shape [2, 3] instead of [3, 2]"));
   fm_error_clear(ctx);
   assert_int_equal(fm_safetensors_floats(ctx, file, "v", 1, (size_t[]){7}, got), FM_FORMAT);
   assert_non_null(strstr(ctx->message, "no tensor 'v' (of shape [7])"));

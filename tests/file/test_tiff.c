@@ -73,7 +73,7 @@ static void bad_maps_are_refused(void **state) {
   for (size_t n = 0; n + 8 < size; n++) /* the last bytes are padding and the offset of no next picture */
     expect(ctx, path, bytes, n, FM_FORMAT, "TIFF");
   fm_free(ctx, bytes);
-  expect(ctx, path, "hello", 5, FM_FORMAT, "no TIFF file");
+  expect(ctx, path, "hello", 5, FM_FORMAT, "not a TIFF file");
   expect(ctx, path, tiff_planes_bytes, sizeof tiff_planes_bytes, FM_FORMAT, "3 channels of 8 bits");
   unlink(path);
   int width, height;
