@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/print.h"
-#include "check/golden.h"
+#include "check/drivers.h"
 #include "device/load.h"
+#include "device/pocl.h"
 #include "device/program.h"
 #include "model/model.h"
 #include "model/pretrained.h"
@@ -18,6 +19,8 @@
 #include <string.h>
 
 enum verdict { GOOD, WARNING, PROBLEM };
+
+#define LINKER_CURE "sudo apt-get install binutils   (or add the folder of ld to PATH)"
 
 struct doctor {
   struct fm_context *ctx;
@@ -64,40 +67,43 @@ static bool check_loader(struct doctor *x) {
   return true;
 }
 
-/* Drivers register themselves by a file here. */
+/* Each driver that is registered is loaded, to see whether it can be. True where there is one that can. */
 static bool check_drivers(struct doctor *x) {
-  const char *folder = getenv("OCL_ICD_VENDORS");
-  if (!folder) folder = "/etc/OpenCL/vendors";
-  if (fm_file_exists(folder)) return true; /* one driver named by the variable */
-  struct fm_names names = {0};
-  char list[256] = "";
-  size_t used = 0;
-  if (fm_folder_exists(folder) && fm_folder_list(x->ctx, folder, &names) != FM_OK) fm_error_clear(x->ctx);
-  for (size_t i = 0; i < names.count && used < sizeof list; i++)
-    used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names.name[i]);
-  bool some = names.count > 0;
-  if (some)
-    say(x, GOOD, NULL, "OpenCL drivers: %s", list);
-  else
+  struct fm_driver drivers[FM_MOST_DRIVERS];
+  struct fm_child_end end;
+  const char *folder = fm_drivers_folder();
+  int count, good = 0;
+  if (fm_drivers_find(x->ctx, drivers, &count) != FM_OK) fm_error_clear(x->ctx);
+  for (int i = 0; i < count && !atomic_load(&x->ctx->stop); i++) {
+    const struct fm_driver *d = &drivers[i];
+    const char *name = *d->file ? d->file : folder;
+    if (!*d->library) {
+      say(x, PROBLEM, "install that driver again, or remove the file",
+          "OpenCL driver %s: '%s/%s' names no library", name, folder, d->file);
+    } else if (fm_driver_load(x->ctx, d, &end) == FM_OK) {
+      say(x, GOOD, NULL, "OpenCL driver %s: '%s' can be loaded", name, d->library);
+      good++;
+    } else if (!atomic_load(&x->ctx->stop)) {
+      say(x, PROBLEM, "install the package that brings this library, or remove its .icd file",
+          "OpenCL driver %s: its library '%s' cannot be loaded: %s", name, d->library, x->ctx->message);
+      fm_error_clear(x->ctx);
+    }
+  }
+  if (!count)
     say(x, PROBLEM, "sudo apt-get install pocl-opencl-icd   (for the CPU; for a GPU its vendor's driver)",
         "OpenCL drivers: none is registered in '%s'", folder);
-  fm_names_free(x->ctx, &names);
-  return some;
+  return good > 0;
 }
 
 static void check_pocl_cache(struct doctor *x) {
-  const char *own = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  char *folder = own && *own     ? fm_strdup(x->ctx, own)
-                 : xdg && *xdg   ? fm_format(x->ctx, "%s/pocl/kcache", xdg)
-                 : home && *home ? fm_format(x->ctx, "%s/.cache/pocl/kcache", home)
-                                 : fm_strdup(x->ctx, "/tmp/pocl/kcache");
-  if (folder && writable(x->ctx, folder))
+  char folder[4096];
+  if (!fm_pocl_cache_folder(folder, sizeof folder)) return;
+  if (writable(x->ctx, folder))
     say(x, GOOD, NULL, "PoCL's cache: '%s' can be written", folder);
   else
     say_error(x, PROBLEM, "export POCL_CACHE_DIR=/tmp/pocl-cache   (or make that folder writable)",
-              own ? "POCL_CACHE_DIR, without which PoCL offers no device"
-                  : "PoCL's cache, without which it offers no device");
-  fm_free(x->ctx, folder);
+              getenv("POCL_CACHE_DIR") ? "POCL_CACHE_DIR, without which PoCL offers no device"
+                                       : "PoCL's cache, without which it offers no device");
 }
 
 static void check_own_cache(struct doctor *x) {
@@ -134,29 +140,38 @@ static void check_weights(struct doctor *x) {
   fm_free(x->ctx, path);
 }
 
-/* A whole training step of a small network against values that other software computed. */
-static void self_test(struct doctor *x, int index) {
-  char number[16], time[32];
-  struct fm_device *d;
-  struct fm_safetensors *file;
-  struct fm_golden_result r = {0};
-  const struct fm_embedded *golden = NULL, *e = NULL;
-  while ((e = fm_golden_next(e)))
-    if (!golden || e->size < golden->size) golden = e;
-  snprintf(number, sizeof number, "%d", index);
+/* What PoCL needs to compile, and versions of it that nobody tried. */
+static void check_pocl(struct doctor *x, const struct fm_facts *f) {
+  if (!strstr(f->platform, FM_POCL_PLATFORM)) return;
+  if (!fm_pocl_has_linker())
+    say(x, PROBLEM, LINKER_CURE, "linker: there is no ld in PATH, and without it PoCL ends the program");
+  if (*f->driver >= '0' && *f->driver <= '9' && atof(f->driver) < 3)
+    say(x, WARNING, "a newer PoCL (Debian 12, Ubuntu 24.04 and later have one)",
+        "PoCL %s is old: flawmap was never tried with one before 3.0", f->driver);
+}
+
+/* A self-test that did not come to its end: the likely reason, by what there is. */
+static void say_failed_test(struct doctor *x, const struct fm_facts *f, const struct fm_child_end *end) {
+  char cure[4200] = "another --device, or a newer driver";
+  const char *subject = "self-test";
+  bool pocl = strstr(f->platform, FM_POCL_PLATFORM) != NULL;
+  if (pocl && !fm_pocl_has_linker())
+    snprintf(cure, sizeof cure, "%s", LINKER_CURE);
+  else if (pocl && end->signal && fm_pocl_cache_cure(cure, sizeof cure))
+    subject = "PoCL's cache is damaged, or its disk or the memory is full";
+  say_error(x, PROBLEM, cure, subject);
+}
+
+static void self_test(struct doctor *x, const struct fm_facts *f, int index) {
+  char time[32];
+  struct fm_golden_result r;
+  struct fm_child_end end;
   double begin = fm_seconds();
-  enum fm_status status = fm_device_open(x->ctx, number, &d);
-  if (status == FM_OK && !golden)
-    status = fm_error(x->ctx, FM_INTERNAL, "this program was built without goldens");
-  if (status == FM_OK) status = fm_golden_open(x->ctx, golden, &file);
-  if (status == FM_OK) {
-    status = fm_golden_verify(d, file, &r);
-    fm_safetensors_free(x->ctx, file);
-  }
-  enum fm_status closed = fm_device_close(d);
+  enum fm_status status = fm_drivers_test(x->ctx, index, &r, &end);
   fm_duration(fm_seconds() - begin, time);
-  if (status != FM_OK || closed != FM_OK) {
-    say_error(x, PROBLEM, "another --device, or a newer driver", "self-test");
+  if (status == FM_STOPPED) return;
+  if (status != FM_OK) {
+    say_failed_test(x, f, &end);
   } else if (r.good) {
     say(x, GOOD, NULL, "self-test of device %d: a training step of %s as it should be, in %s", index,
         r.backbone, time);
@@ -191,22 +206,56 @@ static void check_device(struct doctor *x, const struct fm_facts *f, int index, 
         (double)f->max_allocation / 0x1p30);
 }
 
+/* Mesa's newer driver registers itself and offers nothing until a variable says what for. */
+static void check_rusticl(struct doctor *x, const struct fm_facts *facts, int count) {
+  struct fm_driver drivers[FM_MOST_DRIVERS];
+  int registered = 0;
+  bool offered = false, there = false;
+  if (fm_drivers_find(x->ctx, drivers, &registered) != FM_OK) fm_error_clear(x->ctx);
+  for (int i = 0; i < registered; i++) there |= strstr(drivers[i].file, "rusticl") != NULL;
+  for (int i = 0; i < count; i++) offered |= strstr(facts[i].platform, "rusticl") != NULL;
+  if (!there || offered) return;
+  if (!getenv("RUSTICL_ENABLE"))
+    say(x, WARNING, "export RUSTICL_ENABLE=radeonsi   (AMD; Intel: iris; NVIDIA: nouveau; none: llvmpipe)",
+        "rusticl (Mesa's driver) is installed but switched off: RUSTICL_ENABLE is not set");
+  else if (!fm_folder_exists("/usr/lib/clc") && !fm_folder_exists("/usr/share/clc") &&
+           !fm_folder_exists("/usr/lib64/clc"))
+    say(x, WARNING, "install libclc (Debian and Ubuntu: sudo apt-get install libclc-15, or what there is)",
+        "rusticl (Mesa's driver) offers no device: libclc, which it compiles with, is not installed");
+  else
+    say(x, WARNING, "RUSTICL_ENABLE names the driver of your GPU: radeonsi, iris, nouveau, llvmpipe",
+        "rusticl (Mesa's driver) offers no device for RUSTICL_ENABLE=%s", getenv("RUSTICL_ENABLE"));
+}
+
+static void say_unlisted(struct doctor *x, const struct fm_child_end *end) {
+  char cure[4200];
+  bool died = end->signal || end->late;
+  say_error(x, PROBLEM,
+            !died                                   ? NULL
+            : fm_pocl_cache_cure(cure, sizeof cure) ? cure
+                                                    : "a newer driver",
+            died ? "devices (if PoCL is among the drivers, its cache may be damaged)" : "devices");
+}
+
 static void check_devices(struct doctor *x, const char *wanted, bool all) {
   struct fm_facts *facts;
-  int count, used;
-  if (fm_device_list(x->ctx, &facts, &count) != FM_OK) {
-    say_error(x, PROBLEM, NULL, "devices");
-    return;
-  }
-  if (fm_device_choose(x->ctx, facts, count, wanted, &used) != FM_OK) {
+  struct fm_child_end end;
+  int count, used = -1;
+  enum fm_status status = fm_drivers_list(x->ctx, &facts, &count, &end);
+  if (status == FM_STOPPED) return;
+  if (status != FM_OK) {
+    say_unlisted(x, &end);
+  } else if (fm_device_choose(x->ctx, facts, count, wanted, &used) != FM_OK) {
     say_error(x, PROBLEM, "flawmap devices", "devices");
     used = -1;
   }
+  check_rusticl(x, facts, count);
   for (int i = 0; i < count; i++) check_device(x, &facts[i], i, i == used);
+  if (used >= 0) check_pocl(x, &facts[used]);
   if (used >= 0 || all)
     fm_note(x->ctx, "(testing; the first test of a device compiles kernels, which takes up to a minute)");
   for (int i = 0; i < count && !atomic_load(&x->ctx->stop); i++)
-    if (all || i == used) self_test(x, i);
+    if (all || i == used) self_test(x, &facts[i], i);
   fm_free(x->ctx, facts);
 }
 

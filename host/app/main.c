@@ -2,6 +2,7 @@
  * 0 done, 1 failed, 2 wrong usage, 3 done and something flawed was found. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
+#include "app/crash.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "base/standard.h"
@@ -51,6 +52,7 @@ static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
 int main(int argc, char **argv) {
   fm_standard_begin();
   fm_context_init(&context);
+  fm_crash_begin();
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "device/internal.h"
+#include "device/pocl.h"
 #include "device/program.h"
+#include "device/signals.h"
 
 #include <ctype.h>
 #include <dlfcn.h>
@@ -110,26 +112,12 @@ static void read_facts(struct fm_cl *cl, cl_platform_id platform, cl_device_id i
   derive(f);
 }
 
-/* PoCL's platform vanishes without a word where its cache folder cannot be written: the folder, if that is
- * so. The caller's (fm_free). */
-static char *pocl_cache_problem(struct fm_context *ctx) {
-  const char *set = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  char *folder = set           ? fm_strdup(ctx, set)
-                 : xdg && *xdg ? fm_format(ctx, "%s/pocl/kcache", xdg)
-                 : home        ? fm_format(ctx, "%s/.cache/pocl/kcache", home)
-                               : NULL;
-  bool good = !folder || (fm_folder_make(ctx, folder) == FM_OK && access(folder, W_OK | X_OK) == 0);
+/* PoCL's platform vanishes without a word where its cache folder cannot be written: whether that is so. */
+static bool pocl_cannot_write(struct fm_context *ctx, char *folder, size_t size) {
+  bool good = !fm_pocl_cache_folder(folder, size) ||
+              (fm_folder_make(ctx, folder) == FM_OK && access(folder, W_OK | X_OK) == 0);
   fm_error_clear(ctx); /* of the attempt; the caller has the sentence */
-  if (!good) return folder;
-  fm_free(ctx, folder);
-  return NULL;
-}
-
-/* PoCL asks the system what machine this is, and ends the whole program where /sys is not mounted (a bare
- * chroot). */
-static bool pocl_would_abort(void) {
-  return access("/sys/devices/system/cpu", F_OK) != 0 && access("/etc/OpenCL/vendors/pocl.icd", F_OK) == 0 &&
-         !getenv("OCL_ICD_VENDORS") && !getenv("HWLOC_SYNTHETIC") && !getenv("HWLOC_XMLFILE");
+  return !good;
 }
 
 struct found {
@@ -138,12 +126,12 @@ struct found {
 };
 enum { MOST_PLATFORMS = 16, MOST_DEVICES = 64 };
 
-static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct found found[MOST_DEVICES],
-                               int *count) {
+static enum fm_status ask_all(struct fm_context *ctx, struct fm_cl *cl, struct found found[MOST_DEVICES],
+                              int *count) {
   cl_platform_id platforms[MOST_PLATFORMS];
   cl_uint platform_count = 0;
   *count = 0;
-  if (pocl_would_abort())
+  if (fm_pocl_lacks_sys())
     return fm_error(ctx, FM_DEVICE,
                     "no OpenCL device: /sys is not mounted, and PoCL would end the program; run mount -t "
                     "sysfs sys /sys, or describe the machine by hand: export HWLOC_SYNTHETIC=pu:2");
@@ -168,19 +156,24 @@ static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct 
       found[(*count)++] = (struct found){platforms[p], ids[i]};
   }
   if (*count) return FM_OK;
-  char *folder = pocl_cache_problem(ctx);
-  if (folder) {
-    fm_error(ctx, FM_DEVICE,
-             "no OpenCL device: PoCL cannot write its cache folder '%s' and then offers no device; make it "
-             "writable "
-             "or set POCL_CACHE_DIR to a folder that is",
-             folder);
-    fm_free(ctx, folder);
-    return FM_DEVICE;
-  }
+  char folder[4096];
+  if (pocl_cannot_write(ctx, folder, sizeof folder))
+    return fm_error(ctx, FM_DEVICE,
+                    "no OpenCL device: PoCL cannot write its cache folder '%s' and then offers no device; "
+                    "make it writable or set POCL_CACHE_DIR to a folder that is",
+                    folder);
   return fm_error(ctx, FM_DEVICE,
                   "no OpenCL device: install the driver of the GPU, or PoCL for the CPU (Debian and Ubuntu: "
                   "apt-get install pocl-opencl-icd); 'flawmap doctor' finds out more");
+}
+
+static enum fm_status find_all(struct fm_context *ctx, struct fm_cl *cl, struct found found[MOST_DEVICES],
+                               int *count) {
+  struct fm_handlers handlers;
+  fm_handlers_note(&handlers);
+  enum fm_status status = ask_all(ctx, cl, found, count);
+  fm_handlers_restore(&handlers);
+  return status;
 }
 
 /* The first call of an OpenCL loader reads the drivers, and each driver sets itself up when its devices are
