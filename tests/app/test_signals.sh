@@ -30,6 +30,7 @@ interrupt() {
   [ -z "$(find . -name '*.part-*')" ] || fail "$1 left $(find . -name '*.part-*') after SIG$signal"
   case $status in
   0) return ;;
+  129 | 143) [ ! -s err ] || fail "$1 after SIG$signal ended with $status: $(tail -2 err)" ;; # it had hardly begun
   130)
     [ "$(grep -c '^flawmap: ' err)" = 1 ] || fail "$1 after SIG$signal does not say one sentence: $(cat err)"
     grep -q '^flawmap: .*stopped' err || fail "$1 after SIG$signal says: $(cat err)"
