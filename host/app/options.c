@@ -49,8 +49,7 @@ static const struct fm_option *find(const struct fm_option *options, size_t coun
   return NULL;
 }
 
-static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, const char *text,
-                             const char *where) {
+static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, const char *text) {
   char *end;
   double v = strtod(text, &end);
   if (*end == '%' && o->kind == FM_OPT_NUMBER) {
@@ -62,7 +61,7 @@ static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, 
   if (end == text || *end || !whole || !inside || v != v) {
     char range[64] = "";
     if (o->low != 0 || o->high != 0) snprintf(range, sizeof range, " from %.10g to %.10g", o->low, o->high);
-    return fm_error(ctx, FM_USAGE, "%s--%s: '%s' is not %s%s", where, o->name, text,
+    return fm_error(ctx, FM_USAGE, "--%s: '%s' is not %s%s", o->name, text,
                     o->kind == FM_OPT_INT ? "a whole number" : "a number", range);
   }
   if (o->kind == FM_OPT_INT)
@@ -72,25 +71,16 @@ static enum fm_status number(struct fm_context *ctx, const struct fm_option *o, 
   return FM_OK;
 }
 
-static enum fm_status set(struct fm_context *ctx, const struct fm_option *o, const char *text,
-                          const char *where) {
+static enum fm_status set(struct fm_context *ctx, const struct fm_option *o, const char *text) {
   if (o->kind == FM_OPT_TEXT) {
     *(const char **)o->value = text;
     return FM_OK;
   }
-  if (o->kind != FM_OPT_FLAG) return number(ctx, o, text, where);
+  if (o->kind != FM_OPT_FLAG) return number(ctx, o, text);
   if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
-    return fm_error(ctx, FM_USAGE, "%s--%s: '%s' is neither yes nor no", where, o->name, text);
+    return fm_error(ctx, FM_USAGE, "--%s: '%s' is neither yes nor no", o->name, text);
   *(bool *)o->value = strcmp(text, "yes") == 0;
   return FM_OK;
-}
-
-enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *options, size_t option_count,
-                              const char *name, const char *value, const char *where) {
-  const struct fm_option *o = find(options, option_count, name, strlen(name));
-  if (!o) return fm_error(ctx, FM_USAGE, "%s: there is no option '%s'", where, name);
-  if (o->given && *o->given) return FM_OK; /* the command line wins */
-  return set(ctx, o, value, where);
 }
 
 static bool is_rare(const struct fm_option *o) {
@@ -202,7 +192,7 @@ enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command 
         return fm_error(ctx, FM_USAGE, "--%s needs a value: %s", o->name, o->argument ? o->argument : "");
       value = argv[++i];
     }
-    FM_TRY(set(ctx, o, value, ""));
+    FM_TRY(set(ctx, o, value));
   }
   return FM_OK;
 }

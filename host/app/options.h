@@ -39,11 +39,6 @@ enum fm_status fm_options_words(struct fm_context *ctx, const struct fm_command 
                                 const struct fm_option *options, size_t option_count, int argc, char **argv,
                                 int least, int most, const char **words, bool *help);
 
-/* Sets an option from a recipe's "name = value"; FM_USAGE for an unknown name. where: "recipe cdo", for
- * messages. */
-enum fm_status fm_options_set(struct fm_context *ctx, const struct fm_option *options, size_t option_count,
-                              const char *name, const char *value, const char *where);
-
 /* The nearest of names to a word, or NULL where none is near. */
 const char *fm_nearest(const char *word, const char *const *names, size_t count);
 

@@ -57,15 +57,10 @@ struct fm_loader {
   bool said_turned, said_twelve, said_deep, said_mixed; /* see remark */
   pthread_t thread[MOST_WORKERS];
   int threads;
-  double waited;
 };
 
 size_t fm_loader_batches(const struct fm_loader *loader) {
   return loader->batches;
-}
-
-double fm_loader_waited(const struct fm_loader *loader) {
-  return loader->waited;
 }
 
 /* ---- one picture ---- */
@@ -345,7 +340,6 @@ static void release_images(struct fm_loader *l, struct slot *slot) {
 }
 
 enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
-  double begin = fm_seconds();
   *batch = (struct fm_batch){0};
   pthread_mutex_lock(&l->lock);
   if (l->given > l->released) release_images(l, &l->slot[l->released % l->slots]);
@@ -369,7 +363,6 @@ enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
   }
   enum fm_status status = l->status;
   pthread_mutex_unlock(&l->lock);
-  l->waited += fm_seconds() - begin;
   return status;
 }
 

@@ -68,9 +68,6 @@ enum fm_status fm_loader_next(struct fm_loader *loader, struct fm_batch *batch);
 /* Batches of a whole epoch: ceil(count / batch). */
 size_t fm_loader_batches(const struct fm_loader *loader);
 
-/* Seconds that fm_loader_next waited so far: near 0 where loading is hidden behind the device's work. */
-double fm_loader_waited(const struct fm_loader *loader);
-
 /* At any moment; NULL is fine. Ends the workers after the picture each is at. */
 void fm_loader_close(struct fm_loader *loader);
 

@@ -83,12 +83,6 @@ void fm_net_free(struct fm_net *net) {
   fm_free(ctx, net);
 }
 
-size_t fm_net_bytes(const struct fm_net *net) {
-  return net->bytes;
-}
-double fm_net_macs(const struct fm_net *net) {
-  return fm_graph_macs(&net->graph);
-}
 int fm_net_batch(const struct fm_net *net) {
   return net->made_for;
 }

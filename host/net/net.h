@@ -16,9 +16,6 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
                            int size, const struct fm_weights *weights, struct fm_net **net);
 void fm_net_free(struct fm_net *net);
 
-/* Bytes of device memory it takes. */
-size_t fm_net_bytes(const struct fm_net *net);
-double fm_net_macs(const struct fm_net *net); /* one picture, forward */
 int fm_net_batch(const struct fm_net *net);
 struct fm_device *fm_net_device(const struct fm_net *net);
 
