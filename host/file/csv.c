@@ -13,15 +13,26 @@ static void place(struct fm_csv *csv) {
   csv->used = true;
 }
 
+/* What a spreadsheet takes for a formula: its first character, also in the wide form of East Asian writing.
+ */
+static bool is_formula(const char *value) {
+  static const char *const wide[] = {"\xEF\xBC\x9D", "\xEF\xBC\x8B", "\xEF\xBC\x8D",
+                                     "\xEF\xBC\xA0"}; /* = + - @ */
+  for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+    if (strncmp(value, wide[i], 3) == 0) return true;
+  return *value && strchr("=+-@\t\r\n", *value);
+}
+
 void fm_csv_string(struct fm_csv *csv, const char *value) {
   place(csv);
   if (!value) return;
   bool blank = *value == ' ' || (*value && value[strlen(value) - 1] == ' '); /* some readers cut these off */
-  if (!blank && !strpbrk(value, ",\"\r\n")) {
+  bool formula = is_formula(value);
+  if (!blank && !formula && !strpbrk(value, ",\"\r\n")) {
     fm_text_append(csv->text, value);
     return;
   }
-  fm_text_append(csv->text, "\"");
+  fm_text_append(csv->text, formula ? "\"'" : "\"");
   for (const char *quote; (quote = strchr(value, '"')); value = quote + 1) {
     fm_text_append_bytes(csv->text, value, (size_t)(quote - value));
     fm_text_append(csv->text, "\"\"");

@@ -1,5 +1,9 @@
 /* Writes CSV onto a growing text: commas, quotes as RFC 4180 has them, one "\n" a row. Nothing here fails:
- * the text keeps the first failure. */
+ * the text keeps the first failure.
+ *
+ * A string that a spreadsheet would take for a formula (it begins with =, +, -, @, a tab or the end of a
+ * line) is quoted and gets an apostrophe in front: names of files come from anywhere, and a picture called
+ * "=HYPERLINK(...).png" must stay a name. Numbers are never changed. */
 #ifndef FM_FILE_CSV_H
 #define FM_FILE_CSV_H
 

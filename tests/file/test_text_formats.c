@@ -100,6 +100,29 @@ static void csv_is_quoted(void **state) {
   expect_text(ctx, &text, "name,\"a,b\",\"say \"\"hi\"\"\"\n\"two\nlines\",0.5,,-3,,,\" blank\"\n");
 }
 
+/* Names of pictures that a spreadsheet would run. */
+static void csv_holds_no_formula(void **state) {
+  struct fm_context *ctx = *state;
+  struct fm_text text;
+  struct fm_csv csv;
+  fm_text_begin(&text, ctx);
+  fm_csv_begin(&csv, &text);
+  fm_csv_strings(&csv, 5, (const char *const[]){"=cmd|' /C calc'!A1", "+1", "-1", "@SUM(A1)", "a=b+c-d@e"});
+  fm_csv_strings(&csv, 4,
+                 (const char *const[]){"\t=1", "\r=1", "\n=1",
+                                       "\xEF\xBC\x9D"
+                                       "1"});
+  fm_csv_string(&csv, "=\"1\"");
+  fm_csv_number(&csv, -1.5);
+  fm_csv_integer(&csv, -2);
+  fm_csv_row(&csv);
+  expect_text(ctx, &text,
+              "\"'=cmd|' /C calc'!A1\",\"'+1\",\"'-1\",\"'@SUM(A1)\",a=b+c-d@e\n"
+              "\"'\t=1\",\"'\r=1\",\"'\n=1\",\"'\xEF\xBC\x9D"
+              "1\"\n"
+              "\"'=\"\"1\"\"\",-1.5,-2\n");
+}
+
 /* FIPS 180-2, appendix B, and the empty message. */
 static void sha256_known_answers(void **state) {
   struct fm_context *ctx = *state;
@@ -197,9 +220,9 @@ static void allocations_may_fail(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(json_of_every_kind),   TEST(json_strings_are_escaped),
-                                     TEST(json_too_deep),        TEST(csv_is_quoted),
-                                     TEST(sha256_known_answers), TEST(ini_is_read),
-                                     TEST(bad_ini_is_refused),   TEST(allocations_may_fail)};
+  const struct CMUnitTest tests[] = {
+      TEST(json_of_every_kind), TEST(json_strings_are_escaped), TEST(json_too_deep),
+      TEST(csv_is_quoted),      TEST(csv_holds_no_formula),     TEST(sha256_known_answers),
+      TEST(ini_is_read),        TEST(bad_ini_is_refused),       TEST(allocations_may_fail)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,15 @@ static const char *const metadata[][2] = {
     {"refine.rho", "1"},
     {"refine.base", "1"},
     {"refine.blur", "1"},
+    {"threshold.refined.value", "1"},
+    {"threshold.refined.alpha", "0.01"},
+    {"threshold.refined.n", "4"},
+    {"threshold.refined.k", "1"},
+    {"threshold.refined.kept", "no"},
+    {"threshold.refined.promised", "none"},
+    {"threshold.refined.low", "none"},
+    {"threshold.refined.high", "0.5"},
+    {"threshold.refined.origin", "4 held-out good pictures"},
 };
 
 static enum fm_status put(struct fm_context *ctx, const char *folder, const char *kind, size_t number,
