@@ -8,17 +8,21 @@
 
 enum { HALF = 128 };
 
-/* One byte a pixel, 0 or 1, at the front of the same memory. */
-static void make_binary(struct fm_image *image) {
+/* One byte a pixel, 0 or 1, at the front of the same memory. False: no value is zero, although they differ.
+ */
+static bool make_binary(struct fm_image *image) {
   size_t n = (size_t)image->width * (size_t)image->height, channels = (size_t)image->channels;
-  unsigned char least = image->lossy ? HALF : 1;
+  unsigned char least = image->lossy ? HALF : 1, lowest = 255, highest = 0;
   for (size_t i = 0; i < n; i++) {
     unsigned char most = 0;
     for (size_t c = 0; c < channels; c++)
       if (image->pixels[i * channels + c] > most) most = image->pixels[i * channels + c];
+    if (most < lowest) lowest = most;
+    if (most > highest) highest = most;
     image->pixels[i] = most >= least;
   }
   image->channels = 1;
+  return lowest < least || lowest == highest;
 }
 
 static void count(struct fm_drawn *m) {
@@ -33,9 +37,13 @@ static void count(struct fm_drawn *m) {
 static enum fm_status read_one(struct fm_context *ctx, const char *path, struct fm_drawn *mask) {
   struct fm_image image;
   FM_TRY(fm_image_read_labels(ctx, path, &image));
-  make_binary(&image);
-  *mask = (struct fm_drawn){
-      .width = image.width, .height = image.height, .pixels = image.pixels, .lossy = image.lossy};
+  bool ground = make_binary(&image);
+  *mask = (struct fm_drawn){.width = image.width,
+                            .height = image.height,
+                            .pixels = image.pixels,
+                            .lossy = image.lossy,
+                            .no_ground = !ground,
+                            .orientation = image.orientation};
   count(mask);
   bool says_nothing = !mask->set || mask->set == (size_t)mask->width * (size_t)mask->height;
   if (!image.had_alpha || !says_nothing) return FM_OK;
@@ -56,6 +64,7 @@ static enum fm_status unite(struct fm_context *ctx, const char *folder, const ch
   enum fm_status status = read_one(ctx, path, &one);
   if (status == FM_OK && !all->pixels) {
     *all = one;
+    all->orientation = 0;
   } else if (status == FM_OK) {
     if (one.width != all->width || one.height != all->height)
       status =
@@ -64,6 +73,7 @@ static enum fm_status unite(struct fm_context *ctx, const char *folder, const ch
     for (size_t i = 0; status == FM_OK && i < (size_t)one.width * (size_t)one.height; i++)
       all->pixels[i] |= one.pixels[i];
     all->lossy |= one.lossy;
+    all->no_ground |= one.no_ground;
     fm_mask_release(ctx, &one);
   }
   fm_free(ctx, path);
@@ -145,6 +155,10 @@ static bool looks_inverted(const struct fm_drawn *m) {
   return m->set < all && 2 * m->set > all && 10 * m->edge >= 9 * edge;
 }
 
+static bool is_whole(const struct fm_drawn *m) {
+  return m->set == (size_t)m->width * (size_t)m->height && !m->no_ground;
+}
+
 static void note_one(bool holds, size_t *count, const char **first, const char *name) {
   if (!holds) return;
   if (!(*count)++) *first = name;
@@ -156,21 +170,50 @@ void fm_mask_count(struct fm_mask_census *c, const struct fm_drawn *mask, const 
   note_one(mask->lossy, &c->lossy, &c->first_lossy, path);
   note_one(!mask->set, &c->empty, &c->first_empty, picture);
   note_one(looks_inverted(mask), &c->inverted, &c->first_inverted, path);
+  note_one(mask->no_ground, &c->no_ground, &c->first_no_ground, path);
+  note_one(is_whole(mask), &c->whole, &c->first_whole, path);
+  note_one(mask->orientation > 1, &c->turned, &c->first_turned, path);
 }
 
-enum fm_status fm_mask_census_say(struct fm_context *ctx, const struct fm_mask_census *c) {
+/* What spoils the figures where most masks are like that, and is only suspect in a few. */
+static enum fm_status say_wrong(struct fm_context *ctx, const struct fm_mask_census *c) {
   if (2 * c->inverted > c->masks)
     return fm_error(
         ctx, FM_FORMAT,
         "%zu of %zu masks look inverted, the first is '%s': most of the picture and its edge are marked "
         "as flawed. Flawed pixels should be white (not zero), all others black (zero): invert the masks",
         c->inverted, c->masks, c->first_inverted);
+  if (2 * c->no_ground > c->masks)
+    return fm_error(
+        ctx, FM_FORMAT,
+        "%zu of %zu masks have no black pixel, although they have several colours, the first is '%s': "
+        "so the whole picture counts as flawed. Pixels without a flaw should be black (zero)",
+        c->no_ground, c->masks, c->first_no_ground);
   if (c->inverted)
     fm_note(ctx,
             "warning: %zu of %zu masks look inverted, the first is '%s': most of the picture and its edge "
-            "are marked "
-            "as flawed. If so, the figures of pixels are wrong",
+            "are marked as flawed. If so, the figures of pixels are wrong",
             c->inverted, c->masks, c->first_inverted);
+  if (c->no_ground)
+    fm_note(ctx,
+            "warning: %zu of %zu masks have no black pixel, although they have several colours, the first is "
+            "'%s': "
+            "so the whole picture counts as flawed, and the figures of pixels are probably wrong",
+            c->no_ground, c->masks, c->first_no_ground);
+  return FM_OK;
+}
+
+enum fm_status fm_mask_census_say(struct fm_context *ctx, const struct fm_mask_census *c) {
+  FM_TRY(say_wrong(ctx, c));
+  if (c->whole)
+    fm_note(ctx, "warning: %zu of %zu masks mark every pixel of their picture as flawed, the first is '%s'",
+            c->whole, c->masks, c->first_whole);
+  if (c->turned)
+    fm_note(
+        ctx,
+        "note: %zu of %zu masks were turned upright, as their orientation tag says, the first is '%s'; their "
+        "pictures should have the same tag",
+        c->turned, c->masks, c->first_turned);
   if (c->lossy)
     fm_note(ctx,
             "note: %zu of %zu masks are lossy (JPEG or WebP), the first is '%s'; since their values are not "

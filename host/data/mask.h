@@ -15,6 +15,8 @@ struct fm_drawn {
   size_t set;            /* flawed pixels */
   size_t edge;           /* of them, those on the outermost rows and columns */
   bool lossy;            /* a file that keeps values only about */
+  bool no_ground;  /* no pixel is zero, although there are several values: its background is not black */
+  int orientation; /* the file's own word on which way is up, as of fm_image; 0 for a folder */
 };
 
 /* path: a file or a folder of masks of one size. FM_FORMAT also for a mask whose colours say nothing while it
@@ -38,16 +40,17 @@ enum fm_status fm_mask_load_reduced(struct fm_context *ctx, const char *path, co
 
 /* The masks of a set of flawed pictures; zeros at first. Paths are the caller's. */
 struct fm_mask_census {
-  size_t masks, lossy, empty, inverted;
-  const char *first_lossy, *first_empty, *first_inverted;
+  size_t masks, lossy, empty, inverted, no_ground, whole, turned;
+  const char *first_lossy, *first_empty, *first_inverted, *first_no_ground, *first_whole, *first_turned;
 };
 
 /* picture: of the mask (pixels are not looked at). */
 void fm_mask_count(struct fm_mask_census *census, const struct fm_drawn *mask, const char *path,
                    const char *picture);
 
-/* Notes on what was counted. FM_FORMAT where most masks look inverted: more than half of the picture is
- * flawed, and nearly all of its edge, but not all of it. */
+/* Notes on what was counted. FM_FORMAT where most masks look inverted (more than half of the picture is
+ * flawed, and nearly all of its edge, but not all of it), or where most have a background that is not zero.
+ */
 enum fm_status fm_mask_census_say(struct fm_context *ctx, const struct fm_mask_census *census);
 
 #endif

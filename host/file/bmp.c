@@ -41,7 +41,8 @@ static const char *read_header(struct bmp *b, size_t *width, size_t *height) {
   b->bits = (int)number(h + (core ? 10 : 14), 2);
   b->compression = core ? RGB : number(h + 16, 4);
   b->from_top = rows < 0;
-  if (w <= 0 || rows == 0 || rows == INT32_MIN) return "a side is zero";
+  if (w <= 0 || rows == 0) return "a side is zero";
+  if (rows == INT32_MIN) return "a side is too large";
   *width = (size_t)w;
   *height = (size_t)(rows < 0 ? -rows : rows);
   return NULL;

@@ -148,6 +148,12 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, TIFF *tif
     return fm_error(ctx, FM_FORMAT,
                     "'%s' is a TIFF, but not a picture of 8 or 16 bits in grey or RGB: convert it to PNG",
                     name);
+  if (simple && l.samples > l.channels + 1)
+    return fm_error(
+        ctx, FM_FORMAT,
+        "'%s' has %d channels, and flawmap reads grey or RGB (with or without transparency): save those "
+        "that it should look at as a picture of their own",
+        name, l.samples);
   if (!simple && (size_t)l.width * l.height > max_odd_pixels)
     return fm_error(ctx, FM_LIMIT, "'%s' is a large TIFF of an unusual kind: convert it to PNG", name);
   image->deep = simple && l.bits == 16;

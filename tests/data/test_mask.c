@@ -162,9 +162,47 @@ static void what_looks_wrong(void **state) {
   ASSERT_OK(ctx, fm_mask_census_say(ctx, &c));
 }
 
+/* A background of 3 in place of 0: everything is flawed, which is said, and refused where most masks are so.
+ * A mask of one value only may be meant. */
+static void a_background_that_is_not_black(void **state) {
+  struct fm_context *ctx = *state;
+  struct folder f = folder_make();
+  static const int grey[2] = {3, 255}, all[2] = {255, 255};
+  char path[512];
+  struct fm_drawn dirty, whole, clean;
+  put_png(ctx, &f, "dirty.png", PNG_COLOR_TYPE_GRAY, 8, grey, NULL, NULL);
+  put_png(ctx, &f, "whole.png", PNG_COLOR_TYPE_GRAY, 8, all, NULL, NULL);
+  put_png(ctx, &f, "clean.png", PNG_COLOR_TYPE_RGB, 8, white, NULL, NULL);
+  ASSERT_OK(ctx, fm_mask_read(ctx, folder_path(&f, "dirty.png", path), &dirty));
+  ASSERT_OK(ctx, fm_mask_read(ctx, folder_path(&f, "whole.png", path), &whole));
+  ASSERT_OK(ctx, fm_mask_read(ctx, folder_path(&f, "clean.png", path), &clean));
+  assert_true(dirty.no_ground && !whole.no_ground && !clean.no_ground);
+  assert_true(dirty.set == W * H && whole.set == W * H);
+  struct fm_mask_census c = {0};
+  fm_mask_count(&c, &clean, "clean.png", "c.png");
+  fm_mask_count(&c, &whole, "whole.png", "w.png");
+  fm_mask_count(&c, &dirty, "dirty.png", "d.png");
+  clean.orientation = 6;
+  fm_mask_count(&c, &clean, "turned.png", "t.png");
+  assert_true(c.masks == 4 && c.no_ground == 1 && c.whole == 1 && c.turned == 1);
+  assert_string_equal(c.first_no_ground, "dirty.png");
+  assert_string_equal(c.first_whole, "whole.png");
+  assert_string_equal(c.first_turned, "turned.png");
+  ASSERT_OK(ctx, fm_mask_census_say(ctx, &c));
+  c = (struct fm_mask_census){0};
+  fm_mask_count(&c, &dirty, "dirty.png", "d.png");
+  assert_int_equal(fm_mask_census_say(ctx, &c), FM_FORMAT);
+  assert_non_null(strstr(ctx->message, "1 of 1 masks have no black pixel"));
+  fm_error_clear(ctx);
+  fm_mask_release(ctx, &dirty);
+  fm_mask_release(ctx, &whole);
+  fm_mask_release(ctx, &clean);
+  folder_remove(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(whatever_is_not_zero), TEST(transparency_is_no_mask),
-                                     TEST(noise_of_a_jpeg), TEST(a_folder_is_a_union),
-                                     TEST(what_looks_wrong)};
+                                     TEST(noise_of_a_jpeg),      TEST(a_folder_is_a_union),
+                                     TEST(what_looks_wrong),     TEST(a_background_that_is_not_black)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

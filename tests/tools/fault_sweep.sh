@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# The failure sweep: the n-th allocation, file operation or OpenCL call fails, once and for good, over train, eval and
-# predict of a tiny set. After each failure: one message and an exit status other than 0 (or the work done, whole and
+# The failure sweep: the n-th allocation, file operation or OpenCL call fails, once and for good, over the commands with
+# a tiny set. After each failure: one message and an exit status other than 0 (or the work done, whole and
 # right, where nothing depended on what failed: a cache), no leak, nothing a sanitizer says, and every file of the
 # output missing, as before, or as the undisturbed run writes it, byte for byte.
 # usage: fault_sweep.sh FLAWMAP     for the sanitizers, a program built with -DFM_SANITIZE=ON
 #   STRIDE=k    after the first DENSE (50) operations only every k-th (1: all)
-#   ONLY=...    some of: train eval predict cold ('cold': predict with nothing cached)
+#   MINUTES=m   instead: as many as there is time for in each sweep, spread evenly over the operations
+#   ONLY=...    some of: train eval predict cold ('cold': predict with nothing cached), which are what it does without, and
+#               kinds (predict of BMP, WebP, a picture without extension, one that is not read), layouts (eval of other
+#               names of folders and masks), calibrate, by_hand, doctor, verify, fetch (a wheel with the wrong file),
+#               convert, info
 #   KINDS=...   some of: alloc file device
 #   JOBS=n      so many sweeps at a time (2)
 #   TRAIN=...   further options of train, USE=... of eval and predict:
@@ -38,7 +42,7 @@ program() {
 prepare() {
   rm -rf maps model.flawmap* results
   case $1 in
-  train) cp "$work/before.flawmap" model.flawmap ;;
+  train | calibrate | by_hand | fetch | convert) cp "$work/before.flawmap" model.flawmap ;;
   cold) rm -rf cache ;;
   esac
 }
@@ -59,8 +63,49 @@ act_once() {
   case $1 in
   train) program "$2" train --untrained "$work/data" --category gear --size 64 "${train[@]}" -o model.flawmap ;;
   eval) program "$2" eval "$work/before.flawmap" "$work/data" "${use[@]}" -o results ;;
+  layouts) program "$2" eval "$work/before.flawmap" "$work/layouts" "${use[@]}" -o results ;;
   predict | cold) program "$2" predict --untrained "$work/before.flawmap" "$work/data/gear/test" "${use[@]}" -o results ;;
+  kinds) program "$2" predict --untrained "$work/before.flawmap" "$work/kinds" "${use[@]}" -o results ;;
+  calibrate) program "$2" calibrate "$work/before.flawmap" "$work/data/gear/train/good" -o model.flawmap ;;
+  by_hand) program "$2" calibrate "$work/before.flawmap" --threshold 1 --pixel-threshold 2 -o model.flawmap ;;
+  doctor) program "$2" doctor ;;
+  verify) program "$2" verify "$here/../../models/goldens/resnet18-b2-s64.safetensors" ;;
+  fetch) program "$2" fetch resnet18 --from "$work/wrong.whl" -o model.flawmap ;;
+  convert) program "$2" convert "$work/before.flawmap" --list -o model.flawmap ;;
+  info) program "$2" info "$work/before.flawmap" ;;
   esac
+}
+
+# Pictures of other kinds: an 8 x 8 BMP, a 3 x 2 WebP, a PNG without extension; a GIF, which is not read.
+make_kinds() {
+  mkdir -p kinds/below
+  cp data/gear/test/good/000.png kinds/below/camera
+  {
+    printf 'BM\366\0\0\0\0\0\0\0\66\0\0\0\50\0\0\0\10\0\0\0\10\0\0\0\1\0\30\0\0\0\0\0\300\0\0\0'
+    printf '\0%.0s' {1..16}
+    printf '\20\100\220%.0s' {1..64}
+  } >kinds/a.bmp
+  {
+    printf '\122\111\106\106\116\000\000\000\127\105\102\120\126\120\070\114\102\000\000\000\057\002\100\000\000\057\100\046\155'
+    printf '\003\075\253\152\022\346\171\172\346\207\054\300\004\145\044\073\063\310\045\313\230\310\002\114\130\346\317\060\200'
+    printf '\000\002\351\357\230\377\260\235\134\035\256\023\033\240\220\155\004\070\265\173\114\216\350\042\372\037\353\001'
+  } >kinds/b.webp
+  printf 'GIF89a\1\0\1\0' >kinds/c.gif
+}
+
+# The same test set with other names: folders ok and OK, masks in a folder for each picture (MVTec LOCO) and as NAME_gt.
+make_layouts() {
+  local kind mask
+  cp -r data layouts
+  mv layouts/gear/test/good layouts/gear/test/ok
+  mv layouts/gear/train/good layouts/gear/train/OK
+  for kind in layouts/gear/ground_truth/*; do
+    for mask in "$kind"/*_mask.png; do
+      mkdir "${mask%_mask.png}"
+      cp "$mask" "${mask%_mask.png}/000.png"
+      mv "$mask" "${mask%_mask.png}/001.png"
+    done
+  done
 }
 
 # What the run left, without what differs from run to run (the log's last column is seconds).
@@ -81,7 +126,9 @@ check() {
     diff <(cd right && outputs) <(outputs) >/dev/null || complain "status 0, yet not the right files"
     tolerated=$((tolerated + 1))
   else
-    [ "$said" = 1 ] || complain "status $status with $said messages: $(grep -m2 '^flawmap: ' err | tr '\n' ' ')"
+    # doctor's findings are what it prints
+    [ "$said" = 1 ] || { [ "$what" = doctor ] && [ "$said" = 0 ] && grep -q '^problem' out; } ||
+      complain "status $status with $said messages: $(grep -m2 '^flawmap: ' err | tr '\n' ' ')"
     [ "$status" -le 2 ] || complain "status $status"
   fi
   for file in $(outputs); do
@@ -100,18 +147,42 @@ check() {
   done
 }
 
+# Sets n to the operation that fails next; false after the last.
+next() {
+  visited=$((visited + 1))
+  [ "$total" -gt 0 ] || return
+  if [ "${MINUTES:-}" ]; then # by steps of the golden section, which have seen everything once after `total` of them
+    while [ "$(gcd $step $total)" -gt 1 ]; do step=$((step + 1)); done
+    n=$((visited * step % total + 1))
+    [ $visited -le $total ] && [ $SECONDS -lt $until ]
+  else
+    n=$((n + (n < DENSE ? 1 : STRIDE)))
+    [ $n -le $total ]
+  fi
+}
+
+gcd() {
+  local a=$1 b=$2 t
+  while [ $b -gt 0 ]; do t=$((a % b)) a=$b b=$t; done
+  echo $a
+}
+
 # sweep WHAT KIND: in a folder of its own. One line of counts at the end.
 sweep() {
   what=$1 kind=$2 runs=0 bad=0 tolerated=0
-  local total n
+  local total n=0 status
   mkdir -p "$work/$what-$kind" && cd "$work/$what-$kind" || exit 1
   export XDG_CACHE_HOME=$PWD/cache XDG_DATA_HOME=$PWD/none
   fault=none
-  prepare "$what" && act "$what" "$kind:0" && prepare "$what" && act "$what" "$kind:0" || complain "undisturbed: $(tail -2 err)"
+  prepare "$what" && act "$what" "$kind:0"
+  prepare "$what" && act "$what" "$kind:0"
+  status=$?
+  case $what in kinds | fetch) [ $status = 1 ] ;; *) [ $status = 0 ] ;; esac || complain "undisturbed: $(tail -2 err)"
   total=$(sed -n "s/^fault: .*$kind \([0-9]*\) .*/\1/p" err)
   limit=120
   mkdir right && cp -r model.flawmap* results right/ 2>/dev/null
-  for ((n = 1; n <= total; n += n < DENSE ? 1 : STRIDE)); do
+  until=$((SECONDS + ${MINUTES:-0} * 60)) step=$((total * 618 / 1000 + 1)) visited=0
+  while next; do
     for mode in "" :once; do
       fault=$kind:$n$mode
       prepare "$what"
@@ -141,7 +212,10 @@ cd "$work" || exit 1
 export XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/none
 program alloc:0 synth data --size 64 --train "${PICTURES:-4}" --good 1 --flawed 1 --product gear || { cat err; exit 1; }
 program alloc:0 train --untrained data --category gear --size 64 "${train[@]}" --seed 5 -o before.flawmap || { cat err; exit 1; }
-export STRIDE DENSE
+make_kinds
+make_layouts
+if command -v python3 >/dev/null; then python3 -m zipfile -c wrong.whl before.flawmap; else cp before.flawmap wrong.whl; fi
+export STRIDE DENSE MINUTES
 for what in $ONLY; do for kind in $KINDS; do echo "$what $kind"; done; done |
   xargs -P "$JOBS" -L 1 bash -c 'bash "$0" "$1" "$3" "$4" "$2"' "$here/fault_sweep.sh" "$flawmap" "$work"
 cat "$work"/*/summary | awk -v want="$(echo $ONLY | wc -w)" -v kinds="$(echo $KINDS | wc -w)" '
