@@ -32,7 +32,7 @@ struct fm_by_hand {
 /* The threshold of pixels follows that of pictures where the model has none, or had one number for both.
  * --pixel-threshold also cuts sharpened maps. FM_USAGE where only pixels are named and the model has no
  * thresholds. */
-enum fm_status fm_by_hand_apply(const struct fm_by_hand *by_hand, const char *path, struct fm_model *model);
+enum fm_status fm_by_hand_apply(const struct fm_by_hand *h, const char *path, struct fm_model *m);
 
 /* " (set by hand)" where a threshold was, else "". */
 const char *fm_by_hand_mark(const struct fm_threshold *threshold);

@@ -145,7 +145,7 @@ static void check_pocl(struct doctor *x, const struct fm_facts *f) {
   if (!strstr(f->platform, FM_POCL_PLATFORM)) return;
   if (!fm_pocl_has_linker())
     say(x, PROBLEM, LINKER_CURE, "linker: there is no ld in PATH, and without it PoCL ends the program");
-  if (*f->driver >= '0' && *f->driver <= '9' && atof(f->driver) < 3)
+  if (*f->driver >= '0' && *f->driver <= '9' && strtol(f->driver, NULL, 10) < 3)
     say(x, WARNING, "a newer PoCL (Debian 12, Ubuntu 24.04 and later have one)",
         "PoCL %s is old: flawmap was never tried with one before 3.0", f->driver);
 }

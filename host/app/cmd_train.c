@@ -106,6 +106,7 @@ static enum fm_status train_category(struct fm_device *d, struct fm_fit *fit, co
   if (status == FM_OK) status = fm_category_needs_training(ctx, &category);
   if (status == FM_OK) status = fm_fit_run(d, fit, &model);
   fm_category_close(ctx, &category);
+  fit->category = NULL;
   if (status == FM_OK) print_model(fit->path, &model, fm_seconds() - begin);
   if (status == FM_OK) fm_model_free(&model);
   return status;

@@ -28,15 +28,15 @@ static void on_death(int number) {
   put("flawmap: ended by ");
   put(name);
   put(advice);
+  put("\n");
   _exit(1);
 }
 
 static void __attribute__((format(printf, 1, 2))) advise(const char *format, ...) {
   va_list args;
   va_start(args, format);
-  fm_vshow(advice, sizeof advice - 1, format, args);
+  fm_vshow(advice, sizeof advice, format, args);
   va_end(args);
-  strcat(advice, "\n");
 }
 
 void fm_crash_begin(void) {

@@ -115,7 +115,7 @@ enum fm_status fm_given_list(struct fm_context *ctx, const char *const *paths, i
     status = fm_folder_exists(paths[i]) ? add_folder(&l, paths[i])
                                         : add(&l, paths[i], (size_t)(fm_path_name(paths[i]) - paths[i]));
   for (size_t i = 0; i < given->count && l.named; i++) l.named[i].sample = &given->item[i];
-  if (status == FM_OK) status = make_unique(&l);
+  if (status == FM_OK && l.named) status = make_unique(&l);
   fm_free(ctx, l.named);
   if (status != FM_OK || given->count) return status;
   if (given->unread)

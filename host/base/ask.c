@@ -104,7 +104,7 @@ static enum fm_status ask(struct fm_context *ctx, const struct fm_question *ques
   return shared->status == FM_OK ? FM_OK : fm_error(ctx, shared->status, "%s", shared->message);
 }
 
-enum fm_status fm_child_ask(struct fm_context *ctx, const struct fm_question *question, void *result,
+enum fm_status fm_child_ask(struct fm_context *ctx, const struct fm_question *question, void *answer,
                             struct fm_child_end *end) {
   *end = (struct fm_child_end){0};
   int pipes[2];
@@ -116,7 +116,7 @@ enum fm_status fm_child_ask(struct fm_context *ctx, const struct fm_question *qu
     fm_error(ctx, FM_MEMORY, "no memory to share with another process: %s", strerror(errno));
   } else {
     status = ask(ctx, question, shared, pipes, end);
-    memcpy(result, shared->answer, question->size);
+    memcpy(answer, shared->answer, question->size);
     munmap(shared, size);
   }
   close(pipes[0]);

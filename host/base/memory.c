@@ -102,9 +102,10 @@ static size_t left_of_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
   FILE *f = fopen("/proc/self/statm", "r");
-  unsigned long long pages = 0;
-  if (f && fscanf(f, "%llu", &pages) != 1) pages = 0;
+  char line[256] = "";
+  if (f && !fgets(line, sizeof line, f)) line[0] = 0;
   if (f) fclose(f);
+  unsigned long long pages = strtoull(line, NULL, 10);
   unsigned long long used = pages * (unsigned long long)sysconf(_SC_PAGESIZE);
   return used < limit.rlim_cur ? (size_t)(limit.rlim_cur - used) : 0;
 }
@@ -112,9 +113,10 @@ static size_t left_of_limit(void) {
 size_t fm_memory_available(void) {
   FILE *info = fopen("/proc/meminfo", "r");
   unsigned long long kib = 0;
+  static const char title[] = "MemAvailable:";
   char line[256];
   while (info && !kib && fgets(line, sizeof line, info))
-    if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1) kib = 0;
+    if (strncmp(line, title, sizeof title - 1) == 0) kib = strtoull(line + sizeof title - 1, NULL, 10);
   if (info) fclose(info);
   size_t left = left_of_limit();
   if (!kib) return left < SIZE_MAX ? left : 0;

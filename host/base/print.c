@@ -9,11 +9,12 @@
 /* Control characters, and what nobody sees or what turns the writing around: joiners, marks and overrides of
  * direction, line and paragraph separators, tags, byte order marks. */
 static bool is_visible(uint32_t c) {
-  static const uint32_t hidden[][2] = {
-      {0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200F},
-      {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+  static const struct {
+    uint32_t first, last;
+  } hidden[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200F},
+                {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
   for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
-    if (c >= hidden[i][0] && c <= hidden[i][1]) return false;
+    if (c >= hidden[i].first && c <= hidden[i].last) return false;
   return true;
 }
 
@@ -141,6 +142,7 @@ static void put_number(struct sink *sink, const struct conversion *c, va_list *a
   int width = c->width < 0 ? 0 : c->width, precision = c->precision; /* a negative precision is none */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
+/* NOLINTBEGIN(bugprone-branch-clone): the types differ */
 #define FORMAT(type) n = snprintf(text, sizeof text, spec, width, precision, va_arg(*args, type))
   if (strchr("aAeEfFgG", c->kind)) {
     if (*l == 'L')
@@ -163,6 +165,7 @@ static void put_number(struct sink *sink, const struct conversion *c, va_list *a
     FORMAT(int);
   }
 #undef FORMAT
+/* NOLINTEND(bugprone-branch-clone) */
 #pragma GCC diagnostic pop
   if (n > 0) put(sink, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
@@ -208,7 +211,7 @@ static void format_all(struct sink *sink, const char *format, va_list *args) {
     else if (c.kind == 's')
       put_string(sink, &c, va_arg(*args, const char *));
     else if (c.kind == 'c')
-      put_string(sink, &c, (const char[]){(char)va_arg(*args, int), 0});
+      put_string(sink, &c, (const char[4]){(char)va_arg(*args, int)});
     else
       put_number(sink, &c, args);
   }

@@ -47,6 +47,7 @@ void fm_context_free(struct fm_context *ctx) {
   pthread_mutex_destroy(&ctx->lock);
 }
 
+#undef fm_error /* status.h, for the analyser */
 enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const char *format, ...) {
   pthread_mutex_lock(&ctx->lock);
   if (ctx->errors++ == 0) {

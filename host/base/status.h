@@ -74,6 +74,10 @@ void fm_context_branch(struct fm_context *branch, struct fm_context *root);
 /* Stores the message if it is the first, and returns status. */
 enum fm_status fm_error(struct fm_context *ctx, enum fm_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The analyser sees one file at a time and would follow paths on which an error is FM_OK. */
+#ifdef __clang_analyzer__
+#define fm_error(ctx, status, ...) (fm_error(ctx, status, __VA_ARGS__), (status))
+#endif
 void fm_error_clear(struct fm_context *ctx);
 
 /* True for a failure that lies in the files or numbers at hand, so that other work can go on: not for the

@@ -88,7 +88,8 @@ static enum fm_status make_inputs(struct golden *g) {
   for (size_t b = 0; b < n; b++) {
     double u[4];
     for (size_t i = 0; i < 4; i++) u[i] = (double)fm_rng_uniform_at(&mask, b * 4 + i);
-    size_t h = 8 + (size_t)(u[0] * (double)(s / 4)), w = 8 + (size_t)(u[1] * (double)(s / 4));
+    size_t most = s / 4;
+    size_t h = 8 + (size_t)(u[0] * (double)most), w = 8 + (size_t)(u[1] * (double)most);
     size_t y0 = (size_t)(u[2] * (double)(s - h)), x0 = (size_t)(u[3] * (double)(s - w));
     for (size_t y = y0; y < y0 + h; y++) memset(g->masks + (b * s + y) * s + x0, 1, w);
   }

@@ -24,6 +24,11 @@ enum fm_status fm_layout_parse(struct fm_context *ctx, const char *text, enum fm
                   text);
 }
 
+static char lower(char c) {
+  if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
+  return c;
+}
+
 bool fm_kind_is_good(const char *kind) {
   static const char *const good[] = {"good",         "goods",      "ok",        "oks",          "okay",
                                      "normal",       "normals",    "nodefect",  "nodefects",    "nondefect",
@@ -34,7 +39,7 @@ bool fm_kind_is_good(const char *kind) {
   for (; *kind; kind++) {
     if (*kind == '_' || *kind == '-' || *kind == ' ') continue;
     if (n + 1 == sizeof letters) return false;
-    letters[n++] = *kind >= 'A' && *kind <= 'Z' ? (char)(*kind - 'A' + 'a') : *kind;
+    letters[n++] = lower(*kind);
   }
   letters[n] = 0;
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -62,12 +67,12 @@ bool fm_kind_is_flawed(const char *kind) {
                            *const good[] = {"good", "normal", "ok", "okay", NULL},
                            *const negations[] = {"free", "no", "non", "not", "without", NULL};
   bool flaw = false, fine = false, negated = false;
-  char lower[128];
+  char name[128];
   size_t n = 0;
-  if (fm_kind_is_good(kind) || strlen(kind) >= sizeof lower) return false;
-  for (; kind[n]; n++) lower[n] = kind[n] >= 'A' && kind[n] <= 'Z' ? (char)(kind[n] - 'A' + 'a') : kind[n];
-  lower[n] = 0;
-  for (const char *word = lower; *word;) {
+  if (fm_kind_is_good(kind) || strlen(kind) >= sizeof name) return false;
+  for (; kind[n]; n++) name[n] = lower(kind[n]);
+  name[n] = 0;
+  for (const char *word = name; *word;) {
     size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz");
     flaw |= is_one_of(word, length, flaws);
     fine |= is_one_of(word, length, good);
@@ -241,14 +246,16 @@ static enum fm_status look(struct fm_context *ctx, struct fm_dataset *set) {
     FM_TRY(look_mvtec(ctx, set));
   if (!set->categories.count && (any || wanted == FM_LAYOUT_FOLDER)) FM_TRY(look_folder(ctx, set));
   if (set->categories.count) return FM_OK;
+  static const char every[] =
+      "CATEGORY/train/good or CATEGORY/test (mvtec), CATEGORY/train/good/rgb (mvtec3d), "
+      "split_csv/1cls.csv (visa), or pictures themselves (folder)",
+                    pictures[] = "pictures (" FM_PICTURE_NAMES ")";
   static const char *const expected[FM_LAYOUTS] = {
-      [FM_LAYOUT_AUTO] = ("CATEGORY/train/good or CATEGORY/test (mvtec), CATEGORY/train/good/rgb (mvtec3d), "
-                          "split_csv/1cls.csv (visa), "
-                          "or pictures themselves (folder)"),
+      [FM_LAYOUT_AUTO] = every,
       [FM_LAYOUT_MVTEC] = "CATEGORY/train/good or train/good (for eval, test is enough)",
       [FM_LAYOUT_MVTEC3D] = "CATEGORY/train/good/rgb or train/good/rgb",
       [FM_LAYOUT_VISA] = "split_csv/1cls.csv with rows in it, or Data/Images",
-      [FM_LAYOUT_FOLDER] = "pictures (" FM_PICTURE_NAMES ")",
+      [FM_LAYOUT_FOLDER] = pictures,
   };
   return fm_error(ctx, FM_USAGE, "no data set found in '%s': it should hold %s", set->path, expected[wanted]);
 }

@@ -267,8 +267,8 @@ static void begin_batch(struct fm_loader *l) {
 
 /* The next picture to make, in the order of use; NULL where there is none now. */
 static struct slot *take(struct fm_loader *l, size_t *i) {
-  struct slot *slot = l->started ? &l->slot[(l->started - 1) % l->slots] : NULL;
-  if (!slot || slot->taken == slot->all) {
+  struct slot *slot = &l->slot[(l->started ? l->started - 1 : 0) % l->slots];
+  if (!l->started || slot->taken == slot->all) {
     if (l->started == l->total || l->started == l->released + l->slots) return NULL;
     begin_batch(l);
     slot = &l->slot[(l->started - 1) % l->slots];

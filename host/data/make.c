@@ -48,8 +48,9 @@ static void render(const struct fm_product *p, const void *scene, int size, bool
     for (int x = 0; x < size; x++, out += 3) {
       struct fm_rgb sum = {0, 0, 0};
       for (int k = 0; k < grid * grid; k++) {
-        float sx = ((float)x * unit) + part * ((float)(k % grid) + 0.5f);
-        float sy = ((float)y * unit) + part * ((float)(k / grid) + 0.5f);
+        int column = k % grid, row = k / grid;
+        float sx = ((float)x * unit) + part * ((float)column + 0.5f);
+        float sy = ((float)y * unit) + part * ((float)row + 0.5f);
         struct fm_rgb c = p->shade(scene, sx, sy, flawed);
         sum.r += fm_clamp(c.r, 0, 1.1f), sum.g += fm_clamp(c.g, 0, 1.1f), sum.b += fm_clamp(c.b, 0, 1.1f);
       }

@@ -47,7 +47,7 @@ struct fm_map_rows {
 };
 enum fm_status fm_map_rows_open(struct fm_context *ctx, struct fm_map_rows *rows, const float *in, int width,
                                 int height, int out_width, int out_height);
-void fm_map_rows_get(const struct fm_map_rows *rows, int y, float *out); /* [out_width] */
+void fm_map_rows_get(const struct fm_map_rows *m, int y, float *out); /* [out_width] */
 void fm_map_rows_close(struct fm_context *ctx, struct fm_map_rows *rows);
 
 /* All of its rows. */

@@ -112,8 +112,10 @@ enum fm_status fm_visa_categories(struct fm_context *ctx, const char *root, stru
 
 /* The table comes from outside: a path in it stays inside the data set. */
 static bool leaves_root(const char *path) {
-  for (const char *p = path; p; p = (p = strchr(p, '/')) ? p + 1 : NULL)
-    if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2])) return true;
+  for (size_t i = 0; path[i]; i++)
+    if ((i == 0 || path[i - 1] == '/') && strncmp(path + i, "..", 2) == 0 &&
+        (path[i + 2] == '/' || !path[i + 2]))
+      return true;
   return path[0] == '/' || !path[0];
 }
 

@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,14 @@ static size_t fact_size_t(struct fm_cl *cl, cl_device_id id, cl_device_info what
   return cl->clGetDeviceInfo(id, what, sizeof v, &v, NULL) == CL_SUCCESS ? v : fallback;
 }
 
+/* An environment variable that is a whole number; 0 where it is none. */
+static int number_of(const char *name) {
+  const char *text = getenv(name);
+  char *end;
+  long number = text ? strtol(text, &end, 10) : 0;
+  return number > 0 && number <= INT_MAX && !*end ? (int)number : 0;
+}
+
 /* Block, group: what the kernels are built for. FLAWMAP_BLOCK, FLAWMAP_GROUP and FLAWMAP_DOUBLE=off override,
  * for tests of other classes. */
 static void derive(struct fm_facts *f) {
@@ -77,10 +86,10 @@ static void derive(struct fm_facts *f) {
   else
     f->block = width >= 16 ? 16 : 8;
   f->group = f->kind == FM_CLASS_GPU ? 64 : 1;
-  const char *block = getenv("FLAWMAP_BLOCK"), *group = getenv("FLAWMAP_GROUP"),
-             *fp64 = getenv("FLAWMAP_DOUBLE");
-  if (block && (atoi(block) == 4 || atoi(block) == 8 || atoi(block) == 16)) f->block = atoi(block);
-  if (group && atoi(group) >= 1 && atoi(group) <= 256) f->group = atoi(group);
+  const char *fp64 = getenv("FLAWMAP_DOUBLE");
+  int block = number_of("FLAWMAP_BLOCK"), group = number_of("FLAWMAP_GROUP");
+  if (block == 4 || block == 8 || block == 16) f->block = block;
+  if (group >= 1 && group <= 256) f->group = group;
   if ((size_t)f->group > f->max_group) f->group = (int)f->max_group;
   if (fp64 && strcmp(fp64, "off") == 0) f->fp64 = false;
 }
@@ -258,7 +267,7 @@ enum fm_status fm_device_choose(struct fm_context *ctx, const struct fm_facts *f
 static enum fm_status open_found(struct fm_device *d, const char *wanted) {
   struct fm_context *ctx = d->ctx;
   struct found found[MOST_DEVICES];
-  int count, index;
+  int count = 0, index = 0;
   FM_TRY(find_all(ctx, &d->cl, found, &count));
   struct fm_facts *facts = fm_alloc(ctx, (size_t)count, sizeof *facts);
   if (!facts) return FM_MEMORY;

@@ -24,7 +24,7 @@
 
 struct fm_cl {
   void *library;
-#define FM_CL_POINTER(name) __typeof__(&name) name;
+#define FM_CL_POINTER(name) __typeof__(&(name)) name; /* NOLINT(bugprone-macro-parentheses): declares it */
   FM_CL_FUNCTIONS(FM_CL_POINTER)
 #undef FM_CL_POINTER
 };

@@ -88,25 +88,30 @@ static bool inside(struct fm_device *d, const struct fm_buffer *buffer, size_t o
 
 /* Mapping costs no copy where host and device share memory (PoCL: 15 us against 38 ms for a read of 64 MB).
  */
-static enum fm_status mapped(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, void *to,
-                             const void *from, size_t size) {
+static void *map(struct fm_device *d, const struct fm_buffer *buffer, cl_map_flags flags, size_t offset,
+                 size_t size) {
   cl_int code = CL_SUCCESS;
-  if (!fm_device_may(d, "clEnqueueMapBuffer")) return d->status;
-  void *at = d->cl.clEnqueueMapBuffer(d->queue, buffer->mem, CL_TRUE, to ? CL_MAP_READ : CL_MAP_WRITE, offset,
-                                      size, 0, NULL, NULL, &code);
-  if (!at) return fm_device_fail(d, "clEnqueueMapBuffer", code, NULL);
-  if (to)
-    memcpy(to, at, size);
-  else
-    memcpy(at, from, size);
-  code = d->cl.clEnqueueUnmapMemObject(d->queue, buffer->mem, at, 0, NULL, NULL);
+  if (!fm_device_may(d, "clEnqueueMapBuffer")) return NULL;
+  void *at =
+      d->cl.clEnqueueMapBuffer(d->queue, buffer->mem, CL_TRUE, flags, offset, size, 0, NULL, NULL, &code);
+  if (!at) fm_device_fail(d, "clEnqueueMapBuffer", code, NULL);
+  return at;
+}
+
+static enum fm_status unmap(struct fm_device *d, const struct fm_buffer *buffer, void *at) {
+  cl_int code = d->cl.clEnqueueUnmapMemObject(d->queue, buffer->mem, at, 0, NULL, NULL);
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueUnmapMemObject", code, NULL);
 }
 
 enum fm_status fm_buffer_write(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
                                const void *bytes, size_t size) {
   if (d->status != FM_OK || size == 0 || !inside(d, buffer, offset, size)) return d->status;
-  if (d->facts.unified_memory) return mapped(d, buffer, offset, NULL, bytes, size);
+  if (d->facts.unified_memory) {
+    void *at = map(d, buffer, CL_MAP_WRITE, offset, size);
+    if (!at) return d->status;
+    memcpy(at, bytes, size);
+    return unmap(d, buffer, at);
+  }
   if (!fm_device_may(d, "clEnqueueWriteBuffer")) return d->status;
   cl_int code =
       d->cl.clEnqueueWriteBuffer(d->queue, buffer->mem, CL_TRUE, offset, size, bytes, 0, NULL, NULL);
@@ -116,7 +121,12 @@ enum fm_status fm_buffer_write(struct fm_device *d, const struct fm_buffer *buff
 enum fm_status fm_buffer_read(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, void *bytes,
                               size_t size) {
   if (d->status != FM_OK || size == 0 || !inside(d, buffer, offset, size)) return d->status;
-  if (d->facts.unified_memory) return mapped(d, buffer, offset, bytes, NULL, size);
+  if (d->facts.unified_memory) {
+    void *at = map(d, buffer, CL_MAP_READ, offset, size);
+    if (!at) return d->status;
+    memcpy(bytes, at, size);
+    return unmap(d, buffer, at);
+  }
   if (!fm_device_may(d, "clEnqueueReadBuffer")) return d->status;
   cl_int code = d->cl.clEnqueueReadBuffer(d->queue, buffer->mem, CL_TRUE, offset, size, bytes, 0, NULL, NULL);
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueReadBuffer", code, NULL);

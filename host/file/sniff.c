@@ -33,7 +33,7 @@ static const struct {
   const char *more;
   size_t more_length, more_at;
 } beginnings[] = {
-#define AT(place, text) text, sizeof text - 1, place
+#define AT(place, text) (text), sizeof(text) - 1, (place)
     {"PNG", AT(0, "\x89PNG\r\n\x1a\n"), FM_LOOKS_READ, NULL, 0, 0},
     {"JPEG", AT(0, "\xff\xd8\xff"), FM_LOOKS_READ, NULL, 0, 0},
     {"WebP", AT(0, "RIFF"), FM_LOOKS_READ, AT(8, "WEBP")},

@@ -255,8 +255,9 @@ static enum fm_status make_learned(struct job *j, size_t count) {
   FM_TRY(fm_weights_add(w, "cell", 1, &count, false));
   FM_TRY(fm_weights_allocate(w));
   for (size_t i = 0; i < count; i++) {
-    w->value[w->item[1].offset + i] = (float)(j->member[i].point / cells);
-    w->value[w->item[2].offset + i] = (float)(j->member[i].point % cells);
+    size_t picture = j->member[i].point / cells, cell = j->member[i].point % cells;
+    w->value[w->item[1].offset + i] = (float)picture;
+    w->value[w->item[2].offset + i] = (float)cell;
   }
   return FM_OK;
 }

@@ -290,9 +290,16 @@ enum fm_status fm_recipe_save(const struct fm_recipe *recipe, struct fm_safetens
 
 /* "1.10.2" as a number to compare; 0 for what is no version. */
 static long version_number(const char *text) {
-  int part[3] = {0}, end = 0;
-  if (!text || sscanf(text, "%4d.%4d.%4d%n", &part[0], &part[1], &part[2], &end) != 3 || text[end]) return 0;
-  return part[0] < 0 || part[1] < 0 || part[2] < 0 ? 0 : (part[0] * 10000L + part[1]) * 10000L + part[2];
+  long number = 0;
+  for (int part = 0; text && part < 3; part++) {
+    char *end;
+    if (*text < '0' || *text > '9') return 0;
+    long n = strtol(text, &end, 10);
+    if (n >= 10000 || *end != (part < 2 ? '.' : 0)) return 0;
+    number = number * 10000 + n;
+    text = end + 1;
+  }
+  return number;
 }
 
 /* The value that a file lacks: what programs did before the constant was there, where the file can be as old.

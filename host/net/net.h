@@ -13,7 +13,7 @@ struct fm_net;
 
 /* weights are copied. batch: pictures at a time. */
 enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
-                           int size, const struct fm_weights *weights, struct fm_net **net);
+                           int size, const struct fm_weights *weights, struct fm_net **out);
 void fm_net_free(struct fm_net *net);
 
 int fm_net_batch(const struct fm_net *net);

@@ -24,7 +24,7 @@ static double bytes_of(const struct fm_tape *t, const struct fm_step *s) {
     bool again = false;
     for (int j = 0; j < k; j++) again = again || s->t[j] == s->t[k];
     if (s->t[k] < 0 || again) continue;
-    sum += fm_step_bytes(&t->tensor[s->t[k]]) / (t->bytes_only[s->t[k]] ? sizeof(float) : 1);
+    sum += fm_step_bytes(&t->tensor[s->t[k]]) / (t->bytes_only[s->t[k]] ? (double)sizeof(float) : 1);
   }
   return sum;
 }

@@ -11,7 +11,8 @@ enum { SLACK_PIXELS = 64 };
 bool fm_acts_bytes(const struct fm_acts *a, size_t *bytes) {
   size_t plane, all;
   if (a->n <= 0 || a->c <= 0 || a->h <= 0 || a->w <= 0) return false;
-  if (!fm_mul((size_t)(a->h + 2 * a->halo), (size_t)(a->w + 2 * a->halo), &plane) || plane > INT_MAX / 16)
+  if (!fm_mul((size_t)a->h + 2 * (size_t)a->halo, (size_t)a->w + 2 * (size_t)a->halo, &plane) ||
+      plane > INT_MAX / 16)
     return false;
   if (!fm_mul((size_t)a->n * (size_t)fm_acts_blocks(a), plane, &all)) return false;
   return fm_mul(all + SLACK_PIXELS, (size_t)a->block * sizeof(float), bytes);
@@ -44,7 +45,7 @@ size_t fm_acts_gx(const struct fm_device *d, int w) {
 
 /* Calls f for the position of every number: index into the buffer and into nchw. */
 static void exchange(const struct fm_acts *a, float *blocked, float *nchw, bool to_blocked) {
-  size_t row = (size_t)(a->w + 2 * a->halo), plane = row * (size_t)(a->h + 2 * a->halo),
+  size_t row = (size_t)a->w + 2 * (size_t)a->halo, plane = row * ((size_t)a->h + 2 * (size_t)a->halo),
          block = (size_t)a->block;
   size_t base = (size_t)a->halo * row + (size_t)a->halo;
   for (size_t n = 0; n < (size_t)a->n; n++)

@@ -156,7 +156,7 @@ static enum fm_status search(struct fm_trial *t, const struct fm_bank *bank, int
   enum { QUERIES = 19 };
   struct fm_search s;
   struct fm_buffer x, mean, slope, dx;
-  const size_t found = (size_t)(QUERIES * k);
+  const size_t found = (size_t)QUERIES * (size_t)k;
   FM_TRY(draw_rows(t, "queries", QUERIES, &x));
   FM_TRY(fm_trial_room(t, QUERIES, &mean));
   FM_TRY(fm_trial_numbers(t, "slope", QUERIES, &slope));
@@ -192,7 +192,8 @@ static enum fm_status neighbour(struct fm_trial *t) {
 const struct fm_selfcheck fm_check_neighbour = {"neighbour", neighbour};
 
 static enum fm_status patch_run(struct fm_trial *t, const struct fm_patches *p, const struct fm_acts *tap) {
-  const size_t cells = (size_t)(2 * p->h * p->w), width = (size_t)p->width, used = (size_t)p->dimensions;
+  const size_t cells = 2 * (size_t)p->h * (size_t)p->w, width = (size_t)p->width,
+               used = (size_t)p->dimensions;
   struct fm_buffer feature;
   FM_TRY(fm_trial_room(t, cells * width, &feature));
   fm_patches_run(t->d, p, &tap[0], &tap[1], &feature);

@@ -104,7 +104,7 @@ static enum fm_status norm(struct fm_trial *t) {
   FM_TRY(fm_trial_tensor(t, "dy", shape, &dy));
   FM_TRY(fm_trial_blank(t, shape, &y));
   FM_TRY(fm_trial_blank(t, shape, &dx));
-  size_t channels = (size_t)(fm_acts_blocks(&x) * x.block);
+  size_t channels = (size_t)fm_acts_blocks(&x) * (size_t)x.block;
   FM_TRY(fm_trial_room(t, fm_norm_parts_bytes(&x) / sizeof(float), &parts));
   FM_TRY(fm_trial_numbers(t, "gamma", channels, &gamma));
   FM_TRY(fm_trial_numbers(t, "shift", channels, &shift));
@@ -127,7 +127,7 @@ const struct fm_selfcheck fm_check_norm = {"norm", norm};
 /* Halos, of one channel: planes with their halo are read as rows of a block's lanes. */
 static enum fm_status halos(struct fm_trial *t) {
   struct fm_acts x;
-  const size_t pixels = (size_t)((H + 4) * (W + 4));
+  const size_t pixels = (size_t)(H + 4) * (size_t)(W + 4);
   FM_TRY(fm_trial_tensor(t, "halo", (struct fm_trial_shape){1, 1, H, W, 2}, &x));
   fm_reflect(t->d, &x);
   FM_TRY(
@@ -181,7 +181,7 @@ static enum fm_status resize(struct fm_trial *t) {
   FM_TRY(fm_trial_tensor_is(t, "resizing", &y, 21.9322958, 39.1134709));
   fm_resize_backward(t->d, &y, true, false, &dx);
   FM_TRY(fm_trial_tensor_is(t, "resizing's gradient", &dx, 21.1183143, 59.5410374));
-  const size_t few = (size_t)(N * H * W), many = (size_t)(N * large.h * large.w);
+  const size_t few = (size_t)N * H * W, many = (size_t)N * (size_t)large.h * (size_t)large.w;
   FM_TRY(fm_trial_numbers(t, "plane", few, &p));
   FM_TRY(fm_trial_room(t, many, &q));
   fm_planes_add(t->d, &p, N, H, W, 0.5f, false, &q, large.h, large.w);

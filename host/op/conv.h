@@ -41,7 +41,7 @@ void fm_conv_forward(struct fm_device *d, const struct fm_conv *c, const struct 
 /* Bytes of the scratch the two gradients need. */
 size_t fm_conv_flip_bytes(const struct fm_conv *c, int block);
 size_t fm_conv_parts_bytes(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                           const struct fm_acts *out);
+                           const struct fm_acts *dy);
 
 /* dx = conv'(dy), added to dx where accumulate. flipped: scratch. dx has the device's block, also for a
  * picture. */

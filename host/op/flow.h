@@ -78,13 +78,13 @@ void fm_flow_step(struct fm_flow *f, const struct fm_buffer *fibres, const struc
 size_t fm_flow_list_count(const struct fm_flow_shape *shape, int rows);
 void fm_flow_list(const struct fm_flow_shape *shape, const int *place, int rows, int *list);
 
-/* e = max(0, most - l) for `cells` cells, and slope = d loss / d l from d loss / d e; 1 - min(1, exp(l -
+/* e = max(0, most - l) for count cells, and slope = d loss / d l from d loss / d e; 1 - min(1, exp(l -
  * most)). */
-void fm_flow_excess(struct fm_device *d, const struct fm_buffer *l, int cells, float most,
+void fm_flow_excess(struct fm_device *d, const struct fm_buffer *l, int count, float most,
                     const struct fm_buffer *e);
 void fm_flow_excess_back(struct fm_device *d, const struct fm_buffer *l, const struct fm_buffer *de,
-                         int cells, float most, const struct fm_buffer *slope);
-void fm_flow_unlikely(struct fm_device *d, const struct fm_buffer *l, int cells, float most,
+                         int count, float most, const struct fm_buffer *slope);
+void fm_flow_unlikely(struct fm_device *d, const struct fm_buffer *l, int count, float most,
                       const struct fm_buffer *p);
 
 #endif

@@ -43,7 +43,7 @@ static enum fm_status write_ints(struct fm_device *d, size_t count, const int *v
 static enum fm_status write_list(struct fm_device *d, const struct fm_acts *const tap[3], const int *channel,
                                  struct fm_gauss *g) {
   struct fm_context *ctx = fm_device_context(d);
-  size_t all = (size_t)(tap[0]->c + tap[1]->c + tap[2]->c);
+  size_t all = (size_t)tap[0]->c + (size_t)tap[1]->c + (size_t)tap[2]->c;
   int *list = fm_alloc(ctx, (size_t)g->count, sizeof *list), *place = fm_alloc(ctx, all, sizeof *place);
   enum fm_status status = list && place ? FM_OK : FM_MEMORY;
   if (status == FM_OK) memset(place, 0xff, all * sizeof *place); /* -1 */
@@ -273,7 +273,7 @@ enum { SLAB = 16 };
 /* Between lanes [groups][numbers][block], `groups` of them from `first` on, and plain [numbers][cells]. */
 static void transpose(const struct fm_gauss *g, size_t block, const struct numbers *k, size_t first,
                       size_t groups, float *lanes, float *plain, bool write) {
-  size_t cells = (size_t)(g->h * g->w);
+  size_t cells = (size_t)g->h * (size_t)g->w;
   for (size_t i = 0; i < k->outer * k->inner; i++) {
     float *row = plain + i * cells, *vector = lanes + (i / k->inner * k->step + i % k->inner) * block;
     for (size_t q = 0; q < groups; q++, vector += k->group * block)

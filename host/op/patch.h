@@ -32,8 +32,8 @@ struct fm_patches {
   } tap[FM_PATCH_TAPS];
 };
 
-/* Numbers of a feature. */
-int fm_patch_dimensions(bool official, int dimensions, int fine, int coarse);
+/* Numbers of a feature of two taps with c1 and c2 channels. */
+int fm_patch_dimensions(bool official, int dimensions, int c1, int c2);
 
 /* For taps of these shapes, n pictures or fewer. gradient: fm_patches_back will be called. */
 enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *fine, const struct fm_acts *coarse,

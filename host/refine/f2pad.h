@@ -16,7 +16,7 @@ struct fm_f2pad;
 
 /* The model has a refinement. */
 enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, int batch,
-                             struct fm_f2pad **r);
+                             struct fm_f2pad **out);
 void fm_f2pad_free(struct fm_f2pad *r);
 
 /* As fm_scorer_run, with sharpened maps; base: the detector's own maps, and repaired: 8-bit pictures

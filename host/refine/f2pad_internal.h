@@ -54,6 +54,6 @@ void fm_look_free(struct fm_look *look);
 enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores);
 
 /* Smooths planes [n][side][side] in place. */
-enum fm_status fm_look_blur(struct fm_look *look, int n, float *planes);
+enum fm_status fm_look_blur(struct fm_look *look, int n, float *values);
 
 #endif

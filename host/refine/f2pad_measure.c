@@ -71,17 +71,18 @@ static enum fm_status usual(struct fm_device *d, const struct fm_normal *s, stru
   return status;
 }
 
-enum fm_status fm_f2pad_measure(struct fm_device *d, const struct fm_normal *s, struct fm_refinement *out) {
+enum fm_status fm_f2pad_measure(struct fm_device *d, const struct fm_normal *normal,
+                                struct fm_refinement *out) {
   struct fm_context *ctx = fm_device_context(d);
   static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99};
   double q90;
   double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho};
-  FM_TRY(fm_quantiles(ctx, s->e, s->count * s->cells, 4, of_cells, cells));
-  FM_TRY(fm_quantiles(ctx, s->blur, s->count * s->pixels, 1, of_residual, residual));
+  FM_TRY(fm_quantiles(ctx, normal->e, normal->count * normal->cells, 4, of_cells, cells));
+  FM_TRY(fm_quantiles(ctx, normal->blur, normal->count * normal->pixels, 1, of_residual, residual));
   if (!(out->q995 > 0))
     return fm_error(ctx, FM_NUMERIC,
                     "the held-out pictures all look exactly like those learned: no refinement");
   out->rho = fmax(out->rho, 1.0 / 255); /* nothing is known more finely than a level */
-  FM_TRY(limits(ctx, s, q90, out));
-  return usual(d, s, out);
+  FM_TRY(limits(ctx, normal, q90, out));
+  return usual(d, normal, out);
 }

@@ -94,9 +94,9 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
   float *root = x + cells;
   bool any = false;
   for (size_t i = 0; i < cells; i++) {
-    x[i] = (double)e[i] > limits->q99;
+    x[i] = (double)e[i] > limits->q99 ? 1.0f : 0.0f;
     root[i] = sqrtf(fmaxf(e[i], 0));
-    any |= (double)e[i] > limits->q9995;
+    any = any || (double)e[i] > limits->q9995;
   }
   for (size_t i = 0; i < pixels && any; i++) {
     int row = (int)(i / (size_t)side), column = (int)(i % (size_t)side);
@@ -129,11 +129,11 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
 
 /* A Gaussian of the mask's plane, edges mirrored with the edge repeated; x to y by way of t. */
 static void smooth(const float *x, float *y, float *t, int n, double sigma) {
-  float weight[33], sum = 1;
+  float weight[33] = {1}, sum = 1;
   int radius = (int)(4 * sigma + 0.5);
-  for (int k = 0; k <= radius; k++) {
+  for (int k = 1; k <= radius; k++) {
     weight[k] = expf(-0.5f * (float)(k * k) / (float)(sigma * sigma));
-    if (k) sum += 2 * weight[k];
+    sum += 2 * weight[k];
   }
   for (int turn = 0; turn < 2; turn++) {
     const float *from = turn ? t : x;

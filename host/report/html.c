@@ -109,8 +109,9 @@ void fm_base64(struct fm_text *text, const unsigned char *bytes, size_t size) {
     size_t left = size - i;
     unsigned v = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
                  (left > 2 ? bytes[i + 2] : 0);
-    char four[4] = {digit[v >> 18], digit[v >> 12 & 63], left > 1 ? digit[v >> 6 & 63] : '=',
-                    left > 2 ? digit[v & 63] : '='};
+    char four[4] = {digit[v >> 18], digit[v >> 12 & 63], '=', '='};
+    if (left > 1) four[2] = digit[v >> 6 & 63];
+    if (left > 2) four[3] = digit[v & 63];
     fm_text_append_bytes(text, four, 4);
   }
 }

@@ -28,12 +28,16 @@ static double fraction(double a, double b, double x) {
   return value;
 }
 
+/* Where the fraction converges fast: x below about the mean. */
+static double lower_part(double a, double b, double x) {
+  double front = a * log(x) + b * log1p(-x) + lgamma(a + b) - lgamma(a) - lgamma(b);
+  return exp(front) * fraction(a, b, x) / a;
+}
+
 double fm_beta_below(double a, double b, double x) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
-  if (x > (a + 1) / (a + b + 2)) return 1 - fm_beta_below(b, a, 1 - x);
-  double front = a * log(x) + b * log1p(-x) + lgamma(a + b) - lgamma(a) - lgamma(b);
-  return exp(front) * fraction(a, b, x) / a;
+  return x > (a + 1) / (a + b + 2) ? 1 - lower_part(b, a, 1 - x) : lower_part(a, b, x);
 }
 
 double fm_beta_quantile(double a, double b, double p) {

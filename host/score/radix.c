@@ -9,7 +9,9 @@
 
 enum { FIRST_BITS = 11, DIGIT_BITS = 8, FEW = 48 };
 
-/* The same code for both widths. */
+/* The same code for both widths. A type cannot stand in parentheses, and a digit less a pass bounds the
+ * recursion. */
+/* NOLINTBEGIN(bugprone-macro-parentheses,misc-no-recursion) */
 #define RADIX_SORT(TYPE, NAME, WIDTH)                                                                        \
   static void NAME##_insertion(TYPE *a, size_t n) {                                                          \
     for (size_t i = 1; i < n; i++) {                                                                         \
@@ -75,7 +77,7 @@ enum { FIRST_BITS = 11, DIGIT_BITS = 8, FEW = 48 };
     TYPE differ = 0;                                                                                         \
     for (size_t i = 1; i < count; i++) differ |= values[i] ^ values[0];                                      \
     unsigned below = 0;                                                                                      \
-    while (below < WIDTH && differ >> below) below++;                                                        \
+    while (below < (WIDTH) && differ >> below) below++;                                                      \
     if (count < (1 << 16) || below <= FIRST_BITS) {                                                          \
       NAME##_sort(values, count, below);                                                                     \
       return FM_OK;                                                                                          \
@@ -92,3 +94,4 @@ enum { FIRST_BITS = 11, DIGIT_BITS = 8, FEW = 48 };
 
 RADIX_SORT(uint32_t, u32, 32)
 RADIX_SORT(uint64_t, u64, 64)
+/* NOLINTEND(bugprone-macro-parentheses,misc-no-recursion) */
