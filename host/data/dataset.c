@@ -67,7 +67,7 @@ bool fm_kind_is_flawed(const char *kind) {
                            *const good[] = {"good", "normal", "ok", "okay", NULL},
                            *const negations[] = {"free", "no", "non", "not", "without", NULL};
   bool flaw = false, fine = false, negated = false;
-  char name[128];
+  char name[128] = "";
   size_t n = 0;
   if (fm_kind_is_good(kind) || strlen(kind) >= sizeof name) return false;
   for (; kind[n]; n++) name[n] = lower(kind[n]);

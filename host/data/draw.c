@@ -51,7 +51,7 @@ static float segment_square(float x, float y, float x0, float y0, float x1, floa
   return ex * ex + ey * ey;
 }
 
-float fm_segment_distance(float x, float y, float x0, float y0, float x1, float y1) {
+static float segment_distance(float x, float y, float x0, float y0, float x1, float y1) {
   float t;
   return sqrtf(segment_square(x, y, x0, y0, x1, y1, &t));
 }
@@ -106,8 +106,8 @@ static float letter_distance(char letter, float x, float y) {
     if (font[i].letter != letter) continue;
     const char *s = font[i].strokes;
     for (; s[0] && s[1] && s[2] && s[3]; s += 4) {
-      float d = fm_segment_distance(x, y, (float)(s[0] - '0'), (float)(s[1] - '0'), (float)(s[2] - '0'),
-                                    (float)(s[3] - '0'));
+      float d = segment_distance(x, y, (float)(s[0] - '0'), (float)(s[1] - '0'), (float)(s[2] - '0'),
+                                 (float)(s[3] - '0'));
       if (d < best) best = d;
     }
   }

@@ -53,9 +53,6 @@ void fm_curve_draw(struct fm_curve *curve, struct fm_rng *rng, float x, float y,
                    float bend);
 float fm_curve_distance(const struct fm_curve *curve, float x, float y, float *along, float *side);
 
-/* Distance from a segment. */
-float fm_segment_distance(float x, float y, float x0, float y0, float x1, float y1);
-
 /* A blob with an uneven rim: its distance function, negative inside. */
 struct fm_blob {
   float x, y, radius, uneven;

@@ -11,7 +11,7 @@
 
 enum { STAIN = 64 };
 
-bool fm_synthetic_has_background(const char *category) {
+static bool has_background(const char *category) {
   static const char *const names[] = {"bottle", "hazelnut",   "metal_nut", "pill",
                                       "screw",  "toothbrush", "zipper"};
   for (size_t i = 0; category && i < sizeof names / sizeof *names; i++)
@@ -24,7 +24,7 @@ struct fm_synthetic fm_synthetic_cdo(const char *category) {
                                .most = 4,
                                .smallest = 40,
                                .largest = 10,
-                               .skip_background = fm_synthetic_has_background(category),
+                               .skip_background = has_background(category),
                                .redraws = 200};
 }
 

@@ -33,9 +33,6 @@ struct fm_synthetic {
 /* The recipe's constants; the background rule is on for the categories the recipe names. */
 struct fm_synthetic fm_synthetic_cdo(const char *category);
 
-/* bottle, hazelnut, metal_nut, pill, screw, toothbrush, zipper. */
-bool fm_synthetic_has_background(const char *category);
-
 /* background[size * size]: 1 where there is background: grey = mean of the channels over 220 or under 30;
  * median 7x7 (edges repeated); dilated by 19x19. */
 enum fm_status fm_synthetic_background(struct fm_context *ctx, const unsigned char *rgb, int size,

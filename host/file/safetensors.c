@@ -336,7 +336,7 @@ const char *fm_safetensors_path(const struct fm_safetensors *f) {
   return f->path;
 }
 
-float fm_float_from_half(uint16_t half) {
+static float from_half(uint16_t half) {
   uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3FF;
   if (exponent == 0) { /* zero and subnormal numbers: fraction * 2^-24, exact */
     float small = (float)fraction * 0x1p-24f;
@@ -348,7 +348,8 @@ float fm_float_from_half(uint16_t half) {
   return value;
 }
 
-bool fm_tensor_floats(const struct fm_tensor *t, float *out) {
+/* The values as float32 into out[t->count]; false where they are not floating-point numbers. */
+static bool read_floats(const struct fm_tensor *t, float *out) {
   if (t->type > FM_F64) return false;
   if (t->type == FM_F32) {
     if (t->count) memcpy(out, t->bytes, t->count * sizeof *out);
@@ -364,7 +365,7 @@ bool fm_tensor_floats(const struct fm_tensor *t, float *out) {
       memcpy(&half, t->bytes + 2 * i, sizeof half);
       uint32_t bits = (uint32_t)half << 16; /* bfloat16 is the upper half of a float */
       if (t->type == FM_F16)
-        out[i] = fm_float_from_half(half);
+        out[i] = from_half(half);
       else
         memcpy(out + i, &bits, sizeof bits);
     }
@@ -399,7 +400,7 @@ enum fm_status fm_safetensors_floats(struct fm_context *ctx, const struct fm_saf
                     "'%s': tensor '%s' has shape %s instead of %s: these are not the weights of the chosen "
                     "network; choose the right --backbone or another file",
                     f->path, name, found, expected);
-  if (!fm_tensor_floats(t, out))
+  if (!read_floats(t, out))
     return fm_error(ctx, FM_FORMAT,
                     "'%s': tensor '%s' has values of type %s instead of floating-point numbers", f->path,
                     name, fm_dtype_name(t->type));

@@ -47,10 +47,6 @@ const char *fm_safetensors_path(const struct fm_safetensors *file);
 enum fm_status fm_safetensors_floats(struct fm_context *ctx, const struct fm_safetensors *file,
                                      const char *name, int dims, const size_t *shape, float *out);
 
-/* The values of one tensor as float32 into out[t->count]; false where they are not floating-point numbers. */
-bool fm_tensor_floats(const struct fm_tensor *t, float *out);
-float fm_float_from_half(uint16_t half);
-
 /* Writing: add everything, then write (atomic; metadata and tensors in the order they were added; the header
  * padded with spaces so that the data begin at a multiple of 64). Names are copied, values are not: they must
  * live until write. The same content always gives the same bytes. */

@@ -110,6 +110,29 @@ static bool is_tap(const struct fm_graph *g, int i) {
   return false;
 }
 
+static bool bare(const struct fm_node *n) {
+  return n->limits.low == -INFINITY && n->limits.high == INFINITY;
+}
+
+static void print_graph(const struct fm_graph *g, const char *title) {
+  static const char *const names[] = {"input", "conv", "norm", "add", "pool", "resize", "dead"};
+  fm_note(g->ctx, "graph, %s:", title);
+  for (int i = 0; i < g->count; i++) {
+    const struct fm_node *n = &g->node[i];
+    if (n->kind == FM_NODE_DEAD) continue;
+    char more[96] = "";
+    if (n->kind == FM_NODE_CONV)
+      snprintf(more, sizeof more, " %dx%d/%d%s", n->conv.k, n->conv.k, n->conv.stride,
+               n->conv.depthwise ? " depthwise" : "");
+    fm_note(g->ctx, "%4d %-6s in %4d res %4d  %4d x %d x %d%s%s%s %s", i, names[n->kind], n->in, n->res, n->c,
+            n->h, n->w, more,
+            bare(n)                     ? ""
+            : n->limits.high < INFINITY ? " relu6"
+                                        : " relu",
+            is_tap(g, i) ? " TAP" : "", n->name);
+  }
+}
+
 void fm_graph_drop(struct fm_graph *g) {
   if (g->failed) return;
   for (int i = g->count - 1; i >= 0; i--) {
@@ -118,7 +141,7 @@ void fm_graph_drop(struct fm_graph *g) {
       used = g->node[j].kind != FM_NODE_DEAD && (g->node[j].in == i || g->node[j].res == i);
     if (!used) g->node[i].kind = FM_NODE_DEAD;
   }
-  if (fm_verbose("graph")) fm_graph_print(g, "without dead nodes");
+  if (fm_verbose("graph")) print_graph(g, "without dead nodes");
 }
 
 /* True where i feeds node `by` alone, and nobody looks at it. */
@@ -130,10 +153,6 @@ static bool only_for(const struct fm_graph *g, int i, int by) {
     if (n->in == i || n->res == i) return false;
   }
   return true;
-}
-
-static bool bare(const struct fm_node *n) {
-  return n->limits.low == -INFINITY && n->limits.high == INFINITY;
 }
 
 /* Node `tail` becomes its input `head` with something more behind it; the head is gone. It takes the tail's
@@ -177,26 +196,7 @@ void fm_graph_fuse(struct fm_graph *g, bool fold) {
       }
     }
   }
-  if (fm_verbose("graph")) fm_graph_print(g, fold ? "folded and fused" : "fused");
-}
-
-void fm_graph_print(const struct fm_graph *g, const char *title) {
-  static const char *const names[] = {"input", "conv", "norm", "add", "pool", "resize", "dead"};
-  fm_note(g->ctx, "graph, %s:", title);
-  for (int i = 0; i < g->count; i++) {
-    const struct fm_node *n = &g->node[i];
-    if (n->kind == FM_NODE_DEAD) continue;
-    char more[96] = "";
-    if (n->kind == FM_NODE_CONV)
-      snprintf(more, sizeof more, " %dx%d/%d%s", n->conv.k, n->conv.k, n->conv.stride,
-               n->conv.depthwise ? " depthwise" : "");
-    fm_note(g->ctx, "%4d %-6s in %4d res %4d  %4d x %d x %d%s%s%s %s", i, names[n->kind], n->in, n->res, n->c,
-            n->h, n->w, more,
-            bare(n)                     ? ""
-            : n->limits.high < INFINITY ? " relu6"
-                                        : " relu",
-            is_tap(g, i) ? " TAP" : "", n->name);
-  }
+  if (fm_verbose("graph")) print_graph(g, fold ? "folded and fused" : "fused");
 }
 
 double fm_graph_macs(const struct fm_graph *g) {

@@ -57,7 +57,6 @@ int fm_graph_resize(struct fm_graph *g, int in, int like);
 void fm_graph_drop(struct fm_graph *g);
 void fm_graph_fuse(struct fm_graph *g, bool fold);
 
-void fm_graph_print(const struct fm_graph *g, const char *title);
 double fm_graph_macs(const struct fm_graph *g); /* multiply-adds of all convolutions for one picture */
 void fm_graph_free(struct fm_graph *g);
 

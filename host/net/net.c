@@ -16,6 +16,21 @@ static void say_choices(const struct fm_net *net) {
   }
 }
 
+/* Offset, size, first and last use of every tensor. */
+static void print_plan(const struct fm_net *net) {
+  struct fm_context *ctx = fm_device_context(net->d);
+  fm_note(ctx, "plan: %zu tensors, %zu steps, %d buffers, %.1f MiB with parameters", net->tape.tensors,
+          net->tape.count, net->chunks, (double)net->bytes / 0x1p20);
+  for (size_t i = 0; i < net->tape.tensors; i++) {
+    const struct fm_acts *a = &net->tape.tensor[i];
+    const struct fm_slot *s = &net->slot[i];
+    fm_note(
+        ctx,
+        "plan: tensor %4zu  %d x %4d x %3d x %3d halo %d  buffer %d at %10zu, %10zu bytes, steps %d to %d", i,
+        a->n, a->c, a->h, a->w, a->halo, s->chunk, s->offset, s->bytes, s->first, s->last);
+  }
+}
+
 enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
                            int size, const struct fm_weights *weights, struct fm_net **out) {
   struct fm_context *ctx = fm_device_context(d);
@@ -46,7 +61,7 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
     fm_net_free(net);
     return status;
   }
-  if (fm_verbose("memory")) fm_net_print_plan(net);
+  if (fm_verbose("memory")) print_plan(net);
   if (fm_verbose("choose")) say_choices(net);
   *out = net;
   return FM_OK;
@@ -214,18 +229,4 @@ const struct fm_tape *fm_net_tape(const struct fm_net *net) {
 }
 const struct fm_graph *fm_net_graph(const struct fm_net *net) {
   return &net->graph;
-}
-
-void fm_net_print_plan(const struct fm_net *net) {
-  struct fm_context *ctx = fm_device_context(net->d);
-  fm_note(ctx, "plan: %zu tensors, %zu steps, %d buffers, %.1f MiB with parameters", net->tape.tensors,
-          net->tape.count, net->chunks, (double)net->bytes / 0x1p20);
-  for (size_t i = 0; i < net->tape.tensors; i++) {
-    const struct fm_acts *a = &net->tape.tensor[i];
-    const struct fm_slot *s = &net->slot[i];
-    fm_note(
-        ctx,
-        "plan: tensor %4zu  %d x %4d x %3d x %3d halo %d  buffer %d at %10zu, %10zu bytes, steps %d to %d", i,
-        a->n, a->c, a->h, a->w, a->halo, s->chunk, s->offset, s->bytes, s->first, s->last);
-  }
 }

@@ -64,7 +64,4 @@ enum fm_status fm_net_read_weights(struct fm_net *net, struct fm_weights *weight
 /* The running statistics' momentum: 0.1, or 1/k at the k-th batch of a cumulative mean. */
 void fm_net_set_momentum(struct fm_net *net, float momentum);
 
-/* Prints offset, size, first and last use of every tensor to stderr. */
-void fm_net_print_plan(const struct fm_net *net);
-
 #endif

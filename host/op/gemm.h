@@ -16,9 +16,6 @@
 enum fm_status fm_gemm(struct fm_device *d, int m, int n, int k, const struct fm_buffer *a,
                        const struct fm_buffer *b, const struct fm_buffer *c);
 
-/* "own" or "clblast": what fm_gemm would use on this device. */
-const char *fm_gemm_choice(const struct fm_device *d);
-
 /* A matrix in a buffer: where it starts, numbers from row to row, and from one of a batch to the next (0: all
  * read the same one). */
 struct fm_matrix {

@@ -77,15 +77,18 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
   spread_back(d, expert, apprentice, h, w, s, gradient);
 }
 
-void fm_unit(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,
-             const struct fm_buffer *r) {
+/* y = x / max(|x|, 1e-12) over the channels at every position; r [n][h][w] = 1 / max(|x|, 1e-12), NULL where
+ * no gradient follows. */
+static void unit(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,
+                 const struct fm_buffer *r) {
   FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "unit", ""), fm_acts_gx(d, x->w), (size_t)x->h, (size_t)x->n,
             fm_arg_buffer(&x->buffer), fm_arg_buffer(&y->buffer), fm_arg_buffer(r ? r : &y->buffer),
             fm_acts_arg(x), fm_acts_arg(y), fm_arg_int4(x->h, x->w, r != NULL, 0));
 }
 
-void fm_unit_back(struct fm_device *d, const struct fm_acts *y, const struct fm_buffer *r,
-                  const struct fm_acts *gradient) {
+/* gradient: d loss / d y becomes d loss / d x, in place. */
+static void unit_back(struct fm_device *d, const struct fm_acts *y, const struct fm_buffer *r,
+                      const struct fm_acts *gradient) {
   FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "unit_back", ""), fm_acts_gx(d, y->w), (size_t)y->h, (size_t)y->n,
             fm_arg_buffer(&y->buffer), fm_arg_buffer(r), fm_arg_buffer(&gradient->buffer), fm_acts_arg(y),
             fm_acts_arg(gradient), fm_arg_int2(y->h, y->w));
@@ -114,8 +117,8 @@ void fm_loss_tap_twice(struct fm_device *d, const struct fm_loss_options *o, con
                        const struct fm_acts *gradient) {
   struct fm_acts e = pair->expert, a = pair->apprentice;
   e.n = a.n = expert->n; /* perhaps fewer than there is room for */
-  fm_unit(d, expert, &e, NULL);
-  fm_unit(d, apprentice, &a, &pair->r);
+  unit(d, expert, &e, NULL);
+  unit(d, apprentice, &a, &pair->r);
   fm_loss_tap(d, o, &e, &a, h, w, mask, mask_h, mask_w, scratch, result, gradient);
-  fm_unit_back(d, &a, &pair->r, gradient);
+  unit_back(d, &a, &pair->r, gradient);
 }

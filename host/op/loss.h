@@ -38,17 +38,8 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
                  int mask_w, const struct fm_loss_scratch *scratch, const struct fm_buffer *result,
                  const struct fm_acts *gradient);
 
-/* The recipe of 2025 normalises a tap's features at the tap's own size too, before the resize:
- * y = x / max(|x|, 1e-12) over the channels at every position; r [n][h][w] = 1 / max(|x|, 1e-12), NULL where
- * no gradient follows. */
-void fm_unit(struct fm_device *d, const struct fm_acts *x, const struct fm_acts *y,
-             const struct fm_buffer *r);
-
-/* gradient: d loss / d y becomes d loss / d x, in place. */
-void fm_unit_back(struct fm_device *d, const struct fm_acts *y, const struct fm_buffer *r,
-                  const struct fm_acts *gradient);
-
-/* Room for a pair of taps, normalised; as large as `tap`. */
+/* The recipe of 2025 normalises a tap's features at the tap's own size too, before the resize: room for such
+ * a pair of taps, as large as `tap`. */
 struct fm_unit_pair {
   struct fm_acts expert, apprentice;
   struct fm_buffer r;

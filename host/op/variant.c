@@ -209,11 +209,6 @@ static const struct fm_variant rows[] = {
     {"wgrad", "wgrad.cl", "wgrad", "strips in the nearest cache; fits everything", FM_OP_WGRAD, always,
      always, wgrad_describe}};
 
-const struct fm_variant *fm_variants(int *count) {
-  *count = (int)(sizeof rows / sizeof *rows);
-  return rows;
-}
-
 /* True where a name is in a list with commas. */
 static bool wished(const char *list, const char *name) {
   size_t n = strlen(name);

@@ -40,9 +40,6 @@ struct fm_variant {
   void (*describe)(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work);
 };
 
-/* The table; *count rows. */
-const struct fm_variant *fm_variants(int *count);
-
 /* Never NULL: every operator has a row that always fits. */
 const struct fm_variant *fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s,
                                            struct fm_work *work);

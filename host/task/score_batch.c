@@ -34,13 +34,19 @@ static enum fm_status uncrop(struct fm_context *ctx, const float *small, const s
   return FM_OK;
 }
 
-enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
-                                 const struct fm_preprocess *p, int width, int height) {
+static void map_close(struct fm_context *ctx, struct fm_score_map *map) {
+  fm_map_rows_close(ctx, &map->rows);
+  fm_free(ctx, map->whole);
+  *map = (struct fm_score_map){0};
+}
+
+static enum fm_status map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
+                               const struct fm_preprocess *p, int width, int height) {
   *map = (struct fm_score_map){0};
   if (p->crop) FM_TRY(uncrop(ctx, small, p, &map->whole));
   enum fm_status status =
       fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, p->size, p->size, width, height);
-  if (status != FM_OK) fm_score_map_close(ctx, map);
+  if (status != FM_OK) map_close(ctx, map);
   return status;
 }
 
@@ -48,7 +54,7 @@ void fm_score_map_row(const struct fm_score_map *map, int y, float *row) {
   fm_map_rows_get(&map->rows, y, row);
 }
 
-enum fm_status fm_score_map_peak(struct fm_context *ctx, const struct fm_score_map *map, float *peak) {
+static enum fm_status map_peak(struct fm_context *ctx, const struct fm_score_map *map, float *peak) {
   size_t width = (size_t)map->rows.out_width;
   float *row = fm_alloc(ctx, width, sizeof *row), most = -INFINITY;
   if (!row) return FM_MEMORY;
@@ -63,12 +69,6 @@ enum fm_status fm_score_map_peak(struct fm_context *ctx, const struct fm_score_m
   fm_free(ctx, row);
   *peak = broken ? NAN : most;
   return FM_OK;
-}
-
-void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map) {
-  fm_map_rows_close(ctx, &map->rows);
-  fm_free(ctx, map->whole);
-  *map = (struct fm_score_map){0};
 }
 
 /* ---- a batch ---- */
@@ -125,9 +125,9 @@ enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const uns
 static enum fm_status base_peak(const struct fm_score_batch *b, struct fm_context *ctx,
                                 const struct fm_score_one *one, float *peak) {
   struct fm_score_map map;
-  FM_TRY(fm_score_map_open(ctx, &map, one->base, &b->preprocess, one->width, one->height));
-  enum fm_status status = fm_score_map_peak(ctx, &map, peak);
-  fm_score_map_close(ctx, &map);
+  FM_TRY(map_open(ctx, &map, one->base, &b->preprocess, one->width, one->height));
+  enum fm_status status = map_peak(ctx, &map, peak);
+  map_close(ctx, &map);
   return status;
 }
 
@@ -141,8 +141,8 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
                                .base = b->refiner ? b->base + at : NULL,
                                .repaired = b->refiner ? b->repaired + 3 * at : NULL,
                                .rgb = b->rgb + 3 * at};
-  FM_TRY(fm_score_map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
-  FM_TRY(fm_score_map_peak(ctx, &one->map, &one->peak));
+  FM_TRY(map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
+  FM_TRY(map_peak(ctx, &one->map, &one->peak));
   one->score = b->scores[i]; /* the detector's own */
   if (isnan(one->score)) one->score = one->peak;
   if (isnan(b->scores[i]) && b->refiner) FM_TRY(base_peak(b, ctx, one, &one->score));
@@ -153,5 +153,5 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
 }
 
 void fm_score_one_close(struct fm_context *ctx, struct fm_score_one *one) {
-  fm_score_map_close(ctx, &one->map);
+  map_close(ctx, &one->map);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The rules of the house that a program can check: includes point at the same layer or one before it, what is visible
-# outside a file begins with fm_, library code neither ends the program nor touches the disk but in base/file.c.
+# outside a file begins with fm_ and is used there, library code neither ends the program nor touches the disk but in base/file.c.
 # usage: test_layers.sh FLAWMAP SOURCE_FOLDER
 set -u
 flawmap=$1
@@ -38,15 +38,49 @@ check_includes() {
       }'
 }
 
-# Whether the check sees anything: a tree with one include that is wrong.
+# Functions that a header shows but no other file uses: names that stand once or not at all (their declaration) outside
+# the file that defines them. What a comment says is no use; the public API (host/flawmap.h) is for others.
+check_exports() {
+  find "$1/host" "$1/tests" -name '*.[ch]' | xargs awk -v public="$1/host/flawmap.h" '
+    FNR == 1 { open = 0 }
+    {
+      line = $0
+      while (open || (at = index(line, "/*"))) {
+        if (!open) { rest = substr(line, at + 2); line = substr(line, 1, at - 1); open = 1 } else { rest = line; line = "" }
+        if (!(end = index(rest, "*/"))) break
+        line = line " " substr(rest, end + 2); open = 0
+      }
+      defines = line ~ /^[a-z].*[ *]fm_[a-z0-9_]+\(/ && FILENAME ~ /\.c$/ && line !~ /^(static|return|else)/
+      while (match(line, /(^|[^A-Za-z0-9_])fm_[a-z0-9_]+/)) {
+        name = substr(line, RSTART, RLENGTH); sub(/^[^f]/, "", name); line = substr(line, RSTART + RLENGTH)
+        if (line ~ /^ *##/) family[name] = 1 # a macro makes names that begin so
+        if (defines && line ~ /^\(/) { home[name] = FILENAME; defines = 0 }
+        uses[name]++; inside[name, FILENAME]++
+        if (FILENAME == public) shown[name] = 1
+      }
+    }
+    END {
+      for (name in home) for (some in family) if (index(name, some) == 1) shown[name] = 1
+      for (name in home)
+        if (!(name in shown) && uses[name] - inside[name, home[name]] <= 1) print home[name] ": " name
+    }' | sed "s#^$1/##" | sort
+}
+
+# Whether the checks see anything: a tree with one include that is wrong, and one function that nobody calls.
 probe=$(mktemp -d)
 trap 'rm -rf "$probe"' EXIT
 mkdir -p "$probe/host/base" "$probe/host/op"
 printf '#include "op/conv.h"\n' >"$probe/host/base/status.c"
 printf '#include "base/status.h"\n#include <stdio.h>\n' >"$probe/host/op/conv.c"
+mkdir -p "$probe/tests/op"
+printf 'void fm_conv_run(int n); /* not fm_conv_stop */\nvoid fm_conv_stop(int n);\n' >"$probe/host/op/conv.h"
+printf 'void fm_conv_run(int n) {\n  fm_conv_stop(n);\n}\nvoid fm_conv_stop(int n) {\n}\n' >>"$probe/host/op/conv.c"
+printf 'int main(void) {\n  fm_conv_run(1);\n}\n' >"$probe/tests/op/test_conv.c"
+[ "$(check_exports "$probe")" = "host/op/conv.c: fm_conv_stop" ] || wrong "the check of exports does not find what nobody uses: $(check_exports "$probe")"
 [ "$(check_includes "$probe" | wc -l)" = 1 ] || wrong "the check of includes does not find what is wrong"
 
 complain "wrong way" < <(check_includes .)
+complain "used in its own file only; make it static" < <(check_exports .)
 complain "typedef of a struct" < <(grep -nE 'typedef (struct|union)' host/*/*.[ch])
 complain "ends the program" < <(grep -nE '(^|[^_[:alnum:]])(exit|_Exit|abort|assert)\(' host/*/*.c host/*.c 2>/dev/null | grep -v '^host/app/main.c:')
 complain "touches the disk" < <(grep -nE '(^|[^_[:alnum:].>])(fopen|freopen|open|creat|unlink|remove|rename|mkdir|rmdir|opendir)\(' \
