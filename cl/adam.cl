@@ -4,7 +4,8 @@
  *   p -= lr decay p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= lr / c1 m / (sqrt(v) / sqrt(c2) + eps)
  * with c1 = 1 - b1^t, c2 = 1 - b2^t. Adam proper (l2 decay 0) is the same with decay 0. */
 KERNEL void adam(__global float *restrict p, __global const float *restrict g, __global float *restrict m,
-                 __global float *restrict v, const int2 size /* vectors, run */, const float4 rate /* 1 - b2, lr decay, 1 - b1, b2 */,
+                 __global float *restrict v, const int2 size /* vectors, run */,
+                 const float4 rate /* 1 - b2, lr decay, 1 - b1, b2 */,
                  const float4 scale /* lr / c1, 1 / sqrt(c2), eps, gradient factor */) {
   const int first = get_global_id(0) * size.y, last = min(first + size.y, size.x);
   for (int i = first; i < last; i++) {
@@ -22,7 +23,8 @@ KERNEL void adam(__global float *restrict p, __global const float *restrict g, _
 
 /* Sums of squares of vectors: on a CPU one an item, of its `run` vectors; on a GPU one a group, of every vector at a
  * distance of the global size. */
-KERNEL void squares(__global const float *restrict g, __global float *restrict part, const int2 size /* vectors, run */) {
+KERNEL void squares(__global const float *restrict g, __global float *restrict part,
+                    const int2 size /* vectors, run */) {
   FV sum = ZERO;
 #if WG == 1
   const int first = get_global_id(0) * size.y, last = min(first + size.y, size.x), step = 1;

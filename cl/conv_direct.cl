@@ -22,10 +22,10 @@
 #define SAME(v) (v)
 #endif
 
-__kernel __attribute__((reqd_work_group_size(LN *CW, 1, 1)))
-void conv_direct(__global const float *restrict in, __global const float *restrict wt, __global const float *restrict bias,
-                 __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
-                 const int4 size /* ho, wo, pixels in all, 0 */, const int2 pad, const int2 use, const float2 lim) {
+__kernel __attribute__((reqd_work_group_size(LN * CW, 1, 1))) void conv_direct(
+    __global const float *restrict in, __global const float *restrict wt, __global const float *restrict bias,
+    __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
+    const int4 size /* ho, wo, pixels in all, 0 */, const int2 pad, const int2 use, const float2 lim) {
 #if CW > 1
   const uint lane = get_local_id(0) & (LN - 1), og = get_group_id(1) * CW + SAME(get_local_id(0) / LN);
 #else
@@ -36,7 +36,8 @@ void conv_direct(__global const float *restrict in, __global const float *restri
   const int sy = py + pad.x - (KS - 1), sx = px + pad.y - (KS - 1);
   const uint ky0 = sy & 1, kx0 = sx & 1;
   const int iy0 = (sy + (int)ky0) / 2, ix0 = (sx + (int)kx0) / 2;
-  const uint ho = (size.x - py + 1) / 2, wo = (size.y - px + 1) / 2, all = (uint)size.z / (uint)(size.x * size.y) * ho * wo;
+  const uint ho = (size.x - py + 1) / 2, wo = (size.y - px + 1) / 2,
+             all = (uint)size.z / (uint)(size.x * size.y) * ho * wo;
 #else
   const uint ky0 = 0, kx0 = 0, ho = size.x, wo = size.y, all = size.z;
   const int iy0 = -pad.x, ix0 = -pad.y;
@@ -44,7 +45,7 @@ void conv_direct(__global const float *restrict in, __global const float *restri
   const uint first = get_group_id(0) * (LN * PX) + lane;
   if (og * OB >= (uint)od.x || all == 0) return; /* a row or column alone has pixels of one parity only */
   uint at[PX];
-#pragma unroll
+  #pragma unroll
   for (int p = 0; p < PX; p++) {
     const uint q = min(first + p * LN, all - 1), x = q % wo, r = q / wo, y = r % ho, n = r / ho;
     at[p] = (n * (uint)(id.x * id.z) + (uint)(id.w + ((int)y * ST + iy0) * id.y + (int)x * ST + ix0)) * 16u;
@@ -54,10 +55,10 @@ void conv_direct(__global const float *restrict in, __global const float *restri
 #if CHAIN
   float4 total[OB][PX];
 #endif
-#pragma unroll
+  #pragma unroll
   for (int o = 0; o < OB; o++) {
     const float4 b = use.x ? *(__global const float4 *)(bias + min(og * OB + o, (uint)od.x - 1) * 4) : (float4)(0.0f);
-#pragma unroll
+    #pragma unroll
     for (int p = 0; p < PX; p++) {
       acc[o][p] = b;
 #if CHAIN
@@ -66,14 +67,14 @@ void conv_direct(__global const float *restrict in, __global const float *restri
     }
   }
   uint wat[OB];
-#pragma unroll
+  #pragma unroll
   for (int o = 0; o < OB; o++) wat[o] = min(og * OB + o, (uint)od.x - 1) * wstep;
 #if CHAIN
   for (uint ib0 = 0; ib0 < (uint)id.x; ib0 += CHAIN) {
     if (ib0)
-#pragma unroll
+      #pragma unroll
       for (int o = 0; o < OB; o++)
-#pragma unroll
+        #pragma unroll
         for (int p = 0; p < PX; p++) {
           total[o][p] += acc[o][p];
           acc[o][p] = (float4)(0.0f);
@@ -84,42 +85,42 @@ void conv_direct(__global const float *restrict in, __global const float *restri
     for (uint ib = 0; ib < (uint)id.x; ib++) {
 #endif
 #if PHASE
-    for (uint ky = ky0; ky < KS; ky += 2)
-      for (uint kx = kx0; kx < KS; kx += 2) {
-        const uint ty = (ky - ky0) / 2, tx = (kx - kx0) / 2;
+      for (uint ky = ky0; ky < KS; ky += 2)
+        for (uint kx = kx0; kx < KS; kx += 2) {
+          const uint ty = (ky - ky0) / 2, tx = (kx - kx0) / 2;
 #else
-#pragma unroll
-    for (uint ky = 0; ky < KS; ky++)
-#pragma unroll
-      for (uint kx = 0; kx < KS; kx++) {
-        const uint ty = ky, tx = kx;
+      #pragma unroll
+      for (uint ky = 0; ky < KS; ky++)
+        #pragma unroll
+        for (uint kx = 0; kx < KS; kx++) {
+          const uint ty = ky, tx = kx;
 #endif
-        const uint from = (ib * (uint)id.z + ty * (uint)id.y + tx) * 16u;
-        const uint wfrom = (ib * (KS * KS) + ky * KS + kx) * (IL * 4);
-        float4 v[PX];
-#pragma unroll
-        for (int p = 0; p < PX; p++) v[p] = AT4(in, at[p] + from);
-#pragma unroll
-        for (int o = 0; o < OB; o++) {
-          __global const float4 *w = (__global const float4 *)(wt + (wat[o] + wfrom));
-          const float4 w0 = w[0], w1 = w[1], w2 = w[2];
+          const uint from = (ib * (uint)id.z + ty * (uint)id.y + tx) * 16u;
+          const uint wfrom = (ib * (KS * KS) + ky * KS + kx) * (IL * 4);
+          float4 v[PX];
+          #pragma unroll
+          for (int p = 0; p < PX; p++) v[p] = AT4(in, at[p] + from);
+          #pragma unroll
+          for (int o = 0; o < OB; o++) {
+            __global const float4 *w = (__global const float4 *)(wt + (wat[o] + wfrom));
+            const float4 w0 = w[0], w1 = w[1], w2 = w[2];
 #if IL > 3
-          const float4 w3 = w[3];
+            const float4 w3 = w[3];
 #endif
-#pragma unroll
-          for (int p = 0; p < PX; p++) {
-            acc[o][p] = fma((float4)(v[p].x), w0, acc[o][p]);
-            acc[o][p] = fma((float4)(v[p].y), w1, acc[o][p]);
-            acc[o][p] = fma((float4)(v[p].z), w2, acc[o][p]);
+            #pragma unroll
+            for (int p = 0; p < PX; p++) {
+              acc[o][p] = fma((float4)(v[p].x), w0, acc[o][p]);
+              acc[o][p] = fma((float4)(v[p].y), w1, acc[o][p]);
+              acc[o][p] = fma((float4)(v[p].z), w2, acc[o][p]);
 #if IL > 3
-            acc[o][p] = fma((float4)(v[p].w), w3, acc[o][p]);
+              acc[o][p] = fma((float4)(v[p].w), w3, acc[o][p]);
 #endif
+            }
           }
         }
-      }
     }
   }
-#pragma unroll
+  #pragma unroll
   for (int p = 0; p < PX; p++) {
     const uint q = first + p * LN;
     if (q >= all) break;
@@ -129,7 +130,7 @@ void conv_direct(__global const float *restrict in, __global const float *restri
 #else
     const int oy = y, ox = x;
 #endif
-#pragma unroll
+    #pragma unroll
     for (int o = 0; o < OB; o++) {
       const uint ob = og * OB + o;
       if (ob >= (uint)od.x) break;

@@ -18,10 +18,10 @@
 #define LA (TM * KB / GROUP) /* float4 of the input an item fetches a step */
 #define LB (TN * KB / GROUP)
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
-void conv_tiled(__global const float *restrict in, __global const float *restrict wt, __global const float *restrict bias,
-                __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
-                const int4 size /* ho, wo, pixels in all, 0 */, const int2 pad, const int2 use, const float2 lim) {
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
+    __global const float *restrict in, __global const float *restrict wt, __global const float *restrict bias,
+    __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
+    const int4 size /* ho, wo, pixels in all, 0 */, const int2 pad, const int2 use, const float2 lim) {
   __local float4 As[2][BK * PM / 4], Bs[2][BK * PN / 4];
   const uint l = get_local_id(0);
   /* 32 neighbours: 8 x 4 items */
@@ -29,13 +29,15 @@ void conv_tiled(__global const float *restrict in, __global const float *restric
   const uint wo = size.y, ho = size.x, all = size.z, first = get_group_id(0) * TM, ob0 = get_group_id(1) * (TN / 4);
   const uint wstep = (uint)id.x * (KS * KS * 16);
   uint aat[LA], abl[LA], wat[LB], wbl[LB];
-#pragma unroll
+  #pragma unroll
   for (int i = 0; i < LA; i++) {
     const uint j = l + i * GROUP, q = min(first + j % TM, all - 1), x = q % wo, r = q / wo, y = r % ho, n = r / ho;
     abl[i] = j / TM;
-    aat[i] = (n * (uint)(id.x * id.z) + (uint)(id.w + ((int)y * ST - pad.x) * id.y + (int)x * ST - pad.y) + abl[i] * (uint)id.z) * 16u;
+    aat[i] = (n * (uint)(id.x * id.z) + (uint)(id.w + ((int)y * ST - pad.x) * id.y + (int)x * ST - pad.y) +
+              abl[i] * (uint)id.z) *
+             16u;
   }
-#pragma unroll
+  #pragma unroll
   for (int i = 0; i < LB; i++) { /* number: [KB][output block][il] */
     const uint j = l + i * GROUP, il = j & 3, o = (j >> 2) % (TN / 4);
     wbl[i] = (j >> 2) / (TN / 4);
@@ -45,10 +47,11 @@ void conv_tiled(__global const float *restrict in, __global const float *restric
 #if CHAIN
   float4 total[RN / 4][RM];
 #endif
-#pragma unroll
+  #pragma unroll
   for (int j = 0; j < RN / 4; j++) {
-    const float4 b = use.x ? *(__global const float4 *)(bias + min(ob0 + ty + j * TY, (uint)od.x - 1) * 4) : (float4)(0.0f);
-#pragma unroll
+    const float4 b =
+        use.x ? *(__global const float4 *)(bias + min(ob0 + ty + j * TY, (uint)od.x - 1) * 4) : (float4)(0.0f);
+    #pragma unroll
     for (int i = 0; i < RM; i++) {
       acc[j][i] = b;
 #if CHAIN
@@ -59,27 +62,33 @@ void conv_tiled(__global const float *restrict in, __global const float *restric
   float4 ra[LA], rb[LB];
   const uint steps = ((uint)id.x + KB - 1) / KB * (KS * KS);
   uint ib = 0, tap = 0;
-#define FETCH                                                                                             \
-  {                                                                                                       \
-    const uint from = (ib * (uint)id.z + tap / KS * (uint)id.y + tap % KS) * 16u, wfrom = (ib * (KS * KS) + tap) * 64u; \
-    _Pragma("unroll") for (int i = 0; i < LA; i++)                                                        \
-      ra[i] = ib + abl[i] < (uint)id.x ? AT4(in, aat[i] + from) : (float4)(0.0f);                         \
-    _Pragma("unroll") for (int i = 0; i < LB; i++)                                                        \
-      rb[i] = ib + wbl[i] < (uint)id.x ? AT4(wt, wat[i] + wfrom) : (float4)(0.0f);                        \
-    if (++tap == KS * KS) { tap = 0; ib += KB; }                                                          \
+#define FETCH                                                                                                          \
+  {                                                                                                                    \
+    const uint from = (ib * (uint)id.z + tap / KS * (uint)id.y + tap % KS) * 16u,                                      \
+               wfrom = (ib * (KS * KS) + tap) * 64u;                                                                   \
+    _Pragma("unroll") for (int i = 0; i < LA; i++)                                                                     \
+      ra[i] = ib + abl[i] < (uint)id.x ? AT4(in, aat[i] + from) : (float4)(0.0f);                                      \
+    _Pragma("unroll") for (int i = 0; i < LB; i++)                                                                     \
+      rb[i] = ib + wbl[i] < (uint)id.x ? AT4(wt, wat[i] + wfrom) : (float4)(0.0f);                                     \
+    if (++tap == KS * KS) {                                                                                            \
+      tap = 0;                                                                                                         \
+      ib += KB;                                                                                                        \
+    }                                                                                                                  \
   }
-#define PUT(b)                                                                                            \
-  {                                                                                                       \
-    __local float *a_ = (__local float *)As[b];                                                           \
-    _Pragma("unroll") for (int i = 0; i < LA; i++) {                                                      \
-      const uint m = (l + i * GROUP) % TM, k = abl[i] * 4;                                                \
-      a_[(k + 0) * PM + m] = ra[i].x; a_[(k + 1) * PM + m] = ra[i].y;                                     \
-      a_[(k + 2) * PM + m] = ra[i].z; a_[(k + 3) * PM + m] = ra[i].w;                                     \
-    }                                                                                                     \
-    _Pragma("unroll") for (int i = 0; i < LB; i++) {                                                      \
-      const uint j = l + i * GROUP;                                                                       \
-      Bs[b][(wbl[i] * 4 + (j & 3)) * (PN / 4) + (j >> 2) % (TN / 4)] = rb[i];                             \
-    }                                                                                                     \
+#define PUT(b)                                                                                                         \
+  {                                                                                                                    \
+    __local float *a_ = (__local float *)As[b];                                                                        \
+    _Pragma("unroll") for (int i = 0; i < LA; i++) {                                                                   \
+      const uint m = (l + i * GROUP) % TM, k = abl[i] * 4;                                                             \
+      a_[(k + 0) * PM + m] = ra[i].x;                                                                                  \
+      a_[(k + 1) * PM + m] = ra[i].y;                                                                                  \
+      a_[(k + 2) * PM + m] = ra[i].z;                                                                                  \
+      a_[(k + 3) * PM + m] = ra[i].w;                                                                                  \
+    }                                                                                                                  \
+    _Pragma("unroll") for (int i = 0; i < LB; i++) {                                                                   \
+      const uint j = l + i * GROUP;                                                                                    \
+      Bs[b][(wbl[i] * 4 + (j & 3)) * (PN / 4) + (j >> 2) % (TN / 4)] = rb[i];                                          \
+    }                                                                                                                  \
   }
   FETCH
   PUT(0)
@@ -88,18 +97,18 @@ void conv_tiled(__global const float *restrict in, __global const float *restric
     const uint now = s & 1;
     if (s + 1 < steps) FETCH
     __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
-#pragma unroll
+    #pragma unroll
     for (int k = 0; k < BK; k++) {
       float av[RM];
-#pragma unroll
+      #pragma unroll
       for (int i = 0; i < RM / 4; i++) {
         const float4 v = a[k * (PM / 4) + i * TX];
         av[i * 4] = v.x, av[i * 4 + 1] = v.y, av[i * 4 + 2] = v.z, av[i * 4 + 3] = v.w;
       }
-#pragma unroll
+      #pragma unroll
       for (int j = 0; j < RN / 4; j++) {
         const float4 w = b[k * (PN / 4) + j * TY];
-#pragma unroll
+        #pragma unroll
         for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
       }
     }
@@ -107,21 +116,21 @@ void conv_tiled(__global const float *restrict in, __global const float *restric
     barrier(CLK_LOCAL_MEM_FENCE);
 #if CHAIN
     if ((s + 1) % CHAIN == 0)
-#pragma unroll
+      #pragma unroll
       for (int j = 0; j < RN / 4; j++)
-#pragma unroll
+        #pragma unroll
         for (int i = 0; i < RM; i++) {
           total[j][i] += acc[j][i];
           acc[j][i] = (float4)(0.0f);
         }
 #endif
   }
-#pragma unroll
+  #pragma unroll
   for (int i = 0; i < RM; i++) {
     const uint q = first + (i / 4) * (TX * 4) + tx * 4 + i % 4;
     if (q < all) {
       const uint x = q % wo, r = q / wo, y = r % ho, n = r / ho;
-#pragma unroll
+      #pragma unroll
       for (int j = 0; j < RN / 4; j++) {
         const uint ob = ob0 + ty + j * TY;
         if (ob < (uint)od.x) {

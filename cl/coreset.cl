@@ -13,7 +13,11 @@
 #endif
 #define CHAINS 8
 #define STRETCH 16
-#define NEARER(acc, x, m) do { const FV d_ = (x) - (m); acc = FMA(d_, d_, acc); } while (0)
+#define NEARER(acc, x, m)                                                                                              \
+  do {                                                                                                                 \
+    const FV d_ = (x) - (m);                                                                                           \
+    acc = FMA(d_, d_, acc);                                                                                            \
+  } while (0)
 
 /* dist = (mean over the centres of the root of the squared distance)^2; centres [count][K].
  * Global size: (groups * WG, 1, 1). */
@@ -33,8 +37,8 @@ KERNEL void spread(__global const float *restrict point, __global const float *r
 }
 
 /* Rows of `point` as they were: row [count][K] of the points in `which`. Global size: (gx over K, count, 1). */
-KERNEL void rows_of(__global const float *restrict point, __global const int *restrict which, __global float *restrict row,
-                    const int K) {
+KERNEL void rows_of(__global const float *restrict point, __global const int *restrict which,
+                    __global float *restrict row, const int K) {
   const int r = get_global_id(1), at = which[r];
   __global const float *x = point + (size_t)(at / LANES) * K * LANES + at % LANES;
   for (int k = get_global_id(0); k < K; k += get_global_size(0)) row[(size_t)r * K + k] = x[(size_t)k * LANES];

@@ -66,6 +66,7 @@ KERNEL void depthwise(__global const float *restrict in, __global const float *r
   }
 }
 
+/* clang-format off */ /* for braces that do not balance */
 /* dw [part][block][ky][kx][CB], a part: `per` pictures. On a GPU the pixels of a part are shared out in a work-group.
  * Global size: (blocks * WG, parts, 1). */
 KERNEL void depthwise_wgrad(__global const float *restrict in, __global const float *restrict dy,
@@ -98,11 +99,13 @@ KERNEL void depthwise_wgrad(__global const float *restrict in, __global const fl
 #endif
   UNROLL for (int k = 0; k < KS * KS; k++) STORE(acc[k], dw + (((size_t)part * od.x + b) * (KS * KS) + k) * CB);
 }
+/* clang-format on */
 
 /* Filters turned by 180 degrees. Global size: (blocks, 1, 1). */
 KERNEL void depthwise_flip(__global const float *restrict wt, __global float *restrict to, const int blocks,
                            const int taps) {
   const int b = get_global_id(0);
   if (b >= blocks) return;
-  for (int k = 0; k < taps; k++) STORE(LOAD(wt + ((size_t)b * taps + k) * CB), to + ((size_t)b * taps + taps - 1 - k) * CB);
+  for (int k = 0; k < taps; k++)
+    STORE(LOAD(wt + ((size_t)b * taps + k) * CB), to + ((size_t)b * taps + taps - 1 - k) * CB);
 }

@@ -11,9 +11,9 @@
   {                                                                                                                    \
     const int item = get_local_id(0);                                                                                  \
     shared[item] = sum;                                                                                                \
-    for (int middle = WG / 2; middle > 0; middle /= 2) {                                                                     \
+    for (int middle = WG / 2; middle > 0; middle /= 2) {                                                               \
       barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
-      if (item < middle) shared[item] += shared[item + middle];                                                            \
+      if (item < middle) shared[item] += shared[item + middle];                                                        \
     }                                                                                                                  \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                                      \
     sum = shared[0];                                                                                                   \
@@ -86,14 +86,16 @@ KERNEL void scale(__global const float *restrict weights, __global float *restri
 
 /* y [columns][rows up to CB's multiple] = x' for x [rows][columns], tile by tile; columns is a multiple of CB.
  * Global size: (columns / CB, rows / CB rounded up, batch). */
-KERNEL void transpose(__global const float *restrict x, __global float *restrict y, const int4 size /* rows, columns, start, step */,
+KERNEL void transpose(__global const float *restrict x, __global float *restrict y,
+                      const int4 size /* rows, columns, start, step */,
                       const int2 out /* numbers a row of y, numbers of y */) {
   const int c0 = get_global_id(0) * CB, r0 = get_global_id(1) * CB;
   if (c0 >= size.y) return;
   __global const float *from = x + size.z + (size_t)get_global_id(2) * size.w + c0;
   __global float *to = y + (size_t)get_global_id(2) * out.y + r0;
   float tile[CB * CB];
-  for (int r = 0; r < CB; r++) STORE_ANY(r0 + r < size.x ? LOAD_ANY(from + (size_t)(r0 + r) * size.y) : ZERO, tile + r * CB);
+  for (int r = 0; r < CB; r++)
+    STORE_ANY(r0 + r < size.x ? LOAD_ANY(from + (size_t)(r0 + r) * size.y) : ZERO, tile + r * CB);
   for (int c = 0; c < CB; c++)
     for (int r = 0; r < CB; r++) to[(size_t)(c0 + c) * out.x + r] = tile[r * CB + c];
 }
@@ -111,7 +113,8 @@ KERNEL void couple(__global const float *restrict x, __global float *restrict a,
   __global const float *xr = x + start.x + (size_t)row * width, *g = gamma + start.z, *d = delta + start.w;
   __global float *ar = a + start.y + (size_t)row * 2 * s2, *ur = u + u_start.x + (size_t)row * width;
   FV sum = ZERO;
-  for (int j = get_global_id(0) * CB; j < s1; j += WG * CB) STORE_ANY(FMA(LOAD_ANY(g + j), LOAD_ANY(xr + j), LOAD_ANY(d + j)), ur + j);
+  for (int j = get_global_id(0) * CB; j < s1; j += WG * CB)
+    STORE_ANY(FMA(LOAD_ANY(g + j), LOAD_ANY(xr + j), LOAD_ANY(d + j)), ur + j);
   for (int j = get_global_id(0) * CB; j < s2; j += WG * CB) {
     const FV t = tanh(0.1f * LOAD_ANY(ar + j)), shift = 0.1f * LOAD_ANY(ar + s2 + j), sigma = clamp * t;
     const FV y = FMA(LOAD_ANY(xr + s1 + j), exp(sigma), shift);
@@ -137,10 +140,10 @@ KERNEL void permute(__global const float *restrict x, __global float *restrict y
 
 /* l = (-D ln(2 pi) / 2 - |z|^2 / 2 + logdet + sum of ln gamma) / D, the log-likelihood a channel, at l[first + row]; and in
  * training the loss -ln sigmoid(l) and dlogp = d (mean loss) / d logp. Global size: (WG, rows, 1). */
-KERNEL void judge(__global const float *restrict z, __global const float *restrict logdet, __global const float *restrict sums,
-                  __global float *restrict l, __global float *restrict loss, __global float *restrict dlogp,
-                  const int4 size /* start of z, width, D, blocks */, const int2 at /* first, training? */,
-                  const float share /* 1 / rows */) {
+KERNEL void judge(__global const float *restrict z, __global const float *restrict logdet,
+                  __global const float *restrict sums, __global float *restrict l, __global float *restrict loss,
+                  __global float *restrict dlogp, const int4 size /* start of z, width, D, blocks */,
+                  const int2 at /* first, training? */, const float share /* 1 / rows */) {
   SHARED
   const int row = get_global_id(1);
   __global const float *zr = z + size.x + (size_t)row * size.y;
@@ -175,27 +178,27 @@ KERNEL void total(__global const float *restrict loss, __global float *restrict 
 /* ---- backward ---- */
 
 /* zb = -z dlogp. Global size: (gx, rows, 1). */
-KERNEL void begin_back(__global const float *restrict z, __global const float *restrict dlogp, __global float *restrict zb,
-                       const int2 size /* start of z, width */) {
+KERNEL void begin_back(__global const float *restrict z, __global const float *restrict dlogp,
+                       __global float *restrict zb, const int2 size /* start of z, width */) {
   const int row = get_global_id(1);
   for (int j = get_global_id(0) * CB; j < size.y; j += get_global_size(0) * CB)
     STORE_ANY(-dlogp[row] * LOAD_ANY(z + size.x + (size_t)row * size.y + j), zb + (size_t)row * size.y + j);
 }
 
 /* dlogp[row] = slope[first + row] factor. Global size: (gx, 1, 1). */
-KERNEL void slopes(__global const float *restrict slope, __global float *restrict dlogp, const int2 size /* rows, first */,
-                   const float factor) {
-  for (int row = get_global_id(0); row < size.x; row += get_global_size(0))
-    dlogp[row] = slope[size.y + row] * factor;
+KERNEL void slopes(__global const float *restrict slope, __global float *restrict dlogp,
+                   const int2 size /* rows, first */, const float factor) {
+  for (int row = get_global_id(0); row < size.x; row += get_global_size(0)) dlogp[row] = slope[size.y + row] * factor;
 }
 
 /* From ub = d loss / d u', with lb = d loss / d logdet: xb, the part of d loss / d x that does not go through the hidden
  * layer; ab, d loss / d a; and in training q = ub [x1; y2], what d loss / d gamma adds up.
  * Global size: (gx, rows, 1). */
-KERNEL void couple_back(__global const float *restrict ub, __global const float *restrict x, __global const float *restrict a,
-                        __global const float *restrict gamma, __global const float *restrict lb, __global float *restrict xb,
-                        __global float *restrict ab, __global float *restrict q, const int4 halves,
-                        const int4 start /* ub and q, x, a, gamma */, const int training, const float clamp) {
+KERNEL void couple_back(__global const float *restrict ub, __global const float *restrict x,
+                        __global const float *restrict a, __global const float *restrict gamma,
+                        __global const float *restrict lb, __global float *restrict xb, __global float *restrict ab,
+                        __global float *restrict q, const int4 halves, const int4 start /* ub and q, x, a, gamma */,
+                        const int training, const float clamp) {
   const int row = get_global_id(1), s1 = halves.z, s2 = halves.w, width = s1 + s2;
   const size_t at = (size_t)row * width, pair = (size_t)row * 2 * s2;
   __global const float *g = gamma + start.w;
@@ -207,7 +210,8 @@ KERNEL void couple_back(__global const float *restrict ub, __global const float 
       continue;
     }
     const int i = j - s1;
-    const FV t = LOAD_ANY(a + start.z + pair + i), shift = LOAD_ANY(a + start.z + pair + s2 + i), e = exp(clamp * t), stretched = xv * e;
+    const FV t = LOAD_ANY(a + start.z + pair + i), shift = LOAD_ANY(a + start.z + pair + s2 + i), e = exp(clamp * t),
+             stretched = xv * e;
     const FV as = 0.1f * clamp * FMA(uv, stretched, (FV)(lb[row])) * (1.0f - t * t);
     STORE_ANY(uv * e, xb + at + j);
     STORE_ANY(select(ZERO, as, LANE_NUMBERS + i < (IV)(halves.y)), ab + pair + i);
@@ -219,8 +223,9 @@ KERNEL void couple_back(__global const float *restrict ub, __global const float 
 /* sums[xy][p] = the sum of the rows of hb whose place has p as its x (or y): what the condition's weights learn from, by
  * place instead of by fibre. list: for x, then for y, side + 1 starts and the rows in that order.
  * Global size: (gx, side, 2). */
-KERNEL void by_place(__global const float *restrict hb, __global const int *restrict list, __global float *restrict sums,
-                     const int4 size /* vectors, rows, side, start of list */, const int start) {
+KERNEL void by_place(__global const float *restrict hb, __global const int *restrict list,
+                     __global float *restrict sums, const int4 size /* vectors, rows, side, start of list */,
+                     const int start) {
   const int p = get_global_id(1), xy = get_global_id(2);
   __global const int *begin = list + size.w + xy * (size.z + 1 + size.y), *member = begin + size.z + 1;
   __global float *to = sums + start + (size_t)(xy * size.z + p) * size.x * CB;
@@ -232,9 +237,11 @@ KERNEL void by_place(__global const float *restrict hb, __global const int *rest
 }
 
 /* Partial sums over rows, of ub and of q: parts [block][chunk][2][width]. Global size: (gx, chunks, blocks). */
-KERNEL void affine_parts(__global const float *restrict ub, __global const float *restrict q, __global float *restrict parts,
+KERNEL void affine_parts(__global const float *restrict ub, __global const float *restrict q,
+                         __global float *restrict parts,
                          const int4 size /* rows, width, rows a chunk, numbers a block */) {
-  const int chunk = get_global_id(1), block = get_global_id(2), first = chunk * size.z, last = min(first + size.z, size.x);
+  const int chunk = get_global_id(1), block = get_global_id(2), first = chunk * size.z,
+            last = min(first + size.z, size.x);
   __global float *to = parts + (size_t)(block * get_global_size(1) + chunk) * 2 * size.y;
   for (int j = get_global_id(0) * CB; j < size.y; j += get_global_size(0) * CB) {
     FV a = ZERO, b = ZERO;
@@ -249,8 +256,9 @@ KERNEL void affine_parts(__global const float *restrict ub, __global const float
 
 /* d loss / d g = (sum of q + sum of lb / gamma) 0.1 sigmoid(g / 2), d loss / d delta = sum of ub, for every block.
  * Global size: (WG, blocks, 1). */
-KERNEL void affine_finish(__global const float *restrict parts, __global const float *restrict lb, __global const float *restrict gamma,
-                          __global const float *restrict weights, __global float *restrict gradient, const int4 halves,
+KERNEL void affine_finish(__global const float *restrict parts, __global const float *restrict lb,
+                          __global const float *restrict gamma, __global const float *restrict weights,
+                          __global float *restrict gradient, const int4 halves,
                           const int4 size /* rows, chunks, start of g, a block's numbers */) {
   SHARED
   const int block = get_global_id(1), width = halves.z + halves.w;
@@ -274,8 +282,8 @@ KERNEL void affine_finish(__global const float *restrict parts, __global const f
 
 /* what 0: max(0, most - l); 1: 1 - min(1, exp(l - most)); 2: d loss / d l from de = d loss / d max(0, most - l).
  * NaN stays NaN. Global size: (gx, 1, 1). */
-KERNEL void cells(__global const float *l, __global const float *de, __global float *y, const int2 size /* cells, what */,
-                  const float most) {
+KERNEL void cells(__global const float *l, __global const float *de, __global float *y,
+                  const int2 size /* cells, what */, const float most) {
   for (int i = get_global_id(0); i < size.x; i += get_global_size(0)) {
     const float below = most - l[i], e = below < 0.0f ? 0.0f : below;
     y[i] = size.y == 0 ? e : size.y == 1 ? -expm1(-e) : e > 0.0f ? -de[i] : 0.0f;

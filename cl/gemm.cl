@@ -47,7 +47,8 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
 #define TILE(V, lanes)                                                                                                 \
   {                                                                                                                    \
     FV acc[MR][V];                                                                                                     \
-    UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < V; v++) acc[r][v] = ZERO;                           \
+    UNROLL for (int r = 0; r < MR; r++)                                                                                \
+      UNROLL for (int v = 0; v < V; v++) acc[r][v] = ZERO;                                                             \
     for (int i = 0; i < size.z; i++) {                                                                                 \
       FV bv[V];                                                                                                        \
       UNROLL for (int v = 0; v < V; v++) bv[v] = get(b + (size_t)i * ld.y + x + v * CB, lanes);                        \
@@ -61,12 +62,12 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
         UNROLL for (int v = 0; v < V; v++) {                                                                           \
           const int col = x + v * CB;                                                                                  \
           __global float *at = c + (size_t)(y + r) * ld.z + col;                                                       \
-          put(finish(acc[r][v], col, lanes, at, P(r) + col, Q(r) + col, grid.w), at, lanes);                             \
+          put(finish(acc[r][v], col, lanes, at, P(r) + col, Q(r) + col, grid.w), at, lanes);                           \
         }                                                                                                              \
   }
 
 #if TURNED
-#define A(r, i) a[(size_t)(i) * ld.x + min(y + (r), size.x - 1)]
+#define A(r, i) a[(size_t)(i)*ld.x + min(y + (r), size.x - 1)]
 #else
 #define A(r, i) a[(size_t)min(y + (r), size.x - 1) * ld.x + (i)]
 #endif
@@ -82,8 +83,8 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
 /* start: of A, B, C and extra in their buffers; step: what is added to it for each of the batch. extra: the gate, or the
  * table: `side` rows for x, then as many for y. place: numbers of cells, (picture * height + y) * width + x. */
 KERNEL void gemm(__global const float *a, __global const float *b, __global float *c, __global const float *extra,
-                 __global const int *place, const int4 size /* m, n, k, place's start */, const int4 ld, const int4 start,
-                 const int4 step, const int4 grid /* side, width, height, lane */) {
+                 __global const int *place, const int4 size /* m, n, k, place's start */, const int4 ld,
+                 const int4 start, const int4 step, const int4 grid /* side, width, height, lane */) {
   const int y = get_global_id(1) * MR, z = get_global_id(2);
   int x = get_global_id(0) * 2 * CB;
   if (x >= size.y || y >= size.x) return;

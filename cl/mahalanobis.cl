@@ -420,7 +420,7 @@ KERNEL void by_factor(__global const float *restrict x, __global const float *re
   }
 }
 
-#define S(array_, k_, c_) (hold + (((size_t)(array_) * pictures + (k_)) * 4 + (c_)) * WIDTH)
+#define S(array_, k_, c_) (hold + (((size_t)(array_)*pictures + (k_)) * 4 + (c_)) * WIDTH)
 
 /* The same from the centred rows X of the pictures learned from, and M of K = ridge (N - 1) I + X X', for four
  * pictures from `first` on. With t = X x and a = K^-1 t = M' M t, r = x - X' a:

@@ -12,8 +12,8 @@ KERNEL void enlarge(__global const float *restrict x, __global float *restrict y
     const float sx = fmax((i + 0.5f) * step.y - 0.5f, 0.0f);
     const int x0 = min((int)sx, size.y - 1), x1 = min(x0 + 1, size.y - 1);
     const float fx = sx - x0;
-    y[((size_t)n * size.z + row) * size.w + i] = (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) +
-                                                 fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
+    y[((size_t)n * size.z + row) * size.w + i] =
+        (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) + fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
   }
 }
 
@@ -63,8 +63,10 @@ KERNEL void smooth(__global const float *restrict x, __global float *restrict y,
       if (i + CB <= w) {
         FV sum = weight[0] * LOAD_ANY(plane + (size_t)row * w + i);
         for (int k = 1; k <= r; k++)
-          sum = FMA((FV)(weight[k]), LOAD_ANY(plane + (size_t)mirror(row - k, h) * w + i) +
-                                     LOAD_ANY(plane + (size_t)mirror(row + k, h) * w + i), sum);
+          sum = FMA((FV)(weight[k]),
+                    LOAD_ANY(plane + (size_t)mirror(row - k, h) * w + i) +
+                        LOAD_ANY(plane + (size_t)mirror(row + k, h) * w + i),
+                    sum);
         STORE_ANY(sum, out + i);
         i += CB - 1;
         continue;
@@ -74,7 +76,8 @@ KERNEL void smooth(__global const float *restrict x, __global float *restrict y,
 #endif
       float sum = weight[0] * plane[(size_t)row * w + i];
       for (int k = 1; k <= r; k++)
-        sum = FMA(weight[k], plane[(size_t)mirror(row - k, h) * w + i] + plane[(size_t)mirror(row + k, h) * w + i], sum);
+        sum =
+            FMA(weight[k], plane[(size_t)mirror(row - k, h) * w + i] + plane[(size_t)mirror(row + k, h) * w + i], sum);
       out[i] = sum;
     }
   }

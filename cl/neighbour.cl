@@ -20,8 +20,9 @@
  * list [queries]: rows of x that are queries. Tiles are OB groups; a launch takes `tiles` of them from first.y on, `each` a
  * chunk, for queries from first.x on.
  * Global size: (query tiles, chunks, 1), with work-groups (chunks * WG, query tiles, 1). */
-KERNEL void nearest(__global const float *restrict x, __global const int *restrict list, __global const float *restrict bank,
-                    __global const float *restrict square, __global float *restrict value, __global int *restrict where,
+KERNEL void nearest(__global const float *restrict x, __global const int *restrict list,
+                    __global const float *restrict bank, __global const float *restrict square,
+                    __global float *restrict value, __global int *restrict where,
                     const int4 size /* queries, width, tiles, each */, const int2 first /* query, tile */) {
 #if WG == 1
   const int q0 = get_global_id(0) * PX, chunk = get_global_id(1), lane = 0;
@@ -85,8 +86,9 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
 }
 
 /* The best of `parts` parts, for the rows of x in list [queries]. Global size: (queries, 1, 1). */
-KERNEL void settle(__global const float *restrict value, __global const int *restrict where, __global const int *restrict list,
-                   __global int *restrict index, const int2 size /* queries, parts */) {
+KERNEL void settle(__global const float *restrict value, __global const int *restrict where,
+                   __global const int *restrict list, __global int *restrict index,
+                   const int2 size /* queries, parts */) {
   const int q = get_global_id(0), n = size.x;
   if (q >= n) return;
   float least = value[q];
@@ -106,7 +108,8 @@ KERNEL void settle(__global const float *restrict value, __global const int *res
  * order; begin: nothing came before. Rows come in order, so equal values keep the lower one. list: as above.
  * Global size: (queries, 1, 1). */
 KERNEL void keep(__global const float *restrict value, __global const int *restrict list, __global float *restrict kept,
-                 __global int *restrict index, const int4 size /* queries, rows, k, first row */, const int2 first /* query, begin */) {
+                 __global int *restrict index, const int4 size /* queries, rows, k, first row */,
+                 const int2 first /* query, begin */) {
   const int q = get_global_id(0), k = size.z;
   if (q >= size.x) return;
   __global const float *v = value + (size_t)q * size.y;
@@ -133,8 +136,8 @@ KERNEL void keep(__global const float *restrict value, __global const int *restr
 
 /* distance [queries][k] = |x - m|^2 for the rows in index [queries][k], put in order (index too); mean [queries] = factor
  * times their mean. Global size: (queries, 1, 1). */
-KERNEL void distances(__global const float *restrict x, __global const float *restrict bank, __global int *restrict index,
-                      __global float *restrict distance, __global float *restrict mean,
+KERNEL void distances(__global const float *restrict x, __global const float *restrict bank,
+                      __global int *restrict index, __global float *restrict distance, __global float *restrict mean,
                       const int4 size /* queries, width, k, 0 */, const float factor) {
   const int q = get_global_id(0), width = size.y, k = size.z;
   if (q >= size.x) return;
@@ -167,7 +170,8 @@ KERNEL void distances(__global const float *restrict x, __global const float *re
  * Global size: (gx over blocks of CB numbers, queries, 1). */
 KERNEL void distances_back(__global const float *restrict x, __global const float *restrict bank,
                            __global const int *restrict index, __global const float *restrict slope,
-                           __global float *restrict dx, const int4 size /* queries, width, k, 0 */, const float factor) {
+                           __global float *restrict dx, const int4 size /* queries, width, k, 0 */,
+                           const float factor) {
   const int q = get_global_id(1), width = size.y, k = size.z;
   const float f = 2.0f * factor * slope[q] / (float)k;
   for (int c = get_global_id(0) * CB; c < width; c += get_global_size(0) * CB) {

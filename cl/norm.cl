@@ -56,7 +56,12 @@ KERNEL void norm_stats(__global const float *restrict x, __global float *restric
 }
 
 /* a += v, with c holding what rounding lost (Kahan) */
-#define ADD_KAHAN(a, c, v) do { const FV kv_ = (v) - c, kt_ = a + kv_; c = (kt_ - a) - kv_; a = kt_; } while (0)
+#define ADD_KAHAN(a, c, v)                                                                                             \
+  do {                                                                                                                 \
+    const FV kv_ = (v)-c, kt_ = a + kv_;                                                                               \
+    c = (kt_ - a) - kv_;                                                                                               \
+    a = kt_;                                                                                                           \
+  } while (0)
 
 /* Batch mean and 1 / sqrt(var + eps) of every channel, and the running values:
  * running = (1 - momentum) running + momentum new, the variance unbiased. Global size: (blocks * WG, 1, 1).
@@ -125,9 +130,9 @@ KERNEL void norm_apply(__global const float *restrict x, __global const float *r
 /* Backward, first pass: dz = dy where the activation passed (y itself decides), sums of dz and dz (x - mean) a strip.
  * keep: dz is written over dy, for the residual branch. part [block][strip][2][CB]. Global size as norm_stats. */
 KERNEL void norm_back_stats(__global const float *restrict x, __global const float *restrict stat,
-                            __global const float *restrict y, __global float *restrict dy, __global float *restrict part,
-                            const int4 xd, const int4 yd, const int4 dd, const int4 size /* h, w, rows, strips */,
-                            const int keep, const float2 lim) {
+                            __global const float *restrict y, __global float *restrict dy,
+                            __global float *restrict part, const int4 xd, const int4 yd, const int4 dd,
+                            const int4 size /* h, w, rows, strips */, const int keep, const float2 lim) {
   const int strip = get_global_id(1), b = get_global_id(2);
   const int groups = (size.x + size.z - 1) / size.z, n = strip / groups, y0 = strip % groups * size.z;
   const int y1 = min(y0 + size.z, size.x);

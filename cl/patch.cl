@@ -33,8 +33,8 @@ KERNEL void from_planes(__global const float *restrict y, __global float *restri
 /* y[o] = sum over entries begin[o] .. begin[o + 1] of weight * x, shifted by `from` (which names plane and offset).
  * Global size: (1 on a CPU, else places; outputs, n). */
 KERNEL void sum_lists(__global const float *restrict x, __global float *restrict y, __global const int *restrict begin,
-                __global const int *restrict from, __global const float *restrict weight,
-                const int4 size /* first place, places (whole 4 * CB), plane, planes of x */) {
+                      __global const int *restrict from, __global const float *restrict weight,
+                      const int4 size /* first place, places (whole 4 * CB), plane, planes of x */) {
   const int o = get_global_id(1), n = get_global_id(2), first = begin[o], last = begin[o + 1];
   __global const float *xp = x + (size_t)n * size.w * size.z + size.x;
   __global float *yp = y + ((size_t)n * get_global_size(1) + o) * size.z + size.x;

@@ -6,8 +6,9 @@
 
 /* Squared distance of the features at every cell of one picture to those at the same cell of good picture k.
  * d: [good][h][w]. Global size: (gx, h, good). */
-KERNEL void appearance(__global const float *restrict x, __global const float *restrict good, __global float *restrict d,
-                       const int4 xd, const int4 gd, const int4 size /* h, w, picture n, 0 */) {
+KERNEL void appearance(__global const float *restrict x, __global const float *restrict good,
+                       __global float *restrict d, const int4 xd, const int4 gd,
+                       const int4 size /* h, w, picture n, 0 */) {
   const int row = get_global_id(1), k = get_global_id(2);
   for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
     FV sum = ZERO;
@@ -55,8 +56,8 @@ KERNEL void weigh(__global float *d, const int4 size /* h, w, good, 0 */, const 
 /* Reference of one picture: the good pictures, each with its weights enlarged bilinearly (half-pixel corners), a cell being 8
  * pixels: between the centres of two cells, 8 pixels too, the weight is a straight line. The first and the last segment have
  * half of that. Global size: (gx over w + 1 segments, s, 1). */
-KERNEL void blend(__global const float *restrict weight, __global const uchar *restrict good, __global float *restrict ref,
-                  const int4 size /* h, w, good, s */, const int n) {
+KERNEL void blend(__global const float *restrict weight, __global const uchar *restrict good,
+                  __global float *restrict ref, const int4 size /* h, w, good, s */, const int n) {
   const int row = get_global_id(1), h = size.x, w = size.y, s = size.w;
   const float sy = clamp((row + 0.5f) / 8 - 0.5f, 0.0f, (float)(h - 1));
   const int y0 = (int)sy, y1 = min(y0 + 1, h - 1);
@@ -83,9 +84,9 @@ KERNEL void blend(__global const float *restrict weight, __global const uchar *r
  * surroundings; the shortest of equal ones. found, origin: as below; shift: [n][h][w] of (down, right).
  * Global size: (gx over w, h, 1). */
 #define LIKE 48
-KERNEL void align(__global const uchar *restrict rgb, __global const int *restrict found, __global const int *restrict origin,
-                  __global const uchar *restrict good, __global int *restrict shift, const int4 size /* h, w, n, s */,
-                  const int reach) {
+KERNEL void align(__global const uchar *restrict rgb, __global const int *restrict found,
+                  __global const int *restrict origin, __global const uchar *restrict good,
+                  __global int *restrict shift, const int4 size /* h, w, n, s */, const int reach) {
   const int cy = get_global_id(1), h = size.x, w = size.y, s = size.w, step = s / h;
   for (int cx = get_global_id(0); cx < w; cx += get_global_size(0)) {
     const int at = found[(size.z * h + cy) * w + cx], k = origin[2 * at], cell = origin[2 * at + 1];
@@ -121,8 +122,9 @@ KERNEL void align(__global const uchar *restrict rgb, __global const int *restri
 /* Reference of one picture: at every cell of the grid the patch of 3 x 3 cells around the good cell that is most alike,
  * overlap-added with a squared sine, whose nine weights at a pixel add up to the same number everywhere but at the edges.
  * found: [n][h][w] rows of origin; origin: (good picture, cell); shift: from align. Global size: (gx, s, 1). */
-KERNEL void quilt(__global const int *restrict found, __global const int *restrict origin, __global const int *restrict shift,
-                  __global const uchar *restrict good, __global float *restrict ref, const int4 size /* h, w, n, s */) {
+KERNEL void quilt(__global const int *restrict found, __global const int *restrict origin,
+                  __global const int *restrict shift, __global const uchar *restrict good, __global float *restrict ref,
+                  const int4 size /* h, w, n, s */) {
   const int row = get_global_id(1), h = size.x, w = size.y, s = size.w, step = s / h;
   for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
     float4 sum = (float4)(0.0f);
@@ -131,7 +133,8 @@ KERNEL void quilt(__global const int *restrict found, __global const int *restri
       for (int cx = max(i / step - 1, 0); cx <= min(i / step + 1, w - 1); cx++) {
         const int q = (size.z * h + cy) * w + cx, at = found[q], k = origin[2 * at], cell = origin[2 * at + 1];
         const int dy = row - cy * step, dx = i - cx * step; /* -step .. 2 step - 1 */
-        const float wy = sin(M_PI_F * (dy + step + 0.5f) / (3 * step)), wx = sin(M_PI_F * (dx + step + 0.5f) / (3 * step));
+        const float wy = sin(M_PI_F * (dy + step + 0.5f) / (3 * step)),
+                    wx = sin(M_PI_F * (dx + step + 0.5f) / (3 * step));
         const float v = wy * wy * wx * wx;
         const int y = clamp(cell / w * step + dy + shift[2 * q], 0, s - 1);
         const int x = clamp(cell % w * step + dx + shift[2 * q + 1], 0, s - 1);
@@ -154,7 +157,8 @@ KERNEL void residual(__global const uchar *restrict rgb, __global const float *r
 
 /* up(a) at a pixel: a lives on half the pixels, half-pixel corners. */
 inline float enlarged(__global const float *a, const int half_side, const int y, const int x) {
-  const float sy = clamp(0.5f * y - 0.25f, 0.0f, half_side - 1.0f), sx = clamp(0.5f * x - 0.25f, 0.0f, half_side - 1.0f);
+  const float sy = clamp(0.5f * y - 0.25f, 0.0f, half_side - 1.0f),
+              sx = clamp(0.5f * x - 0.25f, 0.0f, half_side - 1.0f);
   const int y0 = (int)sy, x0 = (int)sx, y1 = min(y0 + 1, half_side - 1), x1 = min(x0 + 1, half_side - 1);
   const float fy = sy - y0, fx = sx - x0;
   return (1.0f - fy) * ((1.0f - fx) * a[y0 * half_side + x0] + fx * a[y0 * half_side + x1]) +
@@ -162,8 +166,9 @@ inline float enlarged(__global const float *a, const int half_side, const int y,
 }
 
 /* N = Y + up(a) (R - Y) as a network's input: (v - mean) / std. a: [n][s/2][s/2]. Global size: (gx, s, n). */
-KERNEL void mixture(__global const uchar *restrict rgb, __global const float *restrict ref, __global const float *restrict a,
-                __global float *restrict x, const int4 xd, const int2 size /* s, lanes */) {
+KERNEL void mixture(__global const uchar *restrict rgb, __global const float *restrict ref,
+                    __global const float *restrict a, __global float *restrict x, const int4 xd,
+                    const int2 size /* s, lanes */) {
   const int row = get_global_id(1), n = get_global_id(2), s = size.x, half_side = s / 2;
   const size_t at = ((size_t)n * s + row) * s;
   __global float *xp = x + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * size.y;
@@ -179,21 +184,23 @@ KERNEL void mixture(__global const uchar *restrict rgb, __global const float *re
 
 /* d loss / d a before the adjoint of the enlargement: g (+)= sum over colours of G (R - Y), from the gradient at a network's
  * input. g: [n][s][s]. Global size: (gx, s, n). */
-KERNEL void pull(__global const uchar *restrict rgb, __global const float *restrict ref, __global const float *restrict gx,
-                 __global float *restrict g, const int4 xd, const int4 size /* s, lanes, accumulate, 0 */) {
+KERNEL void pull(__global const uchar *restrict rgb, __global const float *restrict ref,
+                 __global const float *restrict gx, __global float *restrict g, const int4 xd,
+                 const int4 size /* s, lanes, accumulate, 0 */) {
   const int row = get_global_id(1), n = get_global_id(2), s = size.x;
   const size_t at = ((size_t)n * s + row) * s;
   __global const float *p = gx + ((size_t)n * xd.z + (size_t)(xd.w + row * xd.y)) * size.y;
   for (int i = get_global_id(0); i < s; i += get_global_size(0)) {
     const float3 y = convert_float3(vload3(at + i, rgb)) / 255.0f;
-    const float3 v = vload4(0, p + (size_t)i * size.y).xyz / (float3)(0.229f, 0.224f, 0.225f) * (vload4(at + i, ref).xyz - y);
+    const float3 v =
+        vload4(0, p + (size_t)i * size.y).xyz / (float3)(0.229f, 0.224f, 0.225f) * (vload4(at + i, ref).xyz - y);
     g[at + i] = (size.z ? g[at + i] : 0.0f) + (v.x + v.y + v.z);
   }
 }
 
 /* slope = factor where e is over its cell's limit, else 0. limit: [h][w]. Global size: (gx, h, n). */
-KERNEL void hinge(__global const float *restrict e, __global const float *restrict limit, __global float *restrict slope,
-                  const int2 size /* h, w */, const float factor) {
+KERNEL void hinge(__global const float *restrict e, __global const float *restrict limit,
+                  __global float *restrict slope, const int2 size /* h, w */, const float factor) {
   const int row = get_global_id(1);
   const size_t at = ((size_t)get_global_id(2) * size.x + row) * size.y;
   for (int i = get_global_id(0); i < size.y; i += get_global_size(0))

@@ -75,8 +75,8 @@ KERNEL void plane(__global const float *restrict x, __global float *y, const int
     const float sx = source_of(i, step.y, 1);
     const int x0 = min((int)sx, size.y - 1), x1 = min(x0 + 1, size.y - 1);
     const float fx = sx - x0;
-    const float v = (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) +
-                    fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
+    const float v =
+        (1.0f - fy) * ((1.0f - fx) * top[x0] + fx * top[x1]) + fy * ((1.0f - fx) * bottom[x0] + fx * bottom[x1]);
     __global float *at = y + ((size_t)n * size.z + row) * size.w + i;
     *at = (accumulate ? *at : 0.0f) + factor * v;
   }

@@ -33,7 +33,8 @@ KERNEL void wgrad(__global const float *restrict in, __global const float *restr
         UNROLL for (int i = 0; i < IT; i++)
           UNROLL for (int o = 0; o < OB; o++) acc[i][o] = o < blocks ? LOAD(wp + o * wstep + i * CB) : ZERO;
         for (int y = y0; y < y1; y++) {
-          __global const float *ip = in + (((size_t)n * id.x + ib) * id.z + (id.w + (y * ST + ky - pad.x) * id.y + kx - pad.y)) * IB + i0;
+          __global const float *ip =
+              in + (((size_t)n * id.x + ib) * id.z + (id.w + (y * ST + ky - pad.x) * id.y + kx - pad.y)) * IB + i0;
           __global const float *dp = dy + AT(od, n, og * OB, y, 0);
           const size_t step = blocks < OB ? 0 : (size_t)od.z * CB;
           #pragma unroll 2

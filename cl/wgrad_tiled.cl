@@ -15,12 +15,12 @@
 #define LA (TM / 4 * KP / GROUP)
 #define LB (TN / 4 * KP / GROUP)
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
-void wgrad_tiled(__global const float4 *restrict in, __global const float4 *restrict dy, __global float4 *restrict dw,
-                 const int4 id, const int4 od, const int4 size /* n, ho, wo, per */, const int2 pad,
-                 const int2 use /* of wgrad.cl */) {
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void wgrad_tiled(
+    __global const float4 *restrict in, __global const float4 *restrict dy, __global float4 *restrict dw, const int4 id,
+    const int4 od, const int4 size /* n, ho, wo, per */, const int2 pad, const int2 use /* of wgrad.cl */) {
   __local float4 As[2][KP * PM], Bs[2][KP * PN];
-  const uint l = get_local_id(0), rows = (uint)id.x * (KS * KS), tiles = (rows * 4 + TM - 1) / TM, ho = size.y, wo = size.z;
+  const uint l = get_local_id(0), rows = (uint)id.x * (KS * KS), tiles = (rows * 4 + TM - 1) / TM, ho = size.y,
+             wo = size.z;
   const uint tx = (l & 7) + 8 * ((l >> 5) % (TX / 8)), ty = ((l >> 3) & 3) + 4 * ((l >> 5) / (TX / 8));
   const uint m0 = get_group_id(0) % tiles * (TM / 4), ob0 = get_group_id(0) / tiles * (TN / 4);
   const uint part = get_group_id(2), all = (uint)(size.x * size.y * size.z);
@@ -28,27 +28,29 @@ void wgrad_tiled(__global const float4 *restrict in, __global const float4 *rest
   const uint px = l % KP; /* GROUP is a multiple of KP: an item fetches the same pixel of several blocks */
   uint q = begin + px, x = q % wo, r = q / wo, y = r % ho, n = r / ho;
   uint from[LA]; /* from a pixel to its inputs, block by block and tap by tap */
-#pragma unroll
+  #pragma unroll
   for (int i = 0; i < LA; i++) {
     const uint m = min(m0 + (l + i * GROUP) / KP, rows - 1), tap = m % (KS * KS);
     from[i] = m / (KS * KS) * (uint)id.z + (uint)(id.w + ((int)(tap / KS) - pad.x) * id.y + (int)(tap % KS) - pad.y);
   }
   float4 ra[LA], rb[LB], acc[RN / 4][RM];
-#pragma unroll
+  #pragma unroll
   for (int j = 0; j < RN / 4; j++)
-#pragma unroll
+    #pragma unroll
     for (int i = 0; i < RM; i++) acc[j][i] = (float4)(0.0f);
 #define FETCH                                                                                                          \
   {                                                                                                                    \
     const bool inside = q < end;                                                                                       \
     const uint a_ = n * (uint)(id.x * id.z) + y * (uint)(ST * id.y) + x * ST;                                          \
     const uint b_ = n * (uint)(od.x * od.z) + (uint)(od.w + (int)y * od.y + (int)x);                                   \
-    _Pragma("unroll") for (int i = 0; i < LA; i++)                                                                     \
-      ra[i] = inside ? in[a_ + from[i]] : (float4)(0.0f);                                                              \
+    _Pragma("unroll") for (int i = 0; i < LA; i++) ra[i] = inside ? in[a_ + from[i]] : (float4)(0.0f);                 \
     _Pragma("unroll") for (int i = 0; i < LB; i++)                                                                     \
       rb[i] = inside ? dy[b_ + min(ob0 + (l + i * GROUP) / KP, (uint)od.x - 1) * (uint)od.z] : (float4)(0.0f);         \
     q += KP, x += KP;                                                                                                  \
-    while (x >= wo) { x -= wo; if (++y == ho) y = 0, n++; }                                                            \
+    while (x >= wo) {                                                                                                  \
+      x -= wo;                                                                                                         \
+      if (++y == ho) y = 0, n++;                                                                                       \
+    }                                                                                                                  \
   }
 #define PUT(b)                                                                                                         \
   {                                                                                                                    \
@@ -63,29 +65,29 @@ void wgrad_tiled(__global const float4 *restrict in, __global const float4 *rest
     const uint now = s & 1;
     if (s + 1 < steps) FETCH
     __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
-#pragma unroll 8
+    #pragma unroll 8
     for (int k = 0; k < KP; k++) {
       float av[RM];
-#pragma unroll
+      #pragma unroll
       for (int i = 0; i < RM / 4; i++) {
         const float4 v = a[k * PM + i * TX];
         av[i * 4] = v.x, av[i * 4 + 1] = v.y, av[i * 4 + 2] = v.z, av[i * 4 + 3] = v.w;
       }
-#pragma unroll
+      #pragma unroll
       for (int j = 0; j < RN / 4; j++) {
         const float4 w = b[k * PN + j * TY];
-#pragma unroll
+        #pragma unroll
         for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
       }
     }
     if (s + 1 < steps) PUT(now ^ 1)
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-#pragma unroll
+  #pragma unroll
   for (int i = 0; i < RM; i++) {
     const uint m = m0 + tx + i / 4 * TX;
     if (m >= rows || i % 4 >= IL) continue;
-#pragma unroll
+    #pragma unroll
     for (int j = 0; j < RN / 4; j++) {
       const uint ob = ob0 + ty + j * TY;
       if (ob < (uint)od.x) dw[((part * (uint)od.x + ob) * rows + m) * IL + i % 4] = acc[j][i];
