@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # flawmap bench: runs tiny, its JSON is JSON and says what it should, wrong usage ends with status 2.
 # usage: test_bench.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-  echo "test_bench: $*" >&2
-  exit 1
-}
+. "$(dirname "$0")/../lib.sh"
 
 # Valid JSON: whichever reader of it there is.
 is_json() {

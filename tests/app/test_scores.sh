@@ -2,20 +2,10 @@
 # predict says what eval says: scores and masks of a detector that has a score of its own, with thresholds of pictures and
 # of pixels that differ, plain and sharpened.
 # usage: test_scores.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/none
-cd "$work" || exit 1
+. "$(dirname "$0")/../lib.sh"
 
-fail() {
-  echo "test_scores: $*" >&2
-  exit 1
-}
-
-"$flawmap" synth data --size 64 --train 8 --good 2 --flawed 2 --product gear >out || fail "synth failed"
-"$flawmap" train --untrained data --category gear --method patchcore --size 64 -o m >out 2>err || fail "train failed: $(cat err)"
+run synth data --size 64 --train 8 --good 2 --flawed 2 --product gear
+run train --untrained data --category gear --method patchcore --size 64 -o m
 for how in "" "--refine f2pad"; do
   rm -rf all some
   "$flawmap" eval m data -o all --no-overlays --no-maps $how >out 2>err || fail "eval failed: $(cat err)"

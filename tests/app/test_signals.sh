@@ -2,17 +2,7 @@
 # Ctrl-C, SIGTERM and a hangup end every command soon, with one sentence, the status 130 and nothing half written; what a
 # killed process left is removed by the next one, what a living one writes is not.
 # usage: test_signals.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/none
-cd "$work" || exit 1
-
-fail() {
-  echo "FAIL: $*"
-  exit 1
-}
+. "$(dirname "$0")/../lib.sh"
 
 # interrupt SIGNAL SECONDS COMMAND...: stopped after so long, or done before. Counts what was stopped in `stopped`.
 stopped=0

@@ -1,30 +1,9 @@
 #!/usr/bin/env bash
 # flawmap train, eval, predict, info, calibrate from end to end on drawn pictures; SIGKILL and Ctrl-C; what is wrong is said.
 # usage: test_train.sh FLAWMAP SOURCE_FOLDER
-set -u
-flawmap=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/none
-cd "$work" || exit 1
+. "$(dirname "$0")/../lib.sh"
 
-fail() {
-  echo "test_train: $*" >&2
-  exit 1
-}
-
-# refuses STATUS WORDS COMMAND...: ends with the status and one sentence that holds the words.
-refuses() {
-  local status=$1 words=$2
-  shift 2
-  "$flawmap" "$@" >out 2>err
-  local got=$?
-  [ $got = "$status" ] || fail "'$*' ended with $got, not $status: $(cat err)"
-  [ "$(grep -c '^flawmap: ' err)" = 1 ] || fail "'$*' did not say one sentence: $(cat err)"
-  grep -q -- "$words" err || fail "'$*' did not say '$words': $(cat err)"
-}
-
-"$flawmap" synth data --size 64 --train 10 --good 3 --flawed 2 >out || fail "synth failed"
+run synth data --size 64 --train 10 --good 3 --flawed 2
 train() { "$flawmap" train --untrained data --category gear --size 64 --batch 4 --epochs 3 "$@"; }
 
 # One whole training, everything that follows from it.
