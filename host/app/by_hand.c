@@ -4,8 +4,7 @@ enum fm_status fm_by_hand_apply(const struct fm_by_hand *h, const char *path, st
   if (!h->image_given && !h->pixel_given) return FM_OK;
   if (!h->image_given && !m->has_thresholds)
     return fm_error(m->ctx, FM_USAGE,
-                    "'%s' has no thresholds, so --pixel-threshold alone will not do; give --threshold, too",
-                    path);
+                    "'%s' has no thresholds, so --pixel-threshold is not enough; give --threshold too", path);
   bool one = !m->has_thresholds || m->image.value == m->pixel.value;
   double alpha = m->recipe.false_alarms;
   if (h->pixel_given || one) fm_threshold_by_hand(h->pixel_given ? h->pixel : h->image, alpha, &m->pixel);

@@ -20,7 +20,7 @@ struct fm_by_hand {
    FM_OPT_NUMBER,                                                                                            \
    &(h)->image,                                                                                              \
    "X",                                                                                                      \
-   "a picture is flawed where its score is over X (else the model's)",                                       \
+   "a picture is flawed if its score is over X (default: the model's)",                                      \
    -1e30,                                                                                                    \
    1e30,                                                                                                     \
    &(h)->image_given},                                                                                       \

@@ -167,11 +167,9 @@ static enum fm_status bench_device(struct bench_run *b) {
   struct fm_peak *p = &b->peak;
   FM_TRY(fm_peak_measure(b->d, b->o->quick ? 0 : 2, (size_t)(b->o->quick ? 16 : 256) << 20, p));
   if (!b->o->json)
-    fm_print(
-        "peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x %zu "
-        "MiB); "
-        "launch and wait %.1f us\n",
-        1e-9 * p->flops, p->chains, 1e-9 * p->copy, 1e-9 * p->triad, p->bytes >> 20, 1e6 * p->wait);
+    fm_print("peak: %.1f GFLOP/s of fused multiply-adds (%d chains); copy %.1f GB/s, triad %.1f GB/s (3 x "
+             "%zu MiB); launch and wait %.1f us\n",
+             1e-9 * p->flops, p->chains, 1e-9 * p->copy, 1e-9 * p->triad, p->bytes >> 20, 1e6 * p->wait);
   fm_json_object(&b->json, "peak");
   fm_json_number(&b->json, "fma_gflops", 1e-9 * p->flops);
   fm_json_integer(&b->json, "chains", p->chains);
@@ -236,14 +234,15 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
       {"batch", FM_OPT_INT, &o.batch, "N", "pictures at a time (16)", 1, 4096, NULL},
       {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0,
        NULL},
-      {"runs", FM_OPT_INT, &o.runs, "N", "runs of a pass at least (5)", 1, 1000, NULL},
-      {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measured for so long at least (1)", 0, 3600, NULL},
-      {"operators", FM_OPT_FLAG, &o.operators, NULL, "each pass operator by operator too, the longest first",
-       0, 0, NULL},
+      {"runs", FM_OPT_INT, &o.runs, "N", "smallest number of runs of a pass (5)", 1, 1000, NULL},
+      {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measure each pass for at least S seconds (1)", 0, 3600,
+       NULL},
+      {"operators", FM_OPT_FLAG, &o.operators, NULL,
+       "also time each pass operator by operator, slowest first", 0, 0, NULL},
       {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0,
        NULL},
-      {"list", FM_OPT_FLAG, &o.list, NULL, "the networks there are, and nothing else", 0, 0, NULL},
-      {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything: does it work, not how fast", 0, 0, NULL},
+      {"list", FM_OPT_FLAG, &o.list, NULL, "only list the networks", 0, 0, NULL},
+      {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything, to see that it works", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},
   };
   int count;

@@ -45,7 +45,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
   char sentence[400];
   FM_TRY(fm_writer_check(ctx, out)); /* before minutes of scoring */
   if (fm_file_exists(out) && !fm_path_same(out, a->model))
-    fm_note(ctx, "note: '%s' is there already; it is replaced when the thresholds are chosen", out);
+    fm_note(ctx, "note: '%s' exists already; it is replaced once the thresholds are chosen", out);
   FM_TRY(fm_model_load(ctx, a->model, a->weights, &model));
   bool had = model.has_thresholds;
   double before = model.image.value;
@@ -65,9 +65,9 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
 enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   struct args a = {0};
   struct fm_option options[] = {
-      {"o", FM_OPT_TEXT, &a.out, "MODEL", "where the model goes (else it is replaced)", 0, 0, NULL},
+      {"o", FM_OPT_TEXT, &a.out, "MODEL", "where to write the model (default: replace it)", 0, 0, NULL},
       {"false-alarms", FM_OPT_NUMBER, &a.false_alarms, "P",
-       "share of good pictures that may be flagged (else the model's)", 1e-6, 0.5, NULL},
+       "share of good pictures that may be flagged (default: the model's)", 1e-6, 0.5, NULL},
       FM_BY_HAND_OPTIONS(&a.by_hand),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},

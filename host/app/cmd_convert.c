@@ -32,7 +32,7 @@ static void print_tensors(const struct fm_safetensors *file) {
 
 /* Before the work, while Ctrl-C still keeps what is there. */
 static void note_replaced(struct fm_context *ctx, const char *path) {
-  if (path && fm_file_exists(path)) fm_note(ctx, "note: '%s' is there already and will be replaced", path);
+  if (path && fm_file_exists(path)) fm_note(ctx, "note: '%s' exists already and will be replaced", path);
 }
 
 static enum fm_status write_all(struct fm_context *ctx, const struct fm_safetensors *file, const char *path) {
@@ -110,7 +110,7 @@ enum fm_status fm_cmd_convert(struct fm_context *ctx, int argc, char **argv, int
   struct fm_option options[] = {
       {"o", FM_OPT_TEXT, &a.out, "FILE", "the file to write; without it the tensors are listed", 0, 0, NULL},
       {"list", FM_OPT_FLAG, &a.list, NULL, "list the tensors too", 0, 0, NULL},
-      {"backbone", FM_OPT_TEXT, &a.backbone, "NAME", "fail where a tensor of this network is missing", 0, 0,
+      {"backbone", FM_OPT_TEXT, &a.backbone, "NAME", "fail if a tensor of this network is missing", 0, 0,
        NULL},
       {"Joining an expert and an apprentice (.pth or .safetensors) into a model:", FM_OPT_GROUP, NULL, NULL,
        NULL, 0, 0, NULL},

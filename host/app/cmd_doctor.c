@@ -132,7 +132,7 @@ static void check_weights(struct doctor *x) {
     else if (fm_pretrained_find(x->ctx, &list, backbone->name, &p) == FM_OK) {
       fm_pretrained_advice(p, advice, sizeof advice);
       say(x, WARNING, advice,
-          "no pretrained weights of %s, the default network: without them flaws are found much worse",
+          "no pretrained weights of %s, the default network: without them far fewer flaws are found",
           backbone->name);
     }
     fm_pretrained_close(x->ctx, &list);
@@ -144,10 +144,10 @@ static void check_weights(struct doctor *x) {
 static void check_pocl(struct doctor *x, const struct fm_facts *f) {
   if (!strstr(f->platform, FM_POCL_PLATFORM)) return;
   if (!fm_pocl_has_linker())
-    say(x, PROBLEM, LINKER_CURE, "linker: there is no ld in PATH, and without it PoCL ends the program");
+    say(x, PROBLEM, LINKER_CURE, "linker: there is no ld in PATH, and without it PoCL aborts the program");
   if (*f->driver >= '0' && *f->driver <= '9' && strtol(f->driver, NULL, 10) < 3)
     say(x, WARNING, "a newer PoCL (Debian 12, Ubuntu 24.04 and later have one)",
-        "PoCL %s is old: flawmap was never tried with one before 3.0", f->driver);
+        "PoCL %s is old: flawmap has not been tested with versions before 3.0", f->driver);
 }
 
 /* A self-test that did not come to its end: the likely reason, by what there is. */
@@ -188,7 +188,7 @@ static void check_memory(struct doctor *x) {
   double free = (double)fm_memory_available() / 0x1p30; /* 0: unknown */
   if (free > 0 && free < 1.5)
     say(x, WARNING, "close other programs, or use a smaller --batch and --size",
-        "memory: only %.1f GiB are free; training with the defaults wants 1.5", free);
+        "memory: only %.1f GiB are free; training with the defaults needs 1.5", free);
   else if (free > 0)
     say(x, GOOD, NULL, "memory: %.1f GiB are free", free);
 }
@@ -200,7 +200,7 @@ static void check_device(struct doctor *x, const struct fm_facts *f, int index, 
       used ? ", would be used" : "");
   if (used && memory < least)
     say(x, WARNING, "a smaller --batch and --size",
-        "memory of device %d: %.1f GiB; training with the defaults wants %g", index, memory, least);
+        "memory of device %d: %.1f GiB; training with the defaults needs %g", index, memory, least);
   else if (used)
     say(x, GOOD, NULL, "memory of device %d: %.1f GiB, largest buffer %.1f GiB", index, memory,
         (double)f->max_allocation / 0x1p30);
@@ -220,7 +220,7 @@ static void check_rusticl(struct doctor *x, const struct fm_facts *facts, int co
         "rusticl (Mesa's driver) is installed but switched off: RUSTICL_ENABLE is not set");
   else if (!fm_folder_exists("/usr/lib/clc") && !fm_folder_exists("/usr/share/clc") &&
            !fm_folder_exists("/usr/lib64/clc"))
-    say(x, WARNING, "install libclc (Debian and Ubuntu: sudo apt-get install libclc-15, or what there is)",
+    say(x, WARNING, "install libclc (Debian and Ubuntu: sudo apt-get install libclc-15, or another version)",
         "rusticl (Mesa's driver) offers no device: libclc, which it compiles with, is not installed");
   else
     say(x, WARNING, "RUSTICL_ENABLE names the driver of your GPU: radeonsi, iris, nouveau, llvmpipe",
@@ -263,8 +263,8 @@ enum fm_status fm_cmd_doctor(struct fm_context *ctx, int argc, char **argv, int 
   const char *device = NULL;
   bool all = false, help;
   struct fm_option options[] = {
-      {"device", FM_OPT_TEXT, &device, "N|NAME", "test this device, not the one that would be used", 0, 0,
-       NULL},
+      {"device", FM_OPT_TEXT, &device, "N|NAME", "test this device instead of the one that would be used", 0,
+       0, NULL},
       {"all", FM_OPT_FLAG, &all, NULL, "test every device", 0, 0, NULL},
       {"Each line is ok, a warning or a problem, followed by -> and the remedy. Exit status 1 if there is a "
        "problem.",

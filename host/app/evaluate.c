@@ -102,12 +102,13 @@ static enum fm_status look_for_masks(struct run *r) {
     r->masks |= mask != NULL;
     if (mask && !odd && (fm_folder_exists(mask) || strstr(fm_path_name(mask), "_gt."))) odd = &c->test[i];
   }
-  if (odd) fm_note(r->ctx, "note: the mask of '%s' is '%s', and so for the others", odd->path, odd->mask);
+  if (odd)
+    fm_note(r->ctx, "note: the mask of '%s' is '%s'; the others are found in the same way", odd->path,
+            odd->mask);
   if (c->stray_masks)
     fm_note(r->ctx,
-            "warning: %zu masks of '%s' belong to no picture, or are a second one of it; the first is '%s'. "
-            "Masks "
-            "are called NAME.png, NAME_mask.png or NAME_gt.png, or are a folder NAME",
+            "warning: %zu masks of '%s' belong to no picture, or to one that has a mask already; the first "
+            "is '%s'. Masks are called NAME.png, NAME_mask.png or NAME_gt.png, or are a folder NAME",
             c->stray_masks, c->name, c->stray_mask);
   return r->masks ? fm_category_needs_masks(r->ctx, c) : FM_OK;
 }
@@ -244,7 +245,8 @@ static void say_memory(const struct run *r) {
   if (bytes >> MIB < 256) return;
   fm_note(r->ctx, "memory: the exact metrics of %zu pictures take up to %zu MiB; %zu MiB are free%s",
           r->count, bytes >> MIB, free >> MIB,
-          free && bytes > free ? ", which may not do: evaluate fewer or smaller pictures at a time" : "");
+          free && bytes > free ? ", which may not be enough: evaluate fewer or smaller pictures at a time"
+                               : "");
 }
 
 enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
@@ -334,7 +336,8 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
       m->data.learned, m->data.hash, m->data.held, r->seed);
   if (m->data.real)
-    add(f, "and from", "%zu flawed test pictures, which are no test of it", fm_real_count(m->data.real));
+    add(f, "and from", "%zu flawed test pictures, which therefore do not test it",
+        fm_real_count(m->data.real));
   for (int i = 0; i < FM_FIELDS; i++) {
     char value[FM_FIELD_VALUE];
     if ((fm_fields[i].methods & FM_EVERY) == FM_EVERY || !fm_recipe_has(r, i) || !fm_fields[i].help) continue;

@@ -85,7 +85,7 @@ static enum fm_status attend(struct fm_context *ctx, pid_t pid, int in, double s
   }
   listen_to(in, end);
   join_lines(end->said);
-  if (stopped) return fm_error(ctx, FM_STOPPED, "stopped while a driver was asked");
+  if (stopped) return fm_error(ctx, FM_STOPPED, "stopped while waiting for a driver");
   if (WIFSIGNALED(result) && !end->late) end->signal = WTERMSIG(result);
   return FM_OK;
 }

@@ -13,8 +13,8 @@
 
 static void *out_of_memory(struct fm_context *ctx, size_t count, size_t size) {
   fm_error(ctx, FM_MEMORY,
-           "out of memory: %zu elements of %zu bytes could not be allocated; close other programs, raise a "
-           "limit there may be (ulimit -v), or work with smaller pictures (train: --batch, --size)",
+           "out of memory: %zu elements of %zu bytes could not be allocated; close other programs, raise the "
+           "limit if there is one (ulimit -v), or work with smaller pictures (train: --batch, --size)",
            count, size);
   return NULL;
 }

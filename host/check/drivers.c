@@ -86,7 +86,7 @@ static enum fm_status load(struct fm_context *ctx, const void *given, void *answ
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return fm_error(ctx, FM_DEVICE, "%s", dlerror());
   if (!dlsym(handle, "clGetExtensionFunctionAddress"))
-    return fm_error(ctx, FM_DEVICE, "%s: it is no OpenCL driver", library);
+    return fm_error(ctx, FM_DEVICE, "%s: it is not an OpenCL driver", library);
   return FM_OK;
 }
 

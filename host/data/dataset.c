@@ -182,9 +182,9 @@ static enum fm_status look_mvtec(struct fm_context *ctx, struct fm_dataset *set)
 static enum fm_status without_table(struct fm_context *ctx, const char *where, const char *category) {
   return fm_error(
       ctx, FM_FORMAT,
-      "'%s%s%s' is a category of VisA, but the table split_csv/1cls.csv that says which of its pictures "
-      "are for training is not beside it: download it with the data set's code (spot-diff), or make the "
-      "split yourself: flawmap train %s%s%s/Data/Images/Normal --layout folder",
+      "'%s%s%s' is a category of VisA, but the table split_csv/1cls.csv that says which of its pictures are "
+      "for training is not beside it: download it with the data set's code (spot-diff), or make the split "
+      "yourself: flawmap train %s%s%s/Data/Images/Normal --layout folder",
       where, category ? "/" : "", category ? category : "", where, category ? "/" : "",
       category ? category : "");
 }

@@ -215,7 +215,7 @@ static enum fm_status name_strays(struct fm_context *ctx, const char *part, stru
   struct fm_finding strays;
   enum fm_status status = find_if_there(ctx, part, &(struct fm_find_options){.flat = true}, list, &strays);
   for (size_t i = 0; i < strays.count; i++)
-    fm_note(ctx, "not looked at: '%s' lies beside the folders of kinds, in none of them",
+    fm_note(ctx, "not looked at: '%s' lies beside the folders of the kinds, not in one of them",
             strays.item[i].path);
   if (status == FM_OK && strays.count) status = overlook(ctx, list, strays.count, strays.item[0].path);
   fm_finding_free(ctx, &strays);

@@ -162,7 +162,7 @@ static enum fm_status check(struct fm_context *ctx, const struct fm_make_options
                     o->size);
   if (o->train < 1 || o->test_good < 0 || o->per_kind < 0 || o->train > 10000 || o->test_good > 10000 ||
       o->per_kind > 10000)
-    return fm_error(ctx, FM_USAGE, "the numbers of pictures should be between 1 and 10000");
+    return fm_error(ctx, FM_USAGE, "the numbers of pictures must be between 1 and 10000");
   return FM_OK;
 }
 

@@ -197,8 +197,7 @@ static enum fm_status say_wrong(struct fm_context *ctx, const struct fm_mask_cen
   if (c->no_ground)
     fm_note(ctx,
             "warning: %zu of %zu masks have no black pixel, although they have several colours, the first is "
-            "'%s': "
-            "so the whole picture counts as flawed, and the figures of pixels are probably wrong",
+            "'%s': so the whole picture counts as flawed, and the figures of pixels are probably wrong",
             c->no_ground, c->masks, c->first_no_ground);
   return FM_OK;
 }
@@ -217,14 +216,12 @@ enum fm_status fm_mask_census_say(struct fm_context *ctx, const struct fm_mask_c
   if (c->lossy)
     fm_note(ctx,
             "note: %zu of %zu masks are lossy (JPEG or WebP), the first is '%s'; since their values are not "
-            "exact, "
-            "pixels count as flawed from half of white on. PNG is exact",
+            "exact, pixels count as flawed from half of white on. PNG is exact",
             c->lossy, c->masks, c->first_lossy);
   if (c->empty)
     fm_note(ctx,
             "warning: %zu of %zu flawed pictures have an empty mask with no flawed pixel, the first is '%s'; "
-            "they "
-            "count as flawed pictures, and their pixels are left out of the figures of pixels",
+            "they count as flawed pictures, and their pixels are left out of the figures of pixels",
             c->empty, c->masks, c->first_empty);
   return FM_OK;
 }

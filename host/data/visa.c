@@ -125,7 +125,7 @@ static enum fm_status add_row(struct fm_context *ctx, const char *root, const st
   const char *wrong = NULL;
   if (!training && strcmp(t->cell[SPLIT], "test") != 0) wrong = "the split is neither train nor test";
   if (!flawed && strcmp(t->cell[LABEL], "normal") != 0) wrong = "the label is neither normal nor anomaly";
-  if (training && flawed) wrong = "a flawed picture is for training";
+  if (training && flawed) wrong = "a flawed picture is marked for training";
   if (leaves_root(t->cell[IMAGE])) wrong = "the picture's path is empty or leaves the data set";
   bool masked = flawed && t->cell[MASK][0];
   if (masked && leaves_root(t->cell[MASK])) wrong = "the mask's path leaves the data set";

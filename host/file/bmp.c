@@ -79,7 +79,7 @@ static const char *read_masks(struct bmp *b) {
   if (b->size < at + 4 * count) return "the file ends too early";
   for (size_t i = 0; i < count; i++) b->mask[i] = number(b->bytes + at + 4 * i, 4);
   for (int i = 0; i < 3; i++)
-    if (!b->mask[i] || !contiguous(b->mask[i])) return "its masks are no masks";
+    if (!b->mask[i] || !contiguous(b->mask[i])) return "its colour masks are invalid";
   return NULL;
 }
 

@@ -229,7 +229,8 @@ static enum outcome fill_container(struct machine *m, unsigned op) {
   bool fits = op == 's' || op == 'u' ? kind == FM_PICKLE_DICT
               : op == 0x90           ? kind == FM_PICKLE_NOTHING
                                      : kind == FM_PICKLE_TUPLE;
-  return fits ? move_items(m, container, from) : damaged(m, "items are added to what cannot hold them");
+  return fits ? move_items(m, container, from)
+              : damaged(m, "items are added to something that cannot hold them");
 }
 
 static enum outcome containers(struct machine *m, unsigned op) {
@@ -348,7 +349,7 @@ static enum outcome reduce(struct machine *m) {
   if (!pop(m, &arguments) || !pop(m, &callee)) return damaged(m, "the stack is empty");
   const struct fm_pickle_value *a = m->out->values + arguments, *c = m->out->values + callee;
   if (a->kind != FM_PICKLE_TUPLE || c->kind != FM_PICKLE_GLOBAL || c->integer >= CALLABLE_ROWS)
-    return damaged(m, "something is called that is no function");
+    return damaged(m, "something that is not a function is called");
   if (c->integer == ORDERED_DICT)
     return a->count == 0 ? push_plain(m, FM_PICKLE_DICT, 0)
                          : damaged(m, "an OrderedDict is made from arguments");
@@ -370,7 +371,9 @@ static enum outcome calls(struct machine *m, unsigned op) {
     return pop(m, &value) ? wrap(m, FM_PICKLE_STORAGE, value) : damaged(m, "the stack is empty");
   case 'b': /* BUILD: the attributes of an OrderedDict (its _metadata) are not needed */
     if (!pop(m, &value) || !top(m)) return damaged(m, "the stack is empty");
-    return top(m)->kind == FM_PICKLE_DICT ? DONE : damaged(m, "attributes are set on what is no dictionary");
+    return top(m)->kind == FM_PICKLE_DICT
+               ? DONE
+               : damaged(m, "attributes are set on something that is not a dictionary");
   default:
     return NOT_MINE;
   }
@@ -396,12 +399,11 @@ static enum outcome run(struct machine *m) {
       outcome = families[i](m, (unsigned)op);
     if (outcome == FAILED) return FAILED;
     if (outcome == NOT_MINE) {
-      m->status =
-          fm_error(m->ctx, FM_FORMAT,
-                   "'%s' has the pickle operation 0x%02x at byte %zu, which a state dict does not need "
-                   "and flawmap never runs; in PyTorch, save only the tensors: "
-                   "torch.save(model.state_dict(), 'new.pth')",
-                   m->name, (unsigned)op, m->at - 1);
+      m->status = fm_error(
+          m->ctx, FM_FORMAT,
+          "'%s' has the pickle operation 0x%02x at byte %zu, which a state dict does not need and flawmap "
+          "never runs; in PyTorch, save only the tensors: torch.save(model.state_dict(), 'new.pth')",
+          m->name, (unsigned)op, m->at - 1);
       return FAILED;
     }
   }

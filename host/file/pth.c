@@ -138,7 +138,7 @@ static enum fm_status find_storage(const struct reader *r, const struct fm_pickl
   if (!tuple || tuple->kind != FM_PICKLE_TUPLE || !text_is(fm_pickle_item(p, tuple, 0), "storage"))
     return bad_tensor(r, e->name, "has no storage");
   const char *type = fm_pickle_storage_name(fm_pickle_item(p, tuple, 1));
-  if (!fm_pth_storage_type(type, &e->type)) return bad_tensor(r, e->name, "has a storage of no known type");
+  if (!fm_pth_storage_type(type, &e->type)) return bad_tensor(r, e->name, "has a storage of an unknown type");
   const struct fm_pickle_value *key = fm_pickle_item(p, tuple, 2);
   const struct fm_archive_member *member = NULL;
   if (key && key->kind == FM_PICKLE_STRING && !memchr(key->chars, 0, key->length))
@@ -168,7 +168,7 @@ static enum fm_status read_shape(const struct reader *r, const struct fm_pickle_
     size_t n, s, span;
     if (!whole(fm_pickle_item(&r->pickle, shape, i), &n) ||
         !whole(fm_pickle_item(&r->pickle, strides, i), &s))
-      return bad_tensor(r, e->name, "has a shape that is not of whole numbers");
+      return bad_tensor(r, e->name, "has a shape that is not made of whole numbers");
     e->shape[i] = n;
     stride[i] = s;
     empty = empty || n == 0;
@@ -214,7 +214,7 @@ static enum fm_status read_tensor(struct reader *r, const struct fm_pickle_value
                     &reach));
   if (!whole(fm_pickle_item(p, arguments, 1), &offset) || !fm_add(offset, reach, &last) ||
       (count > 0 && last >= elements))
-    return bad_tensor(r, e->name, "reaches behind the end of its storage");
+    return bad_tensor(r, e->name, "reaches past the end of its storage");
   size_t size = fm_dtype_size(e->type), total;
   if (!fm_mul(count, size, &total) || total > r->left)
     return fm_error(r->ctx, FM_LIMIT,

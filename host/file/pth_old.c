@@ -83,7 +83,7 @@ static enum fm_status find_storages(struct reader *r, const struct fm_pickle *p)
         memchr(key->chars, 0, key->length))
       return damaged(r, "a storage has no key");
     if (!fm_pth_storage_type(fm_pickle_storage_name(fm_pickle_item(p, id, 1)), &s.type))
-      return damaged(r, "a storage is of no known type");
+      return damaged(r, "a storage has an unknown type");
     if (view && view->kind != FM_PICKLE_NOTHING) return damaged(r, "a storage is a part of another one");
     s.key = key->chars;
     s.length = key->length;

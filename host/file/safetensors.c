@@ -167,8 +167,7 @@ static enum fm_status check_layout(struct fm_context *ctx, const struct fm_safet
     size_t begin = (size_t)(t->bytes - data);
     if (begin != at)
       return broken_tensor(ctx, f->path, t->name,
-                           begin < at ? "overlaps another tensor's data"
-                                      : "begins behind a hole in the data");
+                           begin < at ? "overlaps another tensor's data" : "begins after a gap in the data");
     at += t->count * fm_dtype_size(t->type);
   }
   if (at == size) return FM_OK;
@@ -228,7 +227,7 @@ static enum fm_status parse(struct fm_context *ctx, struct fm_safetensors *f, si
   if (fm_looks_by_bytes(f->bytes, size, &kind) != FM_LOOKS_NONE)
     return fm_error(
         ctx, FM_FORMAT,
-        "'%s' is a %s picture, no flawmap model and no file of weights; where a command takes a model and "
+        "'%s' is a %s picture, not a flawmap model or a file of weights; where a command takes a model and "
         "pictures, the model comes first",
         f->path, kind);
   if (size < 8)

@@ -9,7 +9,7 @@
 static const char *reason(VP8StatusCode status) {
   return status == VP8_STATUS_NOT_ENOUGH_DATA       ? "the file ends too early"
          : status == VP8_STATUS_UNSUPPORTED_FEATURE ? "a feature that libwebp does not know"
-                                                    : "its content is no WebP";
+                                                    : "its content is not WebP";
 }
 
 /* The container says how long it is; libwebp alone would not miss what is cut off behind the pixels. */

@@ -125,7 +125,7 @@ static enum fm_status memory(struct fm_device *d, const struct fm_train *t, size
          numbers = n ? n * c + fm_triangle(n) : fm_triangle(c), kept = (numbers + c) * cells * sizeof(float);
   if (status == FM_OK)
     fm_note(ctx, "padim: %zu channels at %d x %d cells, %zu numbers a cell%s", c, g->h, g->w, numbers,
-            n ? " (the pictures' features themselves: fewer numbers than a covariance)" : "");
+            n ? " (kept as the pictures' features, which are fewer numbers than a covariance)" : "");
   fm_gauss_free(d, &f.gauss);
   fm_device_rehearse(d, false);
   *bytes = sums + (*bytes > kept ? *bytes : kept);

@@ -61,10 +61,10 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
                                             one->c, two->c),
          cells = (size_t)one->h * (size_t)one->w;
   if (bank->shape[1] != want || bank->shape[0] > INT32_MAX)
-    return fm_error(
-        m->ctx, FM_FORMAT,
-        "'%s' is damaged: patchcore.bank has rows of %zu numbers, the network %s gives %zu; train it again",
-        path, bank->shape[1], m->recipe.backbone, want);
+    return fm_error(m->ctx, FM_FORMAT,
+                    "'%s' is damaged: patchcore.bank has rows of %zu numbers, but the network %s gives %zu; "
+                    "train it again",
+                    path, bank->shape[1], m->recipe.backbone, want);
   if (!all_below(m, picture, m->data.learned) || !all_below(m, cell, cells))
     return fm_error(m->ctx, FM_FORMAT,
                     "'%s' is damaged: patchcore.picture or .cell points outside %zu pictures of %zu cells; "

@@ -155,7 +155,7 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
                     fm_safetensors_path(file));
   if (strcmp(version, FM_MODEL_VERSION) != 0)
     return fm_error(ctx, FM_FORMAT,
-                    "'%s' has the format '%.20s', this flawmap (%s) reads format " FM_MODEL_VERSION,
+                    "'%s' has the format '%.20s'; this flawmap (%s) reads format " FM_MODEL_VERSION,
                     fm_safetensors_path(file), version, fm_version());
   FM_TRY(fm_recipe_load(ctx, file, &m->recipe));
   FM_TRY(fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));

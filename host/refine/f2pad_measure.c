@@ -81,7 +81,8 @@ enum fm_status fm_f2pad_measure(struct fm_device *d, const struct fm_normal *nor
   FM_TRY(fm_quantiles(ctx, normal->blur, normal->count * normal->pixels, 1, of_residual, residual));
   if (!(out->q995 > 0))
     return fm_error(ctx, FM_NUMERIC,
-                    "the held-out pictures all look exactly like those learned: no refinement");
+                    "the held-out pictures all look exactly like those learned, so there is nothing to learn "
+                    "sharpening from");
   out->rho = fmax(out->rho, 1.0 / 255); /* nothing is known more finely than a level */
   FM_TRY(limits(ctx, normal, q90, out));
   return usual(d, normal, out);

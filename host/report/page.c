@@ -109,11 +109,10 @@ static void put_threshold(struct fm_text *page, const struct fm_section *s) {
         100 * t->low, 100 * t->high);
   fm_text_append(page, "</p>\n");
   if (!t->kept && !by_hand)
-    fm_text_printf(
-        page,
-        "<p class=\"note\">%zu score%s of good pictures are too few to promise %.4g %% false alarms; "
-        "%zu would do. More good pictures make this threshold trustworthy.</p>\n",
-        t->n, plural(t->n), 100 * t->alpha, fm_threshold_needs(t->alpha));
+    fm_text_printf(page,
+                   "<p class=\"note\">%zu score%s of good pictures are too few to promise %.4g %% false "
+                   "alarms; %zu would be enough. More good pictures make this threshold trustworthy.</p>\n",
+                   t->n, plural(t->n), 100 * t->alpha, fm_threshold_needs(t->alpha));
   if (s->pixel.value == t->value) {
     fm_text_append(page, "<p class=\"small soft\">Outlines: pixels over the same score.</p>\n");
   } else {
@@ -191,10 +190,9 @@ static enum fm_status put_plots(struct fm_text *page, const struct fm_section *s
   fm_plot_pictures(page, s->count, dot, s->image.value, s->official.image_f1_threshold);
   fm_text_append(page, "<figcaption>Every picture a dot, by its score.</figcaption></figure>\n<figure>\n");
   fm_plot_pixels(page, pixels, s->pixel.value, s->official.pixel_f1_threshold);
-  fm_text_append(page,
-                 "<figcaption>How many <span style=\"color:var(--good)\">normal</span> and "
-                 "<span style=\"color:var(--flaw)\">flawed</span> pixels have a score; each line of the "
-                 "grid is ten times more.</figcaption></figure>\n</div>\n");
+  fm_text_append(page, "<figcaption>How many <span style=\"color:var(--good)\">normal</span> and <span "
+                       "style=\"color:var(--flaw)\">flawed</span> pixels have a score; each line of the grid "
+                       "is ten times more.</figcaption></figure>\n</div>\n");
   fm_free(s->ctx, dot);
   return FM_OK;
 }

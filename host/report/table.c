@@ -37,8 +37,7 @@ void fm_metrics_missing(const struct fm_metrics *m, char out[240]) {
         "there is no flawed picture, so nothing could be found: figures of pictures and of pixels need some";
   else if (!m->good && !m->marked)
     why = "all pictures are flawed, and no masks show where: figures of pictures need good pictures, too, "
-          "those of "
-          "pixels need masks";
+          "those of pixels need masks";
   else if (!m->good)
     why = "all pictures are flawed: figures of pictures need good ones, too";
   else if (!m->marked)

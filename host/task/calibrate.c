@@ -36,8 +36,8 @@ static enum fm_status leave_out_learned(const struct fm_model *m, const struct f
   if (status != FM_OK || !found) return status;
   if (fair->learned)
     fm_note(ctx,
-            "warning: all %zu %s are among those the model learned from, so these thresholds are too low and "
-            "promise nothing; take other good pictures",
+            "warning: all %zu %s are among those the model learned from, so these thresholds are too low, "
+            "and more good ones will be flagged than asked for; use other good pictures",
             count, what);
   else
     fm_note(ctx,

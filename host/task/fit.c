@@ -109,7 +109,7 @@ static enum fm_status check_place(struct run *r) {
                     path, path, r->fit->category->name);
   FM_TRY(fm_writer_check(r->ctx, path));
   if (fm_file_exists(path) && !r->fit->resume)
-    fm_note(r->ctx, "note: '%s' is there already; it is replaced when the training is done", path);
+    fm_note(r->ctx, "note: '%s' exists already; it is replaced when the training is done", path);
   if (!slash || slash == path) return FM_OK;
   char *folder = fm_format(r->ctx, "%.*s", (int)(slash - path), path);
   enum fm_status status = folder ? fm_folder_make(r->ctx, folder) : FM_MEMORY;

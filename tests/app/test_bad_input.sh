@@ -42,25 +42,25 @@ refused 1 "train/good" train --untrained sizes --category gear -o x
 
 # Models: one byte pattern of the header exchanged for another of the same length.
 spoil() { LC_ALL=C sed "s/$1/$2/" m >bad && { cmp -s m bad && fail "nothing to spoil: $1"; true; }; }
-refused() { refused 1 "$1" predict --untrained bad $picture -o x; }
+bad_model() { refused 1 "$1" predict --untrained bad $picture -o x; }
 spoil '"expert._bn0.weight"' '"expert._bn0.weighs"'
-refused "expert._bn0.weigh\|_bn0.weight"
+bad_model "expert._bn0.weigh\|_bn0.weight"
 spoil '\[32,3,3,3\]' '[32,9,3,1]'
-refused "_conv_stem.weight"
+bad_model "_conv_stem.weight"
 spoil '"expert._bn0.weight"' '"expert._bn0.bias"  '
-refused "twice"
+bad_model "twice"
 spoil '\[3456,3584\]' '[3450,3578]'
-refused "overlaps"
+bad_model "overlaps"
 spoil '\[3456,3584\]' '[3460,3588]'
-refused "behind a hole"
+bad_model "after a gap"
 spoil '"recipe.size":"64"' '"recipe.size":"65"'
-refused "size"
+bad_model "size"
 spoil '"recipe.backbone":"efficientnet_lite0"' '"recipe.backbone":"efficientnet_lite9"'
-refused "efficientnet_lite9"
+bad_model "efficientnet_lite9"
 { printf '\xff\xff\xff\x7f\0\0\0\0' && tail -c +9 m; } >bad
-refused "header"
+bad_model "header"
 head -c 100000 m >bad
-refused "bad"
+bad_model "bad"
 
 # A pickle that calls os.system is not called.
 printf '\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}q\0.\x80\x02cposix\nsystem\nX\x0c\0\0\0touch called\x85R.' >code.pth

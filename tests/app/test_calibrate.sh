@@ -110,7 +110,7 @@ refuses "is not a number from" eval m data -o e --threshold inf
 sed 's/"threshold":"yes"/"threshold": "no"/' m >bare
 run predict --untrained bare $test -o p --threshold=-1 --no-maps --no-masks --no-overlays
 says "21 of 21 pictures flawed" out
-refuses "give --threshold, too" predict --untrained bare $test -o p --pixel-threshold 1
+refuses "give --threshold too" predict --untrained bare $test -o p --pixel-threshold 1
 
 # calibrate by hand needs no pictures, and the model remembers it.
 run calibrate m --threshold 2.5 -o hand
@@ -123,13 +123,13 @@ says "threshold 2.5000 (set by hand)" out
 refuses "name a folder of good pictures.*--threshold" calibrate m
 
 # What is there already is replaced with a word, by all who write a model.
-silent "is there already"
+silent "exists already"
 run calibrate m --threshold 2 -o hand
-says "note: 'hand' is there already" err
+says "note: 'hand' exists already" err
 run calibrate hand --threshold 3
-silent "is there already"
+silent "exists already"
 run convert m -o weights
-silent "is there already"
+silent "exists already"
 run convert m -o weights
-says "note: 'weights' is there already" err
+says "note: 'weights' exists already" err
 exit 0

@@ -42,7 +42,7 @@ if command -v cc >/dev/null; then
   looked "a library that aborts"
   grep -q "^problem .*die.icd.*signal 6" out || fail "an abort is not told: $(cat out)"
   grep -q "^problem .*leave.icd.*goodbye; " out || fail "an exit is not told: $(cat out)"
-  grep -q "^problem .*nothing.icd.*no OpenCL driver" out || fail "a library that is no driver is not told: $(cat out)"
+  grep -q "^problem .*nothing.icd.*not an OpenCL driver" out || fail "a library that is no driver is not told: $(cat out)"
   grep -q "$(printf '\33')" out && fail "a driver's last words reach the terminal raw"
 fi
 

@@ -239,7 +239,7 @@ static void pictures_are_no_models(void **state) {
   fixture_open(*state, &f);
   ASSERT_OK(f.ctx, fm_file_write(f.ctx, f.path, "\xFF\xD8\xFF\xE0 and more of a picture", 27));
   assert_int_equal(fm_model_load(f.ctx, f.path, NULL, &m), FM_FORMAT);
-  assert_non_null(strstr(f.ctx->message, "is a JPEG picture, no flawmap model"));
+  assert_non_null(strstr(f.ctx->message, "is a JPEG picture, not a flawmap model"));
   fm_error_clear(f.ctx);
   fixture_close(&f);
 }
