@@ -25,6 +25,7 @@ enum verdict { GOOD, WARNING, PROBLEM };
 struct doctor {
   struct fm_context *ctx;
   int found[3];
+  bool deadly; /* a driver ended, or hung, whoever loaded it */
 };
 
 /* One line; fix is a command, or NULL. */
@@ -87,6 +88,7 @@ static bool check_drivers(struct doctor *x) {
       say(x, PROBLEM, "install the package that brings this library, or remove its .icd file",
           "OpenCL driver %s: its library '%s' cannot be loaded: %s", name, d->library, x->ctx->message);
       fm_error_clear(x->ctx);
+      x->deadly |= end.signal || end.late;
     }
   }
   if (!count)
@@ -280,7 +282,12 @@ enum fm_status fm_cmd_doctor(struct fm_context *ctx, int argc, char **argv, int 
   check_own_cache(&x);
   check_weights(&x);
   check_memory(&x);
-  if (loader && drivers) check_devices(&x, device, all);
+  if (x.deadly)
+    say(&x, PROBLEM,
+        "mend the driver above; until then OCL_ICD_VENDORS=FILE.icd names the one driver to load",
+        "devices: not listed, since whatever uses OpenCL loads the driver above, too");
+  else if (loader && drivers)
+    check_devices(&x, device, all);
   if (atomic_load(&ctx->stop)) return fm_error(ctx, FM_STOPPED, "stopped before everything was checked");
   int problems = x.found[PROBLEM], warnings = x.found[WARNING];
   fm_print("%d problem%s, %d warning%s\n", problems, problems == 1 ? "" : "s", warnings,

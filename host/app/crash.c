@@ -5,7 +5,9 @@
 #include "device/pocl.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +16,8 @@ static const struct {
   const char *name;
 } deaths[] = {{SIGABRT, "SIGABRT"}, {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGILL, "SIGILL"}};
 
-static char advice[8192]; /* the handler needs it */
+static char advice[8192]; /* the handlers need it */
+static atomic_bool over;  /* what is left is main's own end */
 
 static void put(const char *text) {
   ssize_t written = write(STDERR_FILENO, text, strlen(text));
@@ -39,7 +42,22 @@ static void __attribute__((format(printf, 1, 2))) advise(const char *format, ...
   va_end(args);
 }
 
+/* A driver that calls exit (LLVM does, after a fatal error) would end a command in the middle, even with
+ * status 0. */
+static void on_exit_by_others(void) {
+  if (atomic_load(&over)) return;
+  put("flawmap: something called exit in the middle of the work");
+  put(advice);
+  put("\n");
+  _exit(1);
+}
+
+void fm_crash_end(void) {
+  atomic_store(&over, true);
+}
+
 void fm_crash_begin(void) {
+  atexit(on_exit_by_others);
 #ifndef __SANITIZE_ADDRESS__ /* whose report says more */
   char cure[4200];
   bool known = fm_pocl_cache_cure(cure, sizeof cure);

@@ -74,5 +74,6 @@ int main(int argc, char **argv) {
             context.live_allocations);
   fm_context_free(&context);
   if (!fm_standard_end() && (exit_status == 0 || exit_status == 3)) exit_status = 1;
+  fm_crash_end();
   return exit_status;
 }

@@ -10,8 +10,9 @@
 #include <string.h>
 
 enum { MOST_DEVICES = 64 };
-/* Loading and listing take a second where all is well; a test may compile every kernel on a slow machine. */
-static const double load_seconds = 60, test_seconds = 900;
+/* Loading and listing take a second where all is well; some drivers wake up their GPUs, and a test may
+ * compile every kernel on a slow machine. */
+static const double load_seconds = 20, list_seconds = 60, test_seconds = 900;
 
 const char *fm_drivers_folder(void) {
   const char *set = getenv("OCL_ICD_VENDORS");
@@ -119,7 +120,7 @@ enum fm_status fm_drivers_list(struct fm_context *ctx, struct fm_facts **facts, 
   *facts = NULL;
   *count = 0;
   if (!listing) return FM_MEMORY;
-  struct fm_question question = {list, NULL, sizeof *listing, load_seconds};
+  struct fm_question question = {list, NULL, sizeof *listing, list_seconds};
   enum fm_status status = put(ctx, &question, "listing the devices", listing, end);
   if (status == FM_OK) {
     *facts = fm_alloc(ctx, (size_t)listing->count, sizeof **facts);

@@ -43,7 +43,18 @@ if command -v cc >/dev/null; then
   grep -q "^problem .*die.icd.*signal 6" out || fail "an abort is not told: $(cat out)"
   grep -q "^problem .*leave.icd.*goodbye; " out || fail "an exit is not told: $(cat out)"
   grep -q "^problem .*nothing.icd.*not an OpenCL driver" out || fail "a library that is no driver is not told: $(cat out)"
+  grep -q "^problem .*devices: not listed" out || fail "a driver that aborts is loaded again: $(cat out)"
   grep -q "$(printf '\33')" out && fail "a driver's last words reach the terminal raw"
+fi
+
+# a library that leaves in the middle, even with status 0, is a failure of the command
+if command -v cc >/dev/null; then
+  printf '#include <stdlib.h>\n__attribute__((constructor)) static void leave(void) { exit(0); }\n' >quit.c
+  cc -shared -fPIC -o quit.so quit.c || fail "the compiler fails"
+  mkdir quits && echo "$work/quit.so" >quits/quit.icd
+  OCL_ICD_VENDORS=$work/quits "$flawmap" devices >out 2>err
+  status=$?
+  [ $status = 1 ] && grep -q "^flawmap: something called exit" err || fail "a driver that exits: status $status, $(cat err)"
 fi
 
 # the one driver that is there from here on; others would be used instead
