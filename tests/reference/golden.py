@@ -3,10 +3,17 @@
 of CDO in double precision, by PyTorch, independently of flawmap's own code.
 
     golden.py FILE --backbone resnet18 --batch 2 --size 64 --seed 7 --samples 32
+    golden.py FILE --backbone wide_resnet50_2 --every 8 --next
     golden.py FOLDER --many 40 --seed 100 --backbone resnet18 efficientnet_lite0
 
 With --many, seeds count up, and batch and size are drawn. Of a large network --every 8 keeps one in eight of the trained
 tensors, which keeps the file small.
+
+Not every seed makes a golden. Where an activation lies so close to zero that rounding decides its side, the gradients of
+whole tensors follow it by a percent and more, in exact arithmetic too, and no device in single precision can be asked to
+meet them. So the training step is repeated in single precision with pictures that were moved by a rounding; a seed whose
+gradients come near the bounds of 'flawmap verify' in one of these repetitions is refused, or passed over with --many and
+--next.
 
 A network is described once more here, in PyTorch's modules under the parameter names of the published weights; who adds
 a backbone adds it to BACKBONES. Weights, pictures and masks are not stored: they follow from the seed (fill, pictures,
@@ -26,6 +33,10 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 
 GAMMA, LR, DECAY = 2.0, 4e-4, 1e-4
+# What 'flawmap verify' allows (host/check/golden.c): one gradient, the median of all, the share of stepped weights.
+LARGEST, MEDIAN, STEPPED = 5e-2, {"resnet18": 2e-3}, 1e-2
+MEDIAN_OF_OTHERS = 1e-2
+REPETITIONS, MOVED, NEAR = 6, 1e-7, 0.5  # a golden stays within this part of each bound
 M64 = (1 << 64) - 1
 STEP = 0x9E3779B97F4A7C15
 
@@ -213,14 +224,16 @@ class PreActivated(nn.Module):
         self.downsample = conv(inputs, 4 * planes, 1, stride) if changes else None
 
     def forward(self, x):
-        y = F.relu(self.bn1(x))
+        y = self.activated = F.relu(self.bn1(x))
         way = x if self.downsample is None else self.downsample(y)
         y = F.relu(self.bn2(self.conv1(y)))
         return way + self.conv3(F.relu(self.bn3(self.conv2(y))))
 
 
 class ResNetV2(nn.Module):
-    def __init__(self, counts):
+    """post: the taps are behind the norm and ReLU of the next block, of the last one behind a norm of their own."""
+
+    def __init__(self, counts, post=False):
         super().__init__()
         self.bn0, self.conv1, self.bn1, inputs = nn.BatchNorm2d(3), conv(3, 64, 7, 2), nn.BatchNorm2d(64), 64
         for i, count in enumerate(counts):
@@ -229,11 +242,15 @@ class ResNetV2(nn.Module):
                       for k in range(count))
             setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
             inputs = 4 * planes
+        self.bn_post = nn.BatchNorm2d(inputs) if post else None
 
     def forward(self, x):
         a = self.layer1(F.max_pool2d(F.relu(self.bn1(self.conv1(self.bn0(x)))), 3, 2, 1))
         b = self.layer2(a)
-        return [a, b, self.layer3(b)]
+        c = self.layer3(b)
+        if self.bn_post is None:
+            return [a, b, c]
+        return [self.layer2[0].activated, self.layer3[0].activated, F.relu(self.bn_post(c))]
 
 
 BACKBONES = {
@@ -246,6 +263,7 @@ BACKBONES = {
     "hrnet48": lambda: HRNet(48),
     "efficientnet_lite0": Lite0,
     "resnet50_v2": lambda: ResNetV2([3, 4, 6]),
+    "resnet50_v2_post": lambda: ResNetV2([3, 4, 6], True),
 }
 
 
@@ -306,44 +324,61 @@ def map_of(expert, apprentice, side):
     return np.stack([gaussian_filter(m, 4) for m in total[:, 0].numpy()])
 
 
+def networks(a, dtype):
+    return (fill(BACKBONES[a.backbone]().to(dtype), a.seed, s) for s in ("expert.", "apprentice."))
+
+
+def sample(v, samples):
+    v = (v.detach().numpy() if torch.is_tensor(v) else np.asarray(v)).ravel()
+    k = min(v.size, samples)
+    return v[np.arange(k) * v.size // k].astype(np.float64)
+
+
+def step(a, dtype, expert, apprentice, x):
+    """A training step: the apprentice's taps, the loss and its parts, and the norm of each gradient."""
+    with torch.no_grad():
+        e = expert.eval()(x)
+    optimizer = torch.optim.AdamW(apprentice.train().parameters(), lr=LR, weight_decay=DECAY)
+    taps = apprentice(x)
+    loss, parts = loss_of(e, taps, masks(a.seed, a.batch, a.size).to(dtype))
+    loss.backward()
+    optimizer.step()
+    norms = {n: p.grad.double().norm().item() for n, p in apprentice.named_parameters() if p.grad is not None}
+    return taps, loss, parts, norms
+
+
+def compared(a, norms):
+    """A gradient that is zero in exact arithmetic (a shift before another norm) has nothing to compare."""
+    return [n for n, norm in norms.items() if norm >= 1e-5 * max(norms.values())][::a.every]
+
+
 def values(a, dtype):
     """Everything a golden holds, computed in this precision."""
     kept = {}
 
     def keep(name, v):
-        v = (v.detach().numpy() if torch.is_tensor(v) else np.asarray(v)).ravel()
-        k = min(v.size, a.samples)
-        kept[name] = v[np.arange(k) * v.size // k].astype(np.float64)
+        kept[name] = sample(v, a.samples)
 
     def keep_taps(name, taps):
         for i, t in enumerate(taps):
             keep(f"{name}.tap{i}", t)
 
     with torch.no_grad():
-        expert, apprentice = (fill(BACKBONES[a.backbone]().to(dtype), a.seed, s) for s in ("expert.", "apprentice."))
-        x, mask = pictures(a.seed, a.batch, a.size).to(dtype), masks(a.seed, a.batch, a.size).to(dtype)
+        expert, apprentice = networks(a, dtype)
+        x = pictures(a.seed, a.batch, a.size).to(dtype)
         e, scored = expert.eval()(x), apprentice.eval()(x)
         keep_taps("expert", e)
         keep_taps("apprentice.eval", scored)
         keep("map", map_of(e, scored, a.size))
-    optimizer = torch.optim.AdamW(apprentice.train().parameters(), lr=LR, weight_decay=DECAY)
-    taps = apprentice(x)
+    taps, loss, parts, norms = step(a, dtype, expert, apprentice, x)
     keep_taps("apprentice.train", taps)
-    loss, parts = loss_of(e, taps, mask)
-    loss.backward()
     keep("loss", [loss.item()])
     keep("loss.parts", parts)
-    trained = [(n, p) for n, p in apprentice.named_parameters() if p.grad is not None]
-    norms = {n: p.grad.double().norm().item() for n, p in trained}
-    # A gradient that is zero in exact arithmetic (a shift before another norm) has nothing to compare.
-    trained = [(n, p) for n, p in trained if norms[n] >= 1e-5 * max(norms.values())]
-    trained = trained[::a.every]
-    for n, p in trained:
-        keep("grad." + n, p.grad)
+    trained = dict(apprentice.named_parameters())
+    for n in compared(a, norms):
+        keep("grad." + n, trained[n].grad)
         keep("gradnorm." + n, [norms[n]])
-    optimizer.step()
-    for n, p in trained:
-        keep("stepped." + n, p)
+        keep("stepped." + n, trained[n])
     used = {n.rsplit(".", 1)[0] for n in norms}
     running = [(n, b) for n, b in apprentice.named_buffers()
                if not n.endswith("num_batches_tracked") and n.rsplit(".", 1)[0] in used]
@@ -358,19 +393,67 @@ def error(group, got, want):
     return float(np.abs(got - want).max() / max(np.abs(want).max(), 1e-30))
 
 
+def moved_step(a, want, repetition):
+    """How far a step in single precision with pictures that were moved by a rounding is from what is wanted: the largest
+    gradient's, the median gradient's and the share of the stepped weights that differ (as 'flawmap verify' counts them)."""
+    x = pictures(a.seed, a.batch, a.size)
+    x = x * (1 + MOVED * torch.from_numpy((2 * uniform(a.seed, f"moved.{repetition}", x.shape) - 1)))
+    with torch.no_grad():
+        expert, apprentice = networks(a, torch.float32)
+    step(a, torch.float32, expert, apprentice, x.float())
+    off, off_by = [], []
+    for n, p in apprentice.named_parameters():
+        if "grad." + n in want:
+            off.append(error("grad", sample(p.grad, a.samples), want["grad." + n]))
+            off_by.append(np.abs(sample(p, a.samples) - want["stepped." + n]) > 1e-6)
+    return max(off), statistics.median(off), float(np.concatenate(off_by).mean())
+
+
+def ill_conditioned(a, want):
+    """Why no device could be judged by this golden, or None."""
+    bounds = LARGEST, MEDIAN.get(a.backbone, MEDIAN_OF_OTHERS), STEPPED
+    for r in range(REPETITIONS):
+        for what, off, bound in zip(("a gradient", "the median gradient", "the share of other stepped weights"),
+                                    moved_step(a, want, r), bounds):
+            if off > NEAR * bound:
+                return (f"{a.backbone}, batch {a.batch}, {a.size}x{a.size}, seed {a.seed} makes no golden: with pictures "
+                        f"moved by {MOVED:g} {what} moves by {off:.1e} in PyTorch's single precision, and 'flawmap verify' "
+                        f"allows {bound:g}")
+    return None
+
+
 def write(a):
-    want, single = values(a, torch.float64), values(a, torch.float32)
-    lost = {}
+    """Whether a golden could be written; where not, says why."""
+    want = values(a, torch.float64)
+    why = None if a.any else ill_conditioned(a, want)
+    if why:
+        print(why, flush=True)
+        return False
+    single, lost = values(a, torch.float32), {}
     for name, w in want.items():
-        group = name.split(".")[0]
         if name in single:
-            lost.setdefault(group, []).append(error(group, single[name], w))
+            lost.setdefault(name.split(".")[0], []).append(error(name.split(".")[0], single[name], w))
     lost = {g: {"max": max(v), "median": statistics.median(v)} for g, v in lost.items()}
     meta = {"flawmap_golden": "1", "method": "cdo", "backbone": a.backbone, "batch": str(a.batch), "size": str(a.size),
             "seed": str(a.seed), "gamma": str(GAMMA), "lr": repr(LR), "weight_decay": repr(DECAY),
             "samples": str(a.samples), "float32_error_of_pytorch": json.dumps(lost)}
     save_file({k: v.astype(np.float32) for k, v in want.items()}, a.file, metadata=meta)
     print(a.file, "PyTorch in single precision: " + ", ".join(f"{g} {v['max']:.1e}" for g, v in lost.items()), flush=True)
+    return True
+
+
+def write_many(a):
+    """Seeds count up; those that make no golden are passed over."""
+    folder, names, seed = a.file, a.backbone, a.seed
+    for i in range(a.many):
+        while True:
+            a.backbone, a.seed = names[i % len(names)], seed
+            drawn = uniform(a.seed, "golden", (2,))
+            a.batch, a.size = 2 + int(drawn[0] * 3), 64 + 32 * int(drawn[1] * 4)
+            a.file = f"{folder}/{a.backbone}-b{a.batch}-s{a.size}-{a.seed}.safetensors"
+            seed += 1
+            if write(a):
+                break
 
 
 def main():
@@ -379,15 +462,16 @@ def main():
     p.add_argument("--backbone", nargs="+", default=["resnet18"], choices=sorted(BACKBONES))
     for name, value in (("batch", 2), ("size", 64), ("seed", 1), ("samples", 32), ("every", 1), ("many", 0)):
         p.add_argument("--" + name, type=int, default=value)
+    p.add_argument("--next", action="store_true", help="from --seed on the first that makes a golden")
+    p.add_argument("--any", action="store_true", help="refuse no seed (to see what 'flawmap verify' says of such)")
     a = p.parse_args()
-    folder, names, first = a.file, a.backbone, a.seed
-    for i in range(max(a.many, 1)):
-        a.backbone, a.seed = names[i % len(names)], first + i
-        if a.many:
-            drawn = uniform(a.seed, "golden", (2,))
-            a.batch, a.size = 2 + int(drawn[0] * 3), 64 + 32 * int(drawn[1] * 4)
-            a.file = f"{folder}/{a.backbone}-b{a.batch}-s{a.size}-{a.seed}.safetensors"
-        write(a)
+    if a.many:
+        return write_many(a)
+    a.backbone = a.backbone[0]
+    while not write(a):
+        if not a.next:
+            raise SystemExit("take another --seed, or --next: the first one from this on that does")
+        a.seed += 1
 
 
 if __name__ == "__main__":
