@@ -1,6 +1,7 @@
 /* A golden may hang on a rounding: an activation lies so close to zero that its side depends on the order of
  * a sum, and the gradients of whole tensors follow it by a percent and more, in exact arithmetic too. No
- * device can be asked to meet it, and tests/reference/golden.py makes no such golden; others may.
+ * device can be asked to meet it. tests/reference/golden.py refuses most of them; some pass, and others may
+ * make more.
  *
  * So before a device is called wrong for its gradients alone, it takes the same step with pictures that were
  * moved by a rounding. If its own gradients then move about as far as they were off, the golden says nothing
