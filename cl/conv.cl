@@ -7,10 +7,11 @@
  *   KS, ST   kernel size, stride
  *   OB, PX   blocks of outputs, pixels of a tile
  *   IB, IL   floats a pixel of the input takes, and how many of them are used (pictures: 4 and 3; else CB and CB)
+ *   CHAIN    input blocks that are added up before they join the total
  *   PHASE    1: gradient to the input of a convolution of stride 2. in = dy, wt = transposed and flipped weights. Output
  *            pixels of one parity meet taps of one parity only, so each (n, parity) is a stride-1 convolution over a
  *            quarter of the output with a quarter of the taps.
- * Sums of more than 300 products are made of shorter ones: a quarter of the rounding error for nothing (the gradients of deep
+ * Sums of many products are made of shorter ones, a fraction of the rounding error for nothing (the gradients of deep
  * networks depend on it: an activation that rounds to the other side of zero moves whole tensors).
  * Weights [output block][input block][ky][kx][IL][CB].
  * out = activate(conv + bias + res); res may be out itself (accumulation): every element is read and written once, by
@@ -19,7 +20,6 @@
 #define PHASE 0
 #endif
 #define TS (1 + PHASE) /* step through the taps */
-#define CHAIN (KS > 1 ? 2 : 16) /* input blocks that are added up before they join the total */
 
 KERNEL void conv(__global const float *restrict in, __global const float *restrict wt, __global const float *bias,
                  __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,

@@ -6,16 +6,6 @@
 #include "op/norm.h"
 #include "op/simple.h"
 
-/* The gradients to the inputs are convolutions too, but only their shape differs. */
-static void say_choices(const struct fm_net *net) {
-  for (size_t i = 0; i < net->tape.count; i++) {
-    const struct fm_step *s = &net->tape.step[i];
-    if (s->kind == FM_STEP_CONV || s->kind == FM_STEP_WGRAD)
-      fm_conv_say(net->d, &net->graph.node[s->node].conv, s->kind == FM_STEP_WGRAD,
-                  &net->tape.tensor[s->t[0]], &net->tape.tensor[s->t[1]]);
-  }
-}
-
 /* Offset, size, first and last use of every tensor. */
 static void print_plan(const struct fm_net *net) {
   struct fm_context *ctx = fm_device_context(net->d);
@@ -53,7 +43,9 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
     status = net->store ? FM_OK : FM_MEMORY;
   }
   if (status == FM_OK) status = fm_tape_make(ctx, &net->graph, mode, net->inner, net->block, &net->tape);
+  if (status == FM_OK) status = fm_net_choose(net);
   if (status == FM_OK) status = fm_net_make_parameters(net);
+  if (status == FM_OK) status = fm_net_make_prepared(net);
   if (status == FM_OK) status = fm_net_place(net);
   if (status == FM_OK) status = fm_net_write_weights(net, weights);
   net->bytes = fm_device_live(d).bytes - before;
@@ -62,7 +54,6 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
     return status;
   }
   if (fm_verbose("memory")) print_plan(net);
-  if (fm_verbose("choose")) say_choices(net);
   *out = net;
   return FM_OK;
 }
@@ -87,8 +78,11 @@ void fm_net_free(struct fm_net *net) {
     for (int k = 0; k < 6; k++) fm_buffer_free(d, views[k]);
   }
   struct fm_buffer *const own[] = {&net->v.weights, &net->v.gradient, &net->v.running,
-                                   &net->stats,     &net->flipped,    &net->parts};
+                                   &net->stats,     &net->ready,      &net->scratch};
   for (int k = 0; k < 6; k++) fm_buffer_free(d, own[k]);
+  for (size_t i = 0; net->prepared && i < net->tape.count; i++) fm_buffer_free(d, &net->prepared[i]);
+  fm_free(ctx, net->prepared);
+  fm_free(ctx, net->call);
   fm_free(ctx, net->chunk);
   fm_free(ctx, net->chunk_bytes);
   fm_free(ctx, net->slot);
@@ -135,8 +129,22 @@ const struct fm_acts *fm_net_input_gradient(const struct fm_net *net) {
   return &net->tape.tensor[net->tape.input_gradient];
 }
 
-static void run_step(struct fm_net *net, const struct fm_step *s) {
+/* out (+)= the convolution of in, forward or back. */
+static void convolve(struct fm_net *net, size_t i, const struct fm_acts *in, const struct fm_buffer *bias,
+                     const struct fm_acts *res, struct fm_limits limits, const struct fm_acts *out) {
+  const struct fm_conv_args args = {.in = in,
+                                    .out = out,
+                                    .weights = fm_net_weights_of(net, i),
+                                    .bias = bias,
+                                    .res = res,
+                                    .limits = limits,
+                                    .scratch = &net->scratch};
+  fm_conv_run(net->d, &net->call[i], &args);
+}
+
+static void run_step(struct fm_net *net, size_t i) {
   struct fm_device *d = net->d;
+  const struct fm_step *s = &net->tape.step[i];
   const struct fm_node *n = s->node >= 0 ? &net->graph.node[s->node] : NULL;
   struct node_store *store = s->node >= 0 ? &net->store[s->node] : NULL;
   const struct fm_acts *t[4];
@@ -146,11 +154,10 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
   switch (s->kind) {
   case FM_STEP_CONV:
     if (net->reflect && n->conv.k > 1) fm_reflect(d, t[0]);
-    fm_conv_forward(d, &n->conv, t[0], &store->weights, n->fold[0] ? &store->shift : NULL, t[2], limits,
-                    t[1]);
+    convolve(net, i, t[0], n->fold[0] ? &store->shift : NULL, t[2], limits, t[1]);
     break;
   case FM_STEP_MEASURE:
-    fm_norm_measure(d, &norm, t[0], &store->weights, &net->parts, &store->stat, &store->running);
+    fm_norm_measure(d, &norm, t[0], &store->weights, &net->scratch, &store->stat, &store->running);
     break;
   case FM_STEP_APPLY:
     fm_norm_apply(d, t[0], &store->stat, &store->shift, t[2], limits, t[1]);
@@ -169,7 +176,7 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
     break;
   case FM_STEP_NORM_BACK:
     if (net->mode == FM_NET_TRAIN)
-      fm_norm_backward(d, t[0], &store->stat, t[1], limits, s->keep, t[2], &net->parts, &store->dweights,
+      fm_norm_backward(d, t[0], &store->stat, t[1], limits, s->keep, t[2], &net->scratch, &store->dweights,
                        &store->dshift, t[3]);
     else {
       if (s->keep) fm_mask(d, t[1], limits, t[2]);
@@ -177,10 +184,12 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
     }
     break;
   case FM_STEP_WGRAD:
-    fm_conv_weight_gradient(d, &n->conv, t[0], t[1], &net->parts, &store->dweights);
+    fm_conv_run(
+        d, &net->call[i],
+        &(struct fm_conv_args){.in = t[0], .out = t[1], .scratch = &net->scratch, .dw = &store->dweights});
     break;
   case FM_STEP_DGRAD:
-    fm_conv_input_gradient(d, &n->conv, t[0], &store->weights, &net->flipped, s->accumulate, t[1]);
+    convolve(net, i, t[0], NULL, s->accumulate ? t[1] : NULL, fm_limits_none, t[1]);
     break;
   case FM_STEP_POOL_BACK:
     fm_pool_backward(d, t[0], t[2], &t[3]->buffer, s->accumulate, t[1]);
@@ -195,7 +204,7 @@ static void run_step(struct fm_net *net, const struct fm_step *s) {
 
 static void run_steps(struct fm_net *net, size_t from, size_t to) {
   for (size_t i = from; i < to; i++) {
-    run_step(net, &net->tape.step[i]);
+    run_step(net, i);
     if (net->observe) net->observe(net->observe_arg, net, &net->tape.step[i]);
   }
 }

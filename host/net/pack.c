@@ -155,6 +155,10 @@ enum fm_status fm_net_write_weights(struct fm_net *net, const struct fm_weights 
   if (status == FM_OK)
     status = fm_buffer_write(net->d, &net->v.running, 0, running, net->running_count * sizeof *running);
   if (status == FM_OK) status = fm_buffer_write(net->d, &net->stats, 0, stat, net->stat_count * sizeof *stat);
+  if (status == FM_OK) {
+    fm_net_prepare_frozen(net);
+    status = fm_device_status(net->d);
+  }
   fm_free(ctx, packed);
   fm_free(ctx, running);
   fm_free(ctx, stat);

@@ -127,23 +127,15 @@ static enum fm_status place_tensors(struct fm_net *net) {
 
 /* Scratch shared by all nodes. */
 static enum fm_status make_scratch(struct fm_net *net) {
-  size_t flipped = 0, parts = 0;
+  size_t most = 0;
   for (size_t i = 0; i < net->tape.count; i++) {
     const struct fm_step *s = &net->tape.step[i];
-    const struct fm_node *n = s->node >= 0 ? &net->graph.node[s->node] : NULL;
-    size_t need = 0;
-    if (s->kind == FM_STEP_DGRAD) {
-      size_t flip = fm_conv_flip_bytes(&n->conv, net->block);
-      if (flip > flipped) flipped = flip;
-    } else if (s->kind == FM_STEP_WGRAD) {
-      need = fm_conv_parts_bytes(net->d, &n->conv, &net->tape.tensor[s->t[0]], &net->tape.tensor[s->t[1]]);
-    } else if (s->kind == FM_STEP_MEASURE || s->kind == FM_STEP_NORM_BACK) {
+    size_t need = net->call[i].work.scratch;
+    if (s->kind == FM_STEP_MEASURE || s->kind == FM_STEP_NORM_BACK)
       need = fm_norm_parts_bytes(&net->tape.tensor[s->t[0]]);
-    }
-    if (need > parts) parts = need;
+    if (need > most) most = need;
   }
-  if (flipped) FM_TRY(fm_buffer_make(net->d, flipped, &net->flipped));
-  if (parts) FM_TRY(fm_buffer_make(net->d, parts, &net->parts));
+  if (most) FM_TRY(fm_buffer_make(net->d, most, &net->scratch));
   return FM_OK;
 }
 

@@ -5,10 +5,12 @@
 #include "op/planes.h"
 #include "op/selfcheck.h"
 #include "op/simple.h"
+#include "op/variant.h"
 
 #include "base/memory.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Odd in every direction; two blocks of channels at least. */
 enum { N = 2, C = 20, MANY = 36, H = 7, W = 9 };
@@ -43,42 +45,84 @@ static enum fm_status weights_are(struct fm_trial *t, const char *what, const st
   return status;
 }
 
+/* Every row that can compute this convolution must; Winograd's are a family of their own. */
+static enum fm_status convolve(struct fm_trial *t, const char *what, const struct fm_conv *c,
+                               enum fm_conv_way way, const struct fm_buffer *w, const struct fm_acts *in,
+                               struct fm_trial_shape of, double along, double size) {
+  const struct fm_variant *row;
+  for (int i = 0; (row = fm_variant_at(i)); i++) {
+    struct fm_acts out = {of.n, of.c, of.h, of.w, of.halo, in->block, {0}};
+    struct fm_buffer prepared, scratch;
+    struct fm_call call;
+    bool winograd = strcmp(row->file, "winograd.cl") == 0;
+    if (winograd != (strcmp(t->family, "winograd") == 0) || !fm_conv_fits(t->d, c, way, in, &out, row))
+      continue;
+    FM_TRY(fm_trial_blank(t, of, &out));
+    fm_conv_choose(t->d, c, way, in, &out, row, &call);
+    FM_TRY(fm_trial_room(t, call.work.prepared / sizeof(float) + 1, &prepared));
+    FM_TRY(fm_trial_room(t, call.work.scratch / sizeof(float) + 1, &scratch));
+    fm_conv_prepare(t->d, &call, w, &prepared);
+    fm_conv_run(t->d, &call,
+                &(struct fm_conv_args){.in = in,
+                                       .out = &out,
+                                       .weights = call.work.prepared ? &prepared : w,
+                                       .limits = fm_limits_none,
+                                       .scratch = &scratch});
+    FM_TRY(fm_trial_tensor_is(t, what, &out, along, size));
+  }
+  return FM_OK;
+}
+
 static enum fm_status forward(struct fm_trial *t, const char *what, int channels, bool depthwise,
                               double along, double size) {
   const struct fm_conv c = {channels, channels, 3, 1, 1, 1, depthwise, false};
   const struct fm_trial_shape of = {N, channels, H, W, 2};
-  struct fm_acts x, y;
+  struct fm_acts x;
   struct fm_buffer w;
   FM_TRY(packed_weights(t, &c, &w));
   FM_TRY(fm_trial_tensor(t, "x", of, &x));
-  FM_TRY(fm_trial_blank(t, of, &y));
-  fm_conv_forward(t->d, &c, &x, &w, NULL, NULL, fm_limits_none, &y);
-  return fm_trial_tensor_is(t, what, &y, along, size);
+  return convolve(t, what, &c, FM_CONV_FORWARD, &w, &x, of, along, size);
 }
 
-/* Both gradients: the flipped weights, the sums over parts of the batch. */
+/* Both gradients: the weights turned round, the sums over parts of the batch. */
 static enum fm_status backward(struct fm_trial *t, const char *const what[2], bool depthwise,
                                const double answer[4]) {
   const struct fm_conv c = {C, C, 3, 1, 1, 1, depthwise, false};
-  struct fm_acts x, dy, dx;
-  struct fm_buffer w, dw, flipped, parts;
+  struct fm_acts x, dy;
+  struct fm_buffer w;
   FM_TRY(packed_weights(t, &c, &w));
   FM_TRY(fm_trial_tensor(t, "x", shape, &x));
   FM_TRY(fm_trial_tensor(t, "dy", shape, &dy));
-  FM_TRY(fm_trial_blank(t, shape, &dx));
-  FM_TRY(fm_trial_room(t, fm_conv_flip_bytes(&c, x.block) / sizeof(float), &flipped));
-  FM_TRY(fm_trial_room(t, fm_conv_parts_bytes(t->d, &c, &x, &dy) / sizeof(float), &parts));
-  FM_TRY(fm_trial_room(t, fm_conv_weights(&c, x.block), &dw));
-  fm_conv_input_gradient(t->d, &c, &dy, &w, &flipped, false, &dx);
-  FM_TRY(fm_trial_tensor_is(t, what[0], &dx, answer[0], answer[1]));
-  fm_conv_weight_gradient(t->d, &c, &x, &dy, &parts, &dw);
-  return weights_are(t, what[1], &c, &dw, answer[2], answer[3]);
+  FM_TRY(convolve(t, what[0], &c, FM_CONV_BACK, &w, &dy, shape, answer[0], answer[1]));
+  const struct fm_variant *row;
+  for (int i = 0; (row = fm_variant_at(i)); i++) {
+    struct fm_buffer dw, scratch;
+    struct fm_call call;
+    if (!fm_conv_fits(t->d, &c, FM_CONV_WEIGHTS, &x, &dy, row)) continue;
+    fm_conv_choose(t->d, &c, FM_CONV_WEIGHTS, &x, &dy, row, &call);
+    FM_TRY(fm_trial_room(t, call.work.scratch / sizeof(float) + 1, &scratch));
+    FM_TRY(fm_trial_room(t, fm_conv_weights(&c, x.block), &dw));
+    fm_conv_run(t->d, &call, &(struct fm_conv_args){.in = &x, .out = &dy, .scratch = &scratch, .dw = &dw});
+    FM_TRY(weights_are(t, what[1], &c, &dw, answer[2], answer[3]));
+  }
+  return FM_OK;
 }
 
-/* Few and many channels: a GPU takes another variant for each (op/variant.c). */
+/* Few and many channels: a GPU takes another variant for each (op/variant.h). */
 static enum fm_status conv(struct fm_trial *t) {
   FM_TRY(forward(t, "convolution", C, false, -145.403299, 207.266985));
   return forward(t, "convolution of many channels", MANY, false, 237.829147, 367.32194);
+}
+static enum fm_status winograd(struct fm_trial *t) {
+  const struct fm_conv c = {C, C, 3, 1, 1, 1, false, false};
+  struct fm_acts dy;
+  struct fm_buffer w;
+  FM_TRY(forward(t, "convolution", C, false, 63.1175486, 203.381309));
+  FM_TRY(forward(t, "convolution of many channels", MANY, false, -82.0680137, 370.484521));
+  FM_TRY(packed_weights(t, &c, &w));
+  FM_TRY(fm_trial_tensor(t, "dy", shape, &dy));
+  return convolve(t, "a convolution's gradient to the input", &c, FM_CONV_BACK, &w, &dy, shape, 54.9355934,
+                  207.02935);
 }
 static enum fm_status wgrad(struct fm_trial *t) {
   return backward(t,
@@ -93,8 +137,8 @@ static enum fm_status depthwise(struct fm_trial *t) {
                                         "a depthwise convolution's gradient to the weights"},
                   true, (const double[]){9.59543175, 48.8128276, 0.0732906042, 46.0297612});
 }
-const struct fm_selfcheck fm_check_conv = {"conv", conv}, fm_check_wgrad = {"wgrad", wgrad},
-                          fm_check_depthwise = {"depthwise", depthwise};
+const struct fm_selfcheck fm_check_conv = {"conv", conv}, fm_check_winograd = {"winograd", winograd},
+                          fm_check_wgrad = {"wgrad", wgrad}, fm_check_depthwise = {"depthwise", depthwise};
 
 static enum fm_status norm(struct fm_trial *t) {
   const struct fm_norm n = {1e-5f, 0.1f};

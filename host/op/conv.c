@@ -1,8 +1,6 @@
-#include "op/conv_internal.h"
 #include "op/variant.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 const struct fm_limits fm_limits_none = {-INFINITY, INFINITY}, fm_limits_relu = {0, INFINITY},
@@ -68,152 +66,59 @@ void fm_conv_unpack(const struct fm_conv *c, int block, const float *packed, flo
       for (int t = 0; t < taps; t++) *oihw++ = packed[place(c, block, o, i, t)];
 }
 
-int fm_conv_rows(const struct fm_facts *f, int height, int others) {
-  if (f->kind == FM_CLASS_GPU || f->group > 1) return 1;
-  int rows = 4;
-  while (rows > 1 && (height + rows - 1) / rows * others < 8 * f->compute_units) rows /= 2;
-  return rows > height ? height : rows;
-}
-
-static void full(struct fm_device *d, const struct fm_conv *c, bool phase, int stride, int pad_y, int pad_x,
-                 const struct fm_acts *in, const struct fm_buffer *weights, const struct fm_buffer *bias,
-                 const struct fm_acts *res, struct fm_limits limits, const struct fm_acts *out) {
-  struct fm_work w;
-  const struct fm_shape shape = {FM_OP_CONV, c, in, out, stride, phase};
-  const struct fm_variant *v = fm_variant_choose(fm_device_facts(d), &shape, &w);
-  FM_LAUNCH_GROUPS(d, fm_kernel_get(d, v->file, v->kernel, w.options), w.global, w.local,
-                   fm_arg_buffer(&in->buffer), fm_arg_buffer(weights), fm_arg_buffer(bias ? bias : weights),
-                   fm_arg_buffer(res ? &res->buffer : &in->buffer), fm_arg_buffer(&out->buffer),
-                   fm_acts_arg(in), fm_acts_arg(out), fm_acts_arg(res ? res : out),
-                   fm_arg_int4(w.size[0], w.size[1], w.size[2], w.size[3]), fm_arg_int2(pad_y, pad_x),
-                   fm_arg_int2(bias != NULL, res != NULL), fm_arg_float2(limits.low, limits.high));
-}
-
-static void depthwise(struct fm_device *d, const struct fm_conv *c, bool phase, int stride, int pad_y,
-                      int pad_x, const struct fm_acts *in, const struct fm_buffer *weights,
-                      const struct fm_buffer *bias, const struct fm_acts *res, struct fm_limits limits,
-                      const struct fm_acts *out) {
-  const struct fm_facts *f = fm_device_facts(d);
-  /* On a GPU neighbours take neighbouring pixels. */
-  int px = f->group > 1 ? 1 : f->block == 16 && stride == 1 ? 8 : 4, blocks = fm_acts_blocks(out);
-  int wide = phase ? (out->w + 1) / 2 : out->w, high = phase ? (out->h + 1) / 2 : out->h;
-  int columns = (wide + px - 1) / px, rows = fm_conv_rows(f, high, blocks * columns * out->n);
-  char options[96];
-  snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PX=%d -D PHASE=%d", c->k, stride, px, phase);
-  struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise", options);
-  FM_LAUNCH(d, k, (size_t)columns * (size_t)((high + rows - 1) / rows), (size_t)blocks,
-            (size_t)out->n * (phase ? 4 : 1), fm_arg_buffer(&in->buffer), fm_arg_buffer(weights),
-            fm_arg_buffer(bias ? bias : weights), fm_arg_buffer(res ? &res->buffer : &in->buffer),
-            fm_arg_buffer(&out->buffer), fm_acts_arg(in), fm_acts_arg(out), fm_acts_arg(res ? res : out),
-            fm_arg_int4(out->h, out->w, rows, 0), fm_arg_int2(pad_y, pad_x),
-            fm_arg_int2(bias != NULL, res != NULL), fm_arg_float2(limits.low, limits.high));
-}
-
-void fm_conv_forward(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                     const struct fm_buffer *weights, const struct fm_buffer *bias, const struct fm_acts *res,
-                     struct fm_limits limits, const struct fm_acts *out) {
-  (c->depthwise ? depthwise : full)(d, c, false, c->stride, c->pad_y, c->pad_x, in, weights, bias, res,
-                                    limits, out);
-}
-
-size_t fm_conv_flip_bytes(const struct fm_conv *c, int block) {
-  size_t taps = (size_t)c->k * (size_t)c->k, b = (size_t)block;
-  if (c->depthwise) return fm_conv_weights(c, block) * sizeof(float);
-  return (size_t)blocks_of(c->cout, block) * (size_t)blocks_of(c->cin, block) * taps * b * b * sizeof(float);
-}
-
-void fm_conv_input_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *dy,
-                            const struct fm_buffer *weights, const struct fm_buffer *flipped, bool accumulate,
-                            const struct fm_acts *dx) {
-  int block = fm_device_facts(d)->block, taps = c->k * c->k, outputs = blocks_of(c->cout, block);
-  if (c->depthwise) {
-    struct fm_kernel *k = fm_kernel_get(d, "depthwise.cl", "depthwise_flip", "-D KS=1 -D ST=1 -D PX=1");
-    FM_LAUNCH(d, k, (size_t)outputs, 1, 1, fm_arg_buffer(weights), fm_arg_buffer(flipped),
-              fm_arg_int(outputs), fm_arg_int(taps));
-  } else {
-    int inputs = blocks_of(c->cin, block);
-    struct fm_kernel *k =
-        fm_kernel_get(d, "wgrad.cl", "flip", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
-    FM_LAUNCH(d, k, (size_t)outputs, (size_t)inputs, 1, fm_arg_buffer(weights), fm_arg_buffer(flipped),
-              fm_arg_int(outputs), fm_arg_int(inputs), fm_arg_int(taps), fm_arg_int(lanes_of(c, block)));
+/* Where the walk of a convolution of `way` begins, and what it walks through. */
+static struct fm_shape shape_of(const struct fm_facts *f, const struct fm_conv *c, enum fm_conv_way way,
+                                const struct fm_acts *in, const struct fm_acts *out) {
+  struct fm_shape s = {.op = way == FM_CONV_WEIGHTS ? FM_OP_WGRAD : FM_OP_CONV,
+                       .conv = *c,
+                       .in = *in,
+                       .out = *out,
+                       .stride = c->stride,
+                       .pad_y = c->pad_y,
+                       .pad_x = c->pad_x,
+                       .kept = way == FM_CONV_KEPT,
+                       .packed_lanes = lanes_of(c, f->block),
+                       .made_for = in->n};
+  if (way != FM_CONV_BACK) return s;
+  s.back = true;
+  s.phase = c->stride == 2;
+  s.stride = 1;
+  s.conv.picture = false; /* dy and dx have the device's block */
+  if (!s.phase) {
+    s.pad_y = c->k - 1 - c->pad_y;
+    s.pad_x = c->k - 1 - c->pad_x;
   }
-  struct fm_conv back = *c;
-  back.picture = false;
-  bool phase = c->stride == 2;
-  int pad_y = phase ? c->pad_y : c->k - 1 - c->pad_y, pad_x = phase ? c->pad_x : c->k - 1 - c->pad_x;
-  (c->depthwise ? depthwise : full)(d, &back, phase, 1, pad_y, pad_x, dy, flipped, NULL,
-                                    accumulate ? dx : NULL, fm_limits_none, dx);
+  return s;
 }
 
-/* Numbers of a tensor, halo left out. */
-static double numbers(const struct fm_acts *a) {
-  return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w;
-}
-
-/* Enough parts for every unit; and as long as the partial sums stay small beside what is read,
- * one picture a part, because its planes then serve all outputs from the second-level cache. */
-int fm_conv_parts(const struct fm_facts *f, const struct fm_conv *c, int items, const struct fm_acts *in,
-                  const struct fm_acts *dy) {
-  int n = dy->n, parts = 1, wanted = (f->kind == FM_CLASS_GPU ? 64 : 8) * f->compute_units;
-  double read = numbers(in) + numbers(dy), each = (double)fm_conv_weights(c, f->block);
-  while (parts < n && (items * parts < wanted || (c->k == 1 && (parts + 1) * each * 12 < read))) parts++;
-  int per = (n + parts - 1) / parts;
-  return (n + per - 1) / per;
-}
-
-/* The variant, NULL for depthwise, and how it is launched. */
-static const struct fm_variant *weight_gradient_of(const struct fm_device *d, const struct fm_conv *c,
-                                                   const struct fm_acts *in, const struct fm_acts *dy,
-                                                   struct fm_work *w) {
+void fm_conv_choose(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
+                    const struct fm_acts *in, const struct fm_acts *out, const struct fm_variant *row,
+                    struct fm_call *call) {
   const struct fm_facts *f = fm_device_facts(d);
-  const struct fm_shape shape = {FM_OP_WGRAD, c, in, dy, c->stride, false};
-  if (!c->depthwise) return fm_variant_choose(f, &shape, w);
-  *w = (struct fm_work){.parts = fm_conv_parts(f, c, fm_acts_blocks(dy), in, dy)};
-  return NULL;
+  const struct fm_shape s = shape_of(f, c, way, in, out);
+  fm_variant_choose(f, &s, row, call);
 }
 
-size_t fm_conv_parts_bytes(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                           const struct fm_acts *dy) {
-  struct fm_work w;
-  weight_gradient_of(d, c, in, dy, &w);
-  return (size_t)w.parts * fm_conv_weights(c, fm_device_facts(d)->block) * sizeof(float);
-}
-
-void fm_conv_weight_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                             const struct fm_acts *dy, const struct fm_buffer *parts,
-                             const struct fm_buffer *dw) {
+bool fm_conv_fits(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
+                  const struct fm_acts *in, const struct fm_acts *out, const struct fm_variant *row) {
   const struct fm_facts *f = fm_device_facts(d);
-  struct fm_work w;
-  const struct fm_variant *v = weight_gradient_of(d, c, in, dy, &w);
-  const struct fm_buffer *to = w.parts > 1 ? parts : dw;
-  if (c->depthwise) {
-    int per = (dy->n + w.parts - 1) / w.parts;
-    char options[64];
-    snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PX=1", c->k, c->stride);
-    FM_LAUNCH(d, fm_kernel_get(d, "depthwise.cl", "depthwise_wgrad", options),
-              (size_t)fm_acts_blocks(dy) * (size_t)f->group, (size_t)w.parts, 1, fm_arg_buffer(&in->buffer),
-              fm_arg_buffer(&dy->buffer), fm_arg_buffer(to), fm_acts_arg(in), fm_acts_arg(dy),
-              fm_arg_int4(dy->n, dy->h, dy->w, per), fm_arg_int2(c->pad_y, c->pad_x));
-  } else {
-    FM_LAUNCH_GROUPS(d, fm_kernel_get(d, v->file, v->kernel, w.options), w.global, w.local,
-                     fm_arg_buffer(&in->buffer), fm_arg_buffer(&dy->buffer), fm_arg_buffer(to),
-                     fm_acts_arg(in), fm_acts_arg(dy),
-                     fm_arg_int4(w.size[0], w.size[1], w.size[2], w.size[3]), fm_arg_int2(c->pad_y, c->pad_x),
-                     fm_arg_int2(w.use[0], w.use[1]));
+  const struct fm_shape s = shape_of(f, c, way, in, out);
+  return fm_variant_fits(f, &s, row);
+}
+
+void fm_conv_prepare(struct fm_device *d, const struct fm_call *call, const struct fm_buffer *packed,
+                     const struct fm_buffer *prepared) {
+  if (call->work.prepared) call->variant->prepare(d, call, packed, prepared);
+}
+
+void fm_conv_run(struct fm_device *d, struct fm_call *call, const struct fm_conv_args *a) {
+  struct fm_shape *s = &call->shape;
+  if (a->in->n != s->in.n) { /* the last batch of an epoch: other sizes, the same kernels */
+    s->in.n = s->out.n = a->in->n;
+    call->work = (struct fm_work){0};
+    call->variant->describe(fm_device_facts(d), s, &call->work);
   }
-  if (w.parts == 1) return;
-  int vectors = (int)(fm_conv_weights(c, f->block) / (size_t)f->block);
-  struct fm_kernel *k =
-      fm_kernel_get(d, "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
-  size_t items = f->group == 1 ? (size_t)(2 * f->compute_units) : (size_t)vectors;
-  FM_LAUNCH(d, k, items, 1, 1, fm_arg_buffer(parts), fm_arg_buffer(dw), fm_arg_int(vectors),
-            fm_arg_int(w.parts));
-}
-
-void fm_conv_say(struct fm_device *d, const struct fm_conv *c, bool weights, const struct fm_acts *in,
-                 const struct fm_acts *out) {
-  const struct fm_shape shape = {weights ? FM_OP_WGRAD : FM_OP_CONV, c, in, out, c->stride, false};
-  if (!c->depthwise) fm_variant_say(d, &shape);
+  call->variant->run(d, call, a);
 }
 
 double fm_conv_macs(const struct fm_conv *c, const struct fm_acts *out) {

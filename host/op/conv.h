@@ -1,5 +1,5 @@
 /* Convolution: forward, gradient to the input, gradient to the weights; full and depthwise. Kernels:
- * cl/conv.cl, cl/wgrad.cl, cl/depthwise.cl. Everything is enqueued; failures stick to the device.
+ * the rows of op/variant.h. Everything is enqueued; failures stick to the device.
  *
  * Weights are packed [output block][input block][ky][kx][input lane][output lane] (depthwise
  * [block][ky][kx][lane]); gradients have the same layout, so the optimiser works on packed numbers. Padding
@@ -32,33 +32,40 @@ void fm_conv_pack(const struct fm_conv *c, int block, const float *oihw,
                   float *packed); /* packed is zeroed first */
 void fm_conv_unpack(const struct fm_conv *c, int block, const float *packed, float *oihw);
 
-/* out = limits(conv(in) + bias + res). bias: fm_acts_blocks(out) * block numbers; bias and res may be NULL.
- */
-void fm_conv_forward(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                     const struct fm_buffer *weights, const struct fm_buffer *bias, const struct fm_acts *res,
-                     struct fm_limits limits, const struct fm_acts *out);
+/* What a convolution is asked for; for fm_conv_choose its tensors are `in` and `out`.
+ *
+ * FORWARD: out = limits(conv(in) + bias + res).
+ *
+ * KEPT: the same in training, where a gradient comes back. Where an activation rounds to the other side of
+ * zero whole gradients move, so the rule takes no row of more than common rounding error.
+ *
+ * BACK: out = limits(conv'(in) + res), in = dy, out = dx; both have the device's block, also for a picture;
+ * res = dx adds to what is there.
+ *
+ * WEIGHTS: dw, in = the input, out = dy. */
+enum fm_conv_way { FM_CONV_FORWARD, FM_CONV_KEPT, FM_CONV_BACK, FM_CONV_WEIGHTS };
 
-/* Bytes of the scratch the two gradients need. */
-size_t fm_conv_flip_bytes(const struct fm_conv *c, int block);
-size_t fm_conv_parts_bytes(const struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                           const struct fm_acts *dy);
+struct fm_call; /* op/variant.h */
+struct fm_variant;
+struct fm_conv_args;
 
-/* dx = conv'(dy), added to dx where accumulate. flipped: scratch. dx has the device's block, also for a
- * picture. */
-void fm_conv_input_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *dy,
-                            const struct fm_buffer *weights, const struct fm_buffer *flipped, bool accumulate,
-                            const struct fm_acts *dx);
+/* Chooses how this device computes it, for in->n pictures or fewer; buffers are not looked at. row: this way
+ * (which must fit) instead of the rule's; NULL: the rule's. */
+void fm_conv_choose(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
+                    const struct fm_acts *in, const struct fm_acts *out, const struct fm_variant *row,
+                    struct fm_call *call);
+bool fm_conv_fits(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
+                  const struct fm_acts *in, const struct fm_acts *out, const struct fm_variant *row);
 
-/* dw = sum over everything. parts: scratch. */
-void fm_conv_weight_gradient(struct fm_device *d, const struct fm_conv *c, const struct fm_acts *in,
-                             const struct fm_acts *dy, const struct fm_buffer *parts,
-                             const struct fm_buffer *dw);
+/* Brings packed weights into the layout that the choice reads, call->work.prepared bytes; nothing where that
+ * is 0. Whenever the weights have changed. */
+void fm_conv_prepare(struct fm_device *d, const struct fm_call *call, const struct fm_buffer *packed,
+                     const struct fm_buffer *prepared);
+
+/* Enqueues the work. Scratch: call->work.scratch bytes, nobody else's until this is done. */
+void fm_conv_run(struct fm_device *d, struct fm_call *call, const struct fm_conv_args *a);
 
 /* Multiply-adds of the forward pass. */
-/* FLAWMAP_VERBOSE=choose: which kernel computes this (variant.h), forward or the weights' gradient. */
-void fm_conv_say(struct fm_device *d, const struct fm_conv *c, bool weights, const struct fm_acts *in,
-                 const struct fm_acts *out);
-
 double fm_conv_macs(const struct fm_conv *c, const struct fm_acts *out);
 
 #endif

@@ -1,10 +1,14 @@
-/* Variants: which kernel computes a convolution on this device. A variant is a row of the table in variant.c:
- * a name, the kernel's file, for what it fits, and how a shape becomes a launch. The first row that fits
- * and pays is taken, so the choice depends on the device's facts and the shape alone.
+/* Variants: which kernels compute a convolution on this device. A variant is a row of a table: a name, for
+ * what it fits, how a shape becomes launches, which layout it wants the weights in and how much scratch. A
+ * network asks for a choice once for each of its convolutions, when it is made; memory plan, packing and
+ * launches ask the choice (struct fm_call), and a step only enqueues.
+ *
+ * The first row that fits and pays is taken, so the choice depends on the device's facts and the shape alone.
  * FLAWMAP_VARIANT=NAME,... takes a row wherever it fits (tests); FLAWMAP_VERBOSE=choose says what was taken
  * and why.
  *
- * All rows share the layout of weights and tensors (conv.h), so that a new kernel is its .cl and its row. */
+ * Rows live beside what they share: rows_gpu.c, rows_cpu.c, rows_depthwise.c, winograd.c. A new kernel that
+ * reads the common layouts is its .cl and one row there. */
 #ifndef FM_OP_VARIANT_H
 #define FM_OP_VARIANT_H
 
@@ -17,34 +21,80 @@ enum fm_operator {
 
 struct fm_shape {
   enum fm_operator op;
-  const struct fm_conv *conv;     /* not depthwise */
-  const struct fm_acts *in, *out; /* FM_OP_WGRAD: the input and dy */
-  int stride;                     /* of the walk through `in` */
-  bool phase;                     /* gradient to the input of stride 2 (cl/conv.cl) */
+  struct fm_conv conv;
+  struct fm_acts in, out; /* FM_OP_WGRAD: the input and dy; buffers are not looked at */
+  bool back;              /* gradient to the input: in = dy, the weights turned round */
+  bool phase;             /* the same of stride 2 (cl/conv.cl) */
+  bool kept;              /* forward in training (conv.h) */
+  int stride;             /* of the walk through `in` */
+  int pad_y, pad_x;       /* of that walk */
+  int packed_lanes;       /* lanes of an input block in the packed weights */
+  int made_for;           /* pictures the choice is made for; in.n and out.n are this or fewer */
 };
 
-/* A launch. size, use: what the kernel's arguments of these names hold. */
-struct fm_work {
+/* One launch. Options never depend on in.n, so that a smaller batch needs no other kernel. */
+struct fm_launch {
+  const char *kernel;
   char options[160];
   size_t global[3], local[3];
-  int size[4];
-  int use[2], parts; /* FM_OP_WGRAD; parts: partial sums */
+};
+
+enum { FM_LAUNCHES = 3 };
+struct fm_work {
+  struct fm_launch launch[FM_LAUNCHES];
+  int launches;
+  int size[4];              /* what the kernel's argument of this name holds; rows say which */
+  int use[2], parts;        /* FM_OP_WGRAD; parts: partial sums */
+  size_t prepared, scratch; /* bytes: of the weights in the row's own layout, 0 where it reads the packed
+                               ones; and of the scratch */
+};
+
+struct fm_call;
+
+/* What a call computes with. */
+struct fm_conv_args {
+  const struct fm_acts *in, *out; /* FM_OP_WGRAD: the input and dy */
+  const struct fm_buffer *weights, *bias,
+      *scratch; /* weights: prepared ones where the call has such; scratch may be NULL for none */
+  const struct fm_acts *res;
+  struct fm_limits limits;
+  const struct fm_buffer *dw; /* FM_OP_WGRAD: the result */
 };
 
 struct fm_variant {
-  const char *name, *file, *kernel, *why;
+  const char *name, *file, *why;
   enum fm_operator op;
-  bool (*fits)(const struct fm_facts *f, const struct fm_shape *s); /* can compute it */
-  bool (*pays)(const struct fm_facts *f,
-               const struct fm_shape *s); /* and is worth taking before the next row */
+  double error; /* largest difference to exact arithmetic, of the largest result, that it may have */
+  /* It can compute this; and is worth taking before the next row. */
+  bool (*fits)(const struct fm_facts *f, const struct fm_shape *s);
+  bool (*pays)(const struct fm_facts *f, const struct fm_shape *s);
   void (*describe)(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work);
+  /* NULL where nothing is prepared. */
+  void (*prepare)(struct fm_device *d, const struct fm_call *call, const struct fm_buffer *packed,
+                  const struct fm_buffer *prepared);
+  void (*run)(struct fm_device *d, struct fm_call *call, const struct fm_conv_args *a);
 };
 
-/* Never NULL: every operator has a row that always fits. */
-const struct fm_variant *fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s,
-                                           struct fm_work *work);
+/* A choice: everything that is known before the numbers are. */
+struct fm_call {
+  const struct fm_variant *variant;
+  struct fm_shape shape;
+  struct fm_work work;
+  struct fm_kernel *kernel[FM_LAUNCHES];
+};
+
+/* The rows in the order in which they are asked; NULL past the last. */
+const struct fm_variant *fm_variant_at(int i);
+
+/* Chooses a row and fills *call, whose shape.in.n is shape.made_for; compiles nothing yet. row: not the
+ * rule's choice but this one, which must fit. Every shape has a row that always fits. */
+void fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
+                       struct fm_call *call);
+
+/* True where the row can compute this. */
+bool fm_variant_fits(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row);
 
 /* FLAWMAP_VERBOSE=choose: a line about the choice. */
-void fm_variant_say(struct fm_device *d, const struct fm_shape *s);
+void fm_variant_say(struct fm_device *d, const struct fm_call *call);
 
 #endif

@@ -20,6 +20,14 @@ foreach(row conv_tiled wgrad_tiled)
   set_tests_properties(op.conv.${row} PROPERTIES TIMEOUT 900 ENVIRONMENT
                        "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_TEST_SMALL=2;FLAWMAP_VARIANT=${row}")
 endforeach()
+# And rows that a CPU takes for some of its shapes, wherever they fit.
+foreach(row winograd4 winograd2)
+  foreach(block 16 8)
+    add_test(NAME op.conv.${row}.block${block} COMMAND test_op_conv)
+    set_tests_properties(op.conv.${row}.block${block} PROPERTIES TIMEOUT 900 ENVIRONMENT
+                         "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=${block};FLAWMAP_TEST_SMALL=1;FLAWMAP_VARIANT=${row}")
+  endforeach()
+endforeach()
 foreach(tool oclgrind rusticl)
   add_test(NAME op.${tool} COMMAND bash ${CMAKE_SOURCE_DIR}/tests/tools/${tool}.sh ${CMAKE_CURRENT_BINARY_DIR} quick)
   set_tests_properties(op.${tool} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
