@@ -1,10 +1,9 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/evaluate.h"
 
+#include "app/full_size.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/thread.h"
-#include "data/mask.h"
 #include "model/real.h"
 #include "refine/f2pad.h"
 
@@ -18,22 +17,17 @@ struct run {
   const struct fm_model *model;
   const struct fm_category *category;
   struct fm_preprocess preprocess;
-  struct fm_scored *own, *small; /* [count] the same pictures at two sizes; this owns maps and masks */
+  struct fm_full_size full; /* the pictures at their own size */
+  struct fm_source source;  /* of those, for the metrics */
+  struct fm_scored *small;  /* [count] at the network's; this owns maps and masks */
+  unsigned char **reduced;  /* [count] those masks */
   struct fm_scored *base; /* [count] the detector's own maps, where they were sharpened; masks are small's */
   unsigned char **repaired; /* [count] the repaired pictures, as large as small */
   struct fm_heat base_heat;
   float *score;
-  struct fm_drawn *mask; /* [count] what the masks at their own size are like; their pixels are own's */
   size_t count;
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
 };
-
-static float *whole_map(struct fm_context *ctx, const struct fm_score_one *one) {
-  float *map = fm_alloc(ctx, (size_t)one->width * (size_t)one->height, sizeof *map);
-  for (int y = 0; map && y < one->height; y++)
-    fm_score_map_row(&one->map, y, map + (size_t)y * (size_t)one->width);
-  return map;
-}
 
 static float *copy_map(struct fm_context *ctx, const float *map, int width, int height) {
   size_t n = (size_t)width * (size_t)height;
@@ -46,14 +40,14 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
   struct run *r = user;
   const struct fm_score_one *one = &item->one;
   const size_t i = item->index;
-  struct fm_scored *own = &r->own[i], *small = &r->small[i];
-  *own = (struct fm_scored){.width = one->width, .height = one->height};
+  struct fm_scored *small = &r->small[i];
   *small = (struct fm_scored){.width = one->side, .height = one->side};
   r->score[i] = one->score;
   if (one->score != one->peak) r->own_score = true;
-  own->map = whole_map(r->ctx, one);
   small->map = copy_map(r->ctx, one->small, one->side, one->side);
-  if (!own->map || !small->map) return FM_MEMORY;
+  if (!small->map) return FM_MEMORY;
+  r->full.picture[i] =
+      (struct fm_full_picture){.width = one->width, .height = one->height, .small = small->map};
   if (!r->refine) return FM_OK;
   size_t pixels = (size_t)one->side * (size_t)one->side;
   r->base[i] = *small;
@@ -67,31 +61,14 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
 
 /* Masks at both sizes. A flawed picture without one, or with an empty one, counts as flawed among the
  * pictures, and its pixels do not count. */
-static enum fm_status load_mask(void *user, size_t i) {
-  struct run *r = user;
-  const struct fm_sample *s = &r->category->test[i];
-  struct fm_scored *own = &r->own[i], *small = &r->small[i];
-  own->flawed = small->flawed = s->flawed;
-  own->unmarked = small->unmarked = s->flawed && !r->masks;
-  if (!s->flawed || !r->masks) return FM_OK;
-  FM_TRY(fm_mask_read(r->ctx, s->mask, &r->mask[i]));
-  own->mask = r->mask[i].pixels;
-  own->unmarked = small->unmarked = !r->mask[i].set;
-  FM_TRY(fm_mask_fits(r->ctx, &r->mask[i], s->mask, own->width, own->height));
-  unsigned char *reduced = fm_alloc(r->ctx, (size_t)small->width, (size_t)small->height);
-  if (!reduced) return FM_MEMORY;
-  small->mask = reduced;
-  return fm_mask_nearest(r->ctx, &r->preprocess, &r->mask[i], reduced);
-}
-
 static enum fm_status load_masks(struct run *r) {
-  const struct fm_category *c = r->category;
-  struct fm_mask_census census = {0};
-  if (!(r->mask = fm_alloc(r->ctx, r->count, sizeof *r->mask))) return FM_MEMORY;
-  FM_TRY(fm_parallel(r->ctx, r->count, load_mask, r));
-  for (size_t i = 0; i < r->count; i++)
-    if (r->mask[i].pixels) fm_mask_count(&census, &r->mask[i], c->test[i].mask, c->test[i].path);
-  return fm_mask_census_say(r->ctx, &census);
+  enum fm_status status = fm_full_size_masks(&r->full, r->reduced);
+  for (size_t i = 0; i < r->count; i++) {
+    r->small[i].mask = r->reduced[i];
+    r->small[i].flawed = r->category->test[i].flawed;
+    r->small[i].unmarked = r->small[i].flawed && !r->full.picture[i].mask.set;
+  }
+  return status;
 }
 
 static enum fm_status look_for_masks(struct run *r) {
@@ -133,15 +110,17 @@ static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored
 static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
   FM_TRY(load_masks(r));
   const float *score = r->own_score ? r->score : NULL;
-  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->own, score, &out->official));
-  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->small, score, &out->cdo1));
+  const struct fm_source small = fm_source_of(r->small, r->count);
+  FM_TRY(fm_metrics_compute(r->ctx, &r->source, score, 0, &out->official));
+  FM_TRY(fm_metrics_compute(r->ctx, &small, score, 0, &out->cdo1));
   if (!r->refine || !r->masks) return FM_OK;
   for (size_t i = 0; i < r->count; i++) {
     const float *map = r->base[i].map;
     r->base[i] = r->small[i];
     r->base[i].map = map;
   }
-  FM_TRY(fm_metrics_compute(r->ctx, r->count, r->base, r->score, &out->base));
+  const struct fm_source base = fm_source_of(r->base, r->count);
+  FM_TRY(fm_metrics_compute(r->ctx, &base, r->score, 0, &out->base));
   out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold.value);
   out->base_fixed = measure_fixed(r, r->base, r->model->refinement.base);
   return FM_OK;
@@ -157,18 +136,16 @@ static enum fm_status repair(struct run *r, size_t i, const struct fm_image *ima
 
 static enum fm_status add_picture(struct run *r, struct fm_report *report, size_t i) {
   const struct fm_sample *s = &r->category->test[i];
+  const struct fm_full_picture *own = &r->full.picture[i];
   struct fm_image image;
+  unsigned char *room = NULL;
+  float *map = NULL;
   FM_TRY(fm_image_read(r->ctx, s->path, &image));
   enum fm_status status = fm_image_to_rgb(r->ctx, &image);
-  if (status == FM_OK && (image.width != r->own[i].width || image.height != r->own[i].height))
+  if (status == FM_OK && (image.width != own->width || image.height != own->height))
     status = fm_error(r->ctx, FM_IO, "'%s' changed while it was being evaluated", s->path);
-  struct fm_report_picture p = {.kind = s->kind,
-                                .name = s->name,
-                                .image = &image,
-                                .map = r->own[i].map,
-                                .truth = r->own[i].mask,
-                                .flawed = s->flawed,
-                                .score = (double)r->score[i]};
+  struct fm_report_picture p = {
+      .kind = s->kind, .name = s->name, .image = &image, .flawed = s->flawed, .score = (double)r->score[i]};
   struct fm_image repaired = {.width = image.width, .height = image.height, .channels = 3};
   if (status == FM_OK && r->refine) status = repair(r, i, &image, &repaired);
   if (r->refine) {
@@ -177,7 +154,12 @@ static enum fm_status add_picture(struct run *r, struct fm_report *report, size_
     p.base_heat = &r->base_heat;
     p.repaired = &repaired;
   }
+  if (status == FM_OK) status = fm_full_size_mask(&r->full, i, &room, &p.truth);
+  if (status == FM_OK && !(map = fm_full_size_map(&r->full, i))) status = FM_MEMORY;
+  p.map = map;
   if (status == FM_OK) status = fm_report_add(report, &p);
+  fm_free(r->ctx, room);
+  fm_free(r->ctx, map);
   fm_image_free(r->ctx, &image);
   fm_free(r->ctx, repaired.pixels);
   return status;
@@ -228,22 +210,27 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
   return FM_OK;
 }
 
-/* What the exact metrics hold of every picture at its own size: the map, the pixels' scores once more as keys
- * (those of flawed ones with the area of their region), and the mask. A header that cannot be read is no
- * matter here. */
-static void say_memory(const struct run *r) {
-  enum { OF_GOOD = 4 + 4, OF_FLAWED = 4 + 8 + 1, MIB = 20 };
-  size_t bytes = 0, free = fm_memory_available();
+/* What the metrics and the report take at most, however many pictures there are: the small maps of all of
+ * them, and lists of pixels, or one picture of the report. A header that cannot be read is no matter here. */
+static void say_memory(struct run *r) {
+  enum { REPORT = 40, MIB = 20 }; /* a picture of the report: itself, its map and masks, the files */
+  size_t free = fm_memory_available(), all = 0, largest = 0, side = (size_t)r->model->recipe.size;
   for (size_t i = 0; i < r->count; i++) {
     struct fm_context branch;
     int width = 0, height = 0;
     fm_context_branch(&branch, r->ctx);
-    if (fm_image_size(&branch, r->category->test[i].path, &width, &height) == FM_OK)
-      bytes += (size_t)width * (size_t)height * (r->category->test[i].flawed ? OF_FLAWED : OF_GOOD);
+    if (fm_image_size(&branch, r->category->test[i].path, &width, &height) == FM_OK) {
+      size_t pixels = (size_t)width * (size_t)height;
+      all += pixels;
+      if (pixels > largest) largest = pixels;
+    }
     fm_context_free(&branch);
   }
+  size_t bytes = fm_full_size_bytes(&r->full, &r->source, all, largest);
+  if (bytes < largest * REPORT) bytes = largest * REPORT;
+  bytes += r->count * side * side * (r->refine ? 15 : 5);
   if (bytes >> MIB < 256) return;
-  fm_note(r->ctx, "memory: the exact metrics of %zu pictures take up to %zu MiB; %zu MiB are free%s",
+  fm_note(r->ctx, "memory: the metrics and the report of %zu pictures take up to %zu MiB; %zu MiB are free%s",
           r->count, bytes >> MIB, free >> MIB,
           free && bytes > free ? ", which may not be enough: evaluate fewer or smaller pictures at a time"
                                : "");
@@ -265,12 +252,14 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
                     "pictures without knowing what they are",
                     category->name);
   FM_TRY(look_for_masks(&r));
-  say_memory(&r);
   FM_TRY(fm_recipe_preprocess(r.ctx, &model->recipe, &r.preprocess));
-  r.own = fm_alloc(r.ctx, r.count, sizeof *r.own);
+  enum fm_status status = fm_full_size_open(r.ctx, &r.preprocess, category->test, r.count, r.masks, &r.full);
+  r.source = fm_full_size_source(&r.full);
+  if (status == FM_OK) say_memory(&r);
   r.small = fm_alloc(r.ctx, r.count, sizeof *r.small);
+  r.reduced = fm_alloc(r.ctx, r.count, sizeof *r.reduced);
   r.score = fm_alloc(r.ctx, r.count, sizeof *r.score);
-  enum fm_status status = r.own && r.small && r.score ? FM_OK : FM_MEMORY;
+  if (!r.small || !r.reduced || !r.score) status = FM_MEMORY;
   if (status == FM_OK && refine) {
     r.base = fm_alloc(r.ctx, r.count, sizeof *r.base);
     r.repaired = fm_alloc(r.ctx, r.count, sizeof *r.repaired);
@@ -284,21 +273,16 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   if (status == FM_OK) status = measure(&r, out);
   if (status == FM_OK) out->reported = true;
   if (status == FM_OK) status = report_all(&r, model, report, out);
-  for (size_t i = 0; i < r.count && r.own && r.small; i++) {
-    struct fm_scored *const both[] = {&r.own[i], &r.small[i]};
-    for (int k = 0; k < 2; k++) {
-      fm_free(r.ctx, (void *)both[k]->map);
-      fm_free(r.ctx, (void *)both[k]->mask);
-    }
-  }
+  for (size_t i = 0; i < r.count && r.small; i++) fm_free(r.ctx, (void *)r.small[i].map);
+  for (size_t i = 0; i < r.count && r.reduced; i++) fm_free(r.ctx, r.reduced[i]);
   for (size_t i = 0; i < r.count && r.base; i++) fm_free(r.ctx, (void *)r.base[i].map);
   for (size_t i = 0; i < r.count && r.repaired; i++) fm_free(r.ctx, r.repaired[i]);
   fm_free(r.ctx, r.base);
   fm_free(r.ctx, r.repaired);
-  fm_free(r.ctx, r.own);
   fm_free(r.ctx, r.small);
   fm_free(r.ctx, r.score);
-  fm_free(r.ctx, r.mask);
+  fm_free(r.ctx, r.reduced);
+  fm_full_size_close(&r.full);
   return status;
 }
 

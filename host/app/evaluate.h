@@ -22,8 +22,9 @@ struct fm_evaluation {
   bool reported; /* the report has begun on it: a failure from here on spoils the report */
 };
 
-/* Adds the category to the report. Memory: 8 bytes a pixel of every good test picture and 13 of every flawed
- * one, for the exact metrics; said before it begins where it is much.
+/* Adds the category to the report. Memory does not grow with the number of pictures times their size
+ * (full_size.h, score/ranges.h): of each picture the network's map is held, 5 bytes a pixel of the network's
+ * input, 15 with refine. What it takes is said before it begins where it is much.
  * refine: with sharpened maps, which the model must have learned. Flawed pictures must all have masks, or
  * none of them: then there are metrics of pictures only. */
 enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,

@@ -157,8 +157,8 @@ static enum fm_status no_product(struct fm_context *ctx, const char *name) {
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_make_options *o) {
   if (o->product && !find(o->product)) return no_product(ctx, o->product);
-  if (o->size < 64 || o->size > 2048)
-    return fm_error(ctx, FM_USAGE, "pictures of %d pixels a side cannot be drawn; choose 64 to 2048",
+  if (o->size < 64 || o->size > 12288)
+    return fm_error(ctx, FM_USAGE, "pictures of %d pixels a side cannot be drawn; choose 64 to 12288",
                     o->size);
   if (o->train < 1 || o->test_good < 0 || o->per_kind < 0 || o->train > 10000 || o->test_good > 10000 ||
       o->per_kind > 10000)

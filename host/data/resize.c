@@ -172,6 +172,49 @@ void fm_map_rows_close(struct fm_context *ctx, struct fm_map_rows *rows) {
   *rows = (struct fm_map_rows){0};
 }
 
+enum fm_status fm_map_cursor_open(struct fm_context *ctx, struct fm_map_cursor *c,
+                                  const struct fm_map_rows *rows) {
+  *c = (struct fm_map_cursor){.rows = rows, .at = {-1, -1}};
+  for (int k = 0; k < 2; k++)
+    if (!(c->line[k] = fm_alloc(ctx, (size_t)rows->out_width, sizeof **c->line))) return FM_MEMORY;
+  return FM_OK;
+}
+
+/* A row of the map at the output's width. */
+static void widen(const struct fm_map_rows *m, int row, float *out) {
+  const float *a = m->in + (size_t)row * (size_t)m->width;
+  for (int x = 0; x < m->out_width; x++) {
+    int l = m->at[2 * x], r = m->at[2 * x + 1];
+    out[x] = a[l] + m->weight[x] * (a[r] - a[l]);
+  }
+}
+
+void fm_map_cursor_get(struct fm_map_cursor *c, int y, float *out) {
+  const struct fm_map_rows *m = c->rows;
+  int rows[2];
+  float v;
+  map_tap(y, m->height, m->out_height, rows, &v);
+  if (c->at[1] == rows[0]) { /* what was the lower one is the upper one now */
+    float *line = c->line[0];
+    c->line[0] = c->line[1];
+    c->line[1] = line;
+    c->at[0] = rows[0];
+    c->at[1] = -1;
+  }
+  for (int k = 0; k < 2; k++) {
+    if (c->at[k] != rows[k]) widen(m, rows[k], c->line[k]);
+    c->at[k] = rows[k];
+  }
+  const float *top = c->line[0], *bottom = c->line[1];
+  for (int x = 0; x < m->out_width; x++) out[x] = top[x] + v * (bottom[x] - top[x]);
+}
+
+void fm_map_cursor_close(struct fm_context *ctx, struct fm_map_cursor *c) {
+  fm_free(ctx, c->line[0]);
+  fm_free(ctx, c->line[1]);
+  *c = (struct fm_map_cursor){0};
+}
+
 enum fm_status fm_resize_map(struct fm_context *ctx, const float *in, int width, int height, float *out,
                              int out_width, int out_height) {
   struct fm_map_rows rows;

@@ -50,6 +50,18 @@ enum fm_status fm_map_rows_open(struct fm_context *ctx, struct fm_map_rows *rows
 void fm_map_rows_get(const struct fm_map_rows *m, int y, float *out); /* [out_width] */
 void fm_map_rows_close(struct fm_context *ctx, struct fm_map_rows *rows);
 
+/* The same rows for one thread that asks for them in order: what neighbouring rows have in common is computed
+ * once. rows must live as long. */
+struct fm_map_cursor {
+  const struct fm_map_rows *rows;
+  int at[2];      /* the map's rows that line holds, at the width of the output */
+  float *line[2]; /* [out_width] */
+};
+enum fm_status fm_map_cursor_open(struct fm_context *ctx, struct fm_map_cursor *cursor,
+                                  const struct fm_map_rows *rows);
+void fm_map_cursor_get(struct fm_map_cursor *cursor, int y, float *out);
+void fm_map_cursor_close(struct fm_context *ctx, struct fm_map_cursor *cursor);
+
 /* All of its rows. */
 enum fm_status fm_resize_map(struct fm_context *ctx, const float *in, int width, int height, float *out,
                              int out_width, int out_height);

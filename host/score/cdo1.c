@@ -10,10 +10,11 @@ void fm_cdo1_begin(struct fm_cdo1 *cdo1, double low, double high) {
   cdo1->per_unit = delta > 0 ? 1 / delta : 0;
 }
 
-/* The first threshold that v is over: an estimate, then the comparisons that decide. */
+/* The first threshold that v is over: an estimate, then the comparisons that decide. v may lie beyond the
+ * extremes where a map changed since they were found. */
 static int step_of(const struct fm_cdo1 *c, double v) {
   double guess = (c->threshold[0] - v) * c->per_unit;
-  int s = guess < FM_CDO1_STEPS ? (int)guess : FM_CDO1_STEPS;
+  int s = !(guess > 0) ? 0 : guess < FM_CDO1_STEPS ? (int)guess : FM_CDO1_STEPS;
   while (s > 0 && v > c->threshold[s - 1]) s--;
   while (s < FM_CDO1_STEPS && !(v > c->threshold[s])) s++;
   return s;

@@ -3,12 +3,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/thread.h"
 #include "data/dataset.h"
 #include "data/marks.h"
 #include "data/mask.h"
 #include "file/sniff.h"
 #include "file/tiff.h"
+#include "score/scan.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -16,13 +16,13 @@
 struct item {
   char *kind, *name;     /* name without its extension */
   char *map, *mask;      /* paths; mask NULL: there is none */
-  struct fm_drawn truth; /* what the mask is like; its pixels are the picture's */
+  struct fm_drawn truth; /* what the mask is like, without its pixels */
+  bool seen;             /* truth is known */
 };
 
 struct list {
   struct fm_context *ctx;
   struct item *item;
-  struct fm_scored *picture;
   size_t count, capacity;
 };
 
@@ -79,30 +79,41 @@ static enum fm_status find_maps(struct list *l, const char *root, const char *da
   return status;
 }
 
-static enum fm_status read_mask(struct list *l, size_t index) {
-  struct fm_scored *p = &l->picture[index];
-  struct item *i = &l->item[index];
-  FM_TRY(fm_mask_read(l->ctx, i->mask, &i->truth));
-  p->mask = i->truth.pixels;
-  p->unmarked = !i->truth.set;
-  if (i->truth.width == p->width && i->truth.height == p->height) return FM_OK;
+static enum fm_status read_mask(struct list *l, struct item *i, struct fm_scored *p) {
+  struct fm_drawn truth;
+  FM_TRY(fm_mask_read(l->ctx, i->mask, &truth));
+  p->mask = truth.pixels;
+  p->unmarked = !truth.set;
+  i->truth = truth;
+  i->truth.pixels = NULL;
+  i->seen = true;
+  if (truth.width == p->width && truth.height == p->height) return FM_OK;
   return fm_error(
       l->ctx, FM_FORMAT,
       "the map '%s' has %d x %d pixels, but its mask '%s' has %d x %d; maps must have the size of the "
       "pictures",
-      i->map, p->width, p->height, i->mask, i->truth.width, i->truth.height);
+      i->map, p->width, p->height, i->mask, truth.width, truth.height);
 }
 
-static enum fm_status read_item(void *user, size_t index) {
+static enum fm_status open_item(void *user, size_t index, bool mask, struct fm_scored *p) {
   struct list *l = user;
-  struct fm_scored *p = &l->picture[index];
+  struct item *i = &l->item[index];
   float *map = NULL;
-  enum fm_status status = fm_tiff_read(l->ctx, l->item[index].map, &p->width, &p->height, &map);
+  enum fm_status status = fm_tiff_read(l->ctx, i->map, &p->width, &p->height, &map);
   p->map = map;
-  p->flawed = !fm_kind_is_good(l->item[index].kind);
+  p->flawed = !fm_kind_is_good(i->kind);
   p->unmarked = p->flawed;
-  if (status == FM_OK && l->item[index].mask) status = read_mask(l, index);
-  return status;
+  if (status != FM_OK || !i->mask) return status;
+  if (mask || !i->seen) return read_mask(l, i, p);
+  p->unmarked = !i->truth.set;
+  return FM_OK;
+}
+
+static void close_item(void *user, size_t index, struct fm_scored *p) {
+  struct list *l = user;
+  (void)index;
+  fm_free(l->ctx, (void *)(uintptr_t)p->map);
+  fm_free(l->ctx, (void *)(uintptr_t)p->mask);
 }
 
 static bool has_map(const struct list *l, const char *kind, const char *name) {
@@ -142,17 +153,44 @@ static enum fm_status count_missing(const struct list *l, const char *data, stru
   return status;
 }
 
-static enum fm_status count_pictures(const struct list *l, struct fm_score_folder *out) {
-  struct fm_mask_census census = {0};
+static void count_pictures(const struct list *l, struct fm_score_folder *out) {
   out->pictures = l->count;
   for (size_t i = 0; i < l->count; i++) {
     const struct item *item = &l->item[i];
+    bool flawed = !fm_kind_is_good(item->kind);
     out->kinds += !i || strcmp(item->kind, l->item[i - 1].kind) != 0;
-    out->unmasked += l->picture[i].flawed && !item->mask;
-    out->flawed += l->picture[i].flawed;
-    if (item->truth.pixels) fm_mask_count(&census, &item->truth, item->mask, item->map);
+    out->unmasked += flawed && !item->mask;
+    out->flawed += flawed;
   }
+}
+
+/* What the masks were like, once they were read. */
+static enum fm_status say_census(const struct list *l) {
+  struct fm_mask_census census = {0};
+  for (size_t i = 0; i < l->count; i++)
+    if (l->item[i].seen) fm_mask_count(&census, &l->item[i].truth, l->item[i].mask, l->item[i].map);
   return fm_mask_census_say(l->ctx, &census);
+}
+
+/* An open map takes its file, its values and its mask; all are taken to be as large as the first. Fewer at a
+ * time where memory is scarce. */
+static enum fm_status say_plan(const struct list *l, struct fm_source *source) {
+  enum { OPEN = 16, MIB = 20 };
+  int width, height;
+  float *map;
+  FM_TRY(fm_tiff_read(l->ctx, l->item[0].map, &width, &height, &map));
+  fm_free(l->ctx, map);
+  size_t pixels = (size_t)width * (size_t)height, free = fm_memory_available(), bytes;
+  source->at_once = fm_scan_lanes(l->ctx, source);
+  for (;; source->at_once--) {
+    bytes =
+        fm_metrics_bytes(l->ctx, source, l->count * pixels, pixels) + (size_t)source->at_once * pixels * OPEN;
+    if (!free || bytes < free / 4 * 3 || source->at_once == 1) break;
+  }
+  if (bytes >> MIB >= 256)
+    fm_note(l->ctx, "memory: the exact metrics of %zu maps of %d x %d take up to %zu MiB; %zu MiB are free",
+            l->count, width, height, bytes >> MIB, free >> MIB);
+  return FM_OK;
 }
 
 /* maps, or the subfolder of it that holds the kinds. */
@@ -167,10 +205,8 @@ static char *root_of(struct fm_context *ctx, const char *maps) {
 }
 
 static enum fm_status score_list(struct list *l, const char *data, struct fm_score_folder *out) {
-  l->picture = fm_alloc(l->ctx, l->count, sizeof *l->picture);
-  if (!l->picture) return FM_MEMORY;
-  FM_TRY(fm_parallel(l->ctx, l->count, read_item, l));
-  FM_TRY(count_pictures(l, out));
+  struct fm_source source = {.count = l->count, .open = open_item, .close = close_item, .user = l};
+  count_pictures(l, out);
   FM_TRY(count_missing(l, data, out));
   if (out->unmasked)
     fm_note(
@@ -180,20 +216,19 @@ static enum fm_status score_list(struct list *l, const char *data, struct fm_sco
         out->unmasked, out->pictures, data);
   if (out->missing)
     fm_note(l->ctx, "%zu pictures of '%s/test' have no map and are left out", out->missing, data);
-  return fm_metrics_compute(l->ctx, l->count, l->picture, NULL, &out->metrics);
+  FM_TRY(say_plan(l, &source));
+  FM_TRY(fm_metrics_compute(l->ctx, &source, NULL, 0, &out->metrics));
+  return say_census(l);
 }
 
 static void free_list(struct list *l) {
   for (size_t i = 0; i < l->count; i++) {
-    if (l->picture) fm_free(l->ctx, (void *)(uintptr_t)l->picture[i].map);
-    if (l->picture) fm_free(l->ctx, (void *)(uintptr_t)l->picture[i].mask);
     fm_free(l->ctx, l->item[i].kind);
     fm_free(l->ctx, l->item[i].name);
     fm_free(l->ctx, l->item[i].map);
     fm_free(l->ctx, l->item[i].mask);
   }
   fm_free(l->ctx, l->item);
-  fm_free(l->ctx, l->picture);
 }
 
 enum fm_status fm_score_folder(struct fm_context *ctx, const char *maps, const char *data,

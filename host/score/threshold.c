@@ -76,33 +76,6 @@ enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float
   return status;
 }
 
-enum fm_status fm_threshold_pixels(struct fm_context *ctx, size_t count, const struct fm_scored *pictures,
-                                   double alpha, const char *what, struct fm_threshold *out) {
-  *out = (struct fm_threshold){.alpha = alpha, .low = NAN, .high = NAN};
-  FM_TRY(check_rate(ctx, alpha));
-  for (size_t i = 0; i < count; i++) out->n += (size_t)pictures[i].width * (size_t)pictures[i].height;
-  if (!out->n) return fm_error(ctx, FM_USAGE, "there are no %s to choose a pixel threshold from", what);
-  uint32_t *keys = fm_alloc(ctx, out->n, sizeof *keys);
-  if (!keys) return FM_MEMORY;
-  enum fm_status status = FM_OK;
-  for (size_t i = 0, at = 0; status == FM_OK && i < count; i++) {
-    size_t pixels = (size_t)pictures[i].width * (size_t)pictures[i].height;
-    status = add_keys(ctx, keys + at, pixels, pictures[i].map);
-    at += pixels;
-  }
-  if (status == FM_OK) status = fm_sort_u32(ctx, keys, out->n);
-  if (status == FM_OK) {
-    out->k = out->n - (size_t)floor((double)out->n * alpha * (1 + 1e-12));
-    out->k = out->k ? out->k : 1;
-    out->value = (double)fm_score_of_key(keys[out->k - 1]);
-    out->promised = NAN;
-    snprintf(out->origin, sizeof out->origin, "%.4g %% of the pixels of %zu %.80s are over it", 100 * alpha,
-             count, what);
-  }
-  fm_free(ctx, keys);
-  return status;
-}
-
 /* One digit behind the point, none where it would be a zero; rates under 0.1 % by two digits that say
  * something. */
 static void percent(char out[16], double rate) {

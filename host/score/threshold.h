@@ -8,7 +8,6 @@
  * Picture level: scores of hold-out pictures. Pixel level: by default the maximum of each hold-out picture's
  * map goes in, so that at most a share alpha of good pictures has any pixel over the value; where the
  * picture's score is that maximum both thresholds are the same number and verdict and outline agree.
- * fm_threshold_pixels is the weaker promise: at most a share alpha of the good PIXELS is over the value.
  *
  * What to expect of a threshold once it is chosen: the share F of good pictures over the k-th smallest of n
  * scores is itself a random number, of the distribution Beta(n + 1 - k, k) where scores do not repeat (the
@@ -20,7 +19,7 @@
 #ifndef FM_SCORE_THRESHOLD_H
 #define FM_SCORE_THRESHOLD_H
 
-#include "score/metrics.h"
+#include "base/status.h"
 
 struct fm_threshold {
   double value;
@@ -36,12 +35,6 @@ struct fm_threshold {
  * without the ends (else FM_USAGE). Scores that are not finite are FM_NUMERIC. */
 enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float *scores, double alpha,
                                    const char *what, struct fm_threshold *out);
-
-/* The smallest score such that at most a share alpha of all pixels of these good pictures is over it. n and k
- * count pixels; no promise and no interval, because pixels of one picture are not independent. Masks are not
- * looked at. */
-enum fm_status fm_threshold_pixels(struct fm_context *ctx, size_t count, const struct fm_scored *pictures,
-                                   double alpha, const char *what, struct fm_threshold *out);
 
 /* How many good pictures a promise of alpha needs at least: the smallest n with k <= n. */
 size_t fm_threshold_needs(double alpha);

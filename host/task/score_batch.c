@@ -34,19 +34,19 @@ static enum fm_status uncrop(struct fm_context *ctx, const float *small, const s
   return FM_OK;
 }
 
-static void map_close(struct fm_context *ctx, struct fm_score_map *map) {
+void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map) {
   fm_map_rows_close(ctx, &map->rows);
   fm_free(ctx, map->whole);
   *map = (struct fm_score_map){0};
 }
 
-static enum fm_status map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
-                               const struct fm_preprocess *p, int width, int height) {
+enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
+                                 const struct fm_preprocess *p, int width, int height) {
   *map = (struct fm_score_map){0};
   if (p->crop) FM_TRY(uncrop(ctx, small, p, &map->whole));
   enum fm_status status =
       fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, p->size, p->size, width, height);
-  if (status != FM_OK) map_close(ctx, map);
+  if (status != FM_OK) fm_score_map_close(ctx, map);
   return status;
 }
 
@@ -57,18 +57,20 @@ void fm_score_map_row(const struct fm_score_map *map, int y, float *row) {
 static enum fm_status map_peak(struct fm_context *ctx, const struct fm_score_map *map, float *peak) {
   size_t width = (size_t)map->rows.out_width;
   float *row = fm_alloc(ctx, width, sizeof *row), most = -INFINITY;
-  if (!row) return FM_MEMORY;
+  struct fm_map_cursor cursor = {0};
+  enum fm_status status = row ? fm_map_cursor_open(ctx, &cursor, &map->rows) : FM_MEMORY;
   bool broken = false; /* a NaN must not pass unseen: no comparison finds it */
-  for (int y = 0; y < map->rows.out_height; y++) {
-    fm_score_map_row(map, y, row);
+  for (int y = 0; status == FM_OK && y < map->rows.out_height; y++) {
+    fm_map_cursor_get(&cursor, y, row);
     for (size_t x = 0; x < width; x++) {
       most = row[x] > most ? row[x] : most;
       broken |= row[x] != row[x];
     }
   }
+  fm_map_cursor_close(ctx, &cursor);
   fm_free(ctx, row);
   *peak = broken ? NAN : most;
-  return FM_OK;
+  return status;
 }
 
 /* ---- a batch ---- */
@@ -125,9 +127,9 @@ enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const uns
 static enum fm_status base_peak(const struct fm_score_batch *b, struct fm_context *ctx,
                                 const struct fm_score_one *one, float *peak) {
   struct fm_score_map map;
-  FM_TRY(map_open(ctx, &map, one->base, &b->preprocess, one->width, one->height));
+  FM_TRY(fm_score_map_open(ctx, &map, one->base, &b->preprocess, one->width, one->height));
   enum fm_status status = map_peak(ctx, &map, peak);
-  map_close(ctx, &map);
+  fm_score_map_close(ctx, &map);
   return status;
 }
 
@@ -141,7 +143,7 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
                                .base = b->refiner ? b->base + at : NULL,
                                .repaired = b->refiner ? b->repaired + 3 * at : NULL,
                                .rgb = b->rgb + 3 * at};
-  FM_TRY(map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
+  FM_TRY(fm_score_map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
   FM_TRY(map_peak(ctx, &one->map, &one->peak));
   one->score = b->scores[i]; /* the detector's own */
   if (isnan(one->score)) one->score = one->peak;
@@ -153,5 +155,5 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
 }
 
 void fm_score_one_close(struct fm_context *ctx, struct fm_score_one *one) {
-  map_close(ctx, &one->map);
+  fm_score_map_close(ctx, &one->map);
 }

@@ -16,7 +16,10 @@ struct fm_score_map {
   struct fm_map_rows rows;
   float *whole; /* with a crop: the map that the crop was taken from; else NULL */
 };
+enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
+                                 const struct fm_preprocess *p, int width, int height);
 void fm_score_map_row(const struct fm_score_map *map, int y, float *row); /* [width] */
+void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map);
 
 struct fm_score_one {      /* a picture */
   int width, height, side; /* its own size, and the network's */

@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "score/metrics.h"
+#include "score/radix.h"
+#include "score/ranges.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,6 +49,13 @@ static struct set *make(struct fm_context *ctx, uint64_t seed, size_t count, con
 static const int same[][2] = {{40, 32}, {40, 32}, {40, 32}, {40, 32}, {40, 32}, {40, 32}};
 static const int mixed[][2] = {{30, 33}, {41, 28}, {36, 36}, {29, 40}};
 
+/* Of pictures in memory. */
+static enum fm_status compute(struct fm_context *ctx, size_t count, const struct fm_scored *pictures,
+                              const float *score, struct fm_metrics *out) {
+  const struct fm_source source = fm_source_of(pictures, count);
+  return fm_metrics_compute(ctx, &source, score, 0, out);
+}
+
 static void near(double got, double want, double within, const char *key) {
   if (isnan(want) ? !isnan(got) : !(fabs(got - want) <= within))
     fail_msg("%s: %.17g, not %.17g", key, got, want);
@@ -67,7 +76,7 @@ static void python_values(void **state) {
     static const int step[] = {1, 16, 8};
     struct set *set = make(ctx, c + 1, c == 2 ? 4 : 6, c == 2 ? mixed : same, step[c]);
     struct fm_metrics got;
-    ASSERT_OK(ctx, fm_metrics_compute(ctx, set->count, set->picture, NULL, &got));
+    ASSERT_OK(ctx, compute(ctx, set->count, set->picture, NULL, &got));
 #define NEAR(field, key) near(got.field, want[c].field, 1e-12, key);
     FM_METRICS_LIST(NEAR)
 #undef NEAR
@@ -118,7 +127,7 @@ static void slow_reference_agrees(void **state) {
     struct set *set = make(ctx, seed, 4, mixed, 1 + (int)(seed % 3) * 7);
     struct fm_metrics got, want;
     slow_reference(set, &want);
-    ASSERT_OK(ctx, fm_metrics_compute(ctx, set->count, set->picture, NULL, &got));
+    ASSERT_OK(ctx, compute(ctx, set->count, set->picture, NULL, &got));
     near(got.pixel_auroc, want.pixel_auroc, 1e-12, "auroc");
     near(got.pixel_ap, want.pixel_ap, 1e-12, "ap");
     near(got.pixel_f1, want.pixel_f1, 1e-12, "f1");
@@ -134,9 +143,9 @@ static void threads_do_not_matter(void **state) {
   struct set *set = make(ctx, 4, 6, same, 1);
   struct fm_metrics one, four;
   ctx->threads = 1;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 6, set->picture, NULL, &one));
+  ASSERT_OK(ctx, compute(ctx, 6, set->picture, NULL, &one));
   ctx->threads = 4;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 6, set->picture, NULL, &four));
+  ASSERT_OK(ctx, compute(ctx, 6, set->picture, NULL, &four));
   assert_memory_equal(&one, &four, sizeof one);
   fm_free(ctx, set);
 }
@@ -149,11 +158,11 @@ static void smallest_threshold_of_the_best_f1(void **state) {
   const unsigned char tie[] = {1, 0, 0, 1, 0, 0};  /* t = 8: 2/3; t = 5: p 2/4, r 1 -> 2/3 */
   struct fm_scored p = {.width = 6, .height = 1, .map = map, .mask = mask};
   struct fm_metrics m;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
+  ASSERT_OK(ctx, compute(ctx, 1, &p, NULL, &m));
   near(m.pixel_f1, 0.8, 1e-15, "f1");
   assert_true(m.pixel_f1_threshold == 6);
   p.mask = tie;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
+  ASSERT_OK(ctx, compute(ctx, 1, &p, NULL, &m));
   near(m.pixel_f1, 2.0 / 3, 1e-15, "f1");
   assert_true(m.pixel_f1_threshold == 5);
   assert_true(isnan(m.image_auroc) && isnan(m.image_ap) && isnan(m.image_f1)); /* one picture, one class */
@@ -167,7 +176,7 @@ static void one_class_has_no_metric(void **state) {
   for (int i = 0; i < 3; i++) {
     struct fm_scored p = {.width = 2, .height = 2, .map = map, .mask = masks[i]};
     struct fm_metrics m;
-    ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, &p, NULL, &m));
+    ASSERT_OK(ctx, compute(ctx, 1, &p, NULL, &m));
 #define IS_NAN(field, key) assert_true(isnan(m.field));
     FM_METRICS_LIST(IS_NAN)
 #undef IS_NAN
@@ -178,7 +187,7 @@ static void one_class_has_no_metric(void **state) {
   struct fm_scored p[] = {{.width = 2, .height = 2, .map = flat, .mask = half},
                           {.width = 2, .height = 2, .map = flat, .mask = NULL}};
   struct fm_metrics m;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 2, p, NULL, &m));
+  ASSERT_OK(ctx, compute(ctx, 2, p, NULL, &m));
   assert_true(m.pixel_auroc == 0.5 && m.image_auroc == 0.5 && m.pixel_ap == 0.25 && isnan(m.aupro_cdo1));
   near(m.aupro_30, 0.15, 1e-15, "aupro");
 }
@@ -191,7 +200,7 @@ static void own_image_scores(void **state) {
                           {.width = 2, .height = 1, .map = map, .mask = NULL},
                           {.width = 2, .height = 1, .map = map, .mask = NULL}};
   struct fm_metrics m;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, score, &m));
+  ASSERT_OK(ctx, compute(ctx, 3, p, score, &m));
   assert_true(m.image_auroc == 0.5 && m.image_f1_threshold == 0.5);
 }
 
@@ -202,14 +211,134 @@ static void refusals(void **state) {
   struct fm_scored p[] = {{.width = 2, .height = 1, .map = map, .mask = mask},
                           {.width = 2, .height = 1, .map = map, .mask = NULL}};
   struct fm_metrics m;
-  assert_int_equal(fm_metrics_compute(ctx, 0, p, NULL, &m), FM_USAGE);
+  assert_int_equal(compute(ctx, 0, p, NULL, &m), FM_USAGE);
   p[1].height = 0;
-  assert_int_equal(fm_metrics_compute(ctx, 2, p, NULL, &m), FM_USAGE);
+  assert_int_equal(compute(ctx, 2, p, NULL, &m), FM_USAGE);
   p[1].height = 1;
   map[1] = INFINITY;
-  assert_int_equal(fm_metrics_compute(ctx, 2, p, NULL, &m), FM_NUMERIC);
+  assert_int_equal(compute(ctx, 2, p, NULL, &m), FM_NUMERIC);
   map[1] = NAN;
-  assert_int_equal(fm_metrics_compute(ctx, 2, p, NULL, &m), FM_NUMERIC);
+  assert_int_equal(compute(ctx, 2, p, NULL, &m), FM_NUMERIC);
+}
+
+/* ---- bounded memory ---- */
+
+struct made { /* maps that are made row by row */
+  const struct set *set;
+  atomic_long opened, masks;
+};
+
+static void made_row(const struct fm_scored *p, int y, float *row) {
+  const float *map = p->room;
+  memcpy(row, map + (size_t)y * (size_t)p->width, (size_t)p->width * sizeof *row);
+}
+
+static enum fm_status open_made(void *user, size_t i, bool mask, struct fm_scored *p) {
+  struct made *made = user;
+  *p = made->set->picture[i];
+  p->room = (void *)(uintptr_t)made->set->map[i];
+  p->map = NULL;
+  p->row = made_row;
+  if (!mask) p->mask = NULL;
+  made->opened++;
+  made->masks += mask;
+  return FM_OK;
+}
+
+/* Few bytes mean many ranges, sixteen bits split score by score, areas counted of a single score; always the
+ * same numbers, to the last bit. */
+static void budget_does_not_matter(void **state) {
+  struct fm_context *ctx = *state;
+  static const int steps[] = {1, 16, 256}; /* few and many ties; 256: two scores at most in a picture */
+  for (size_t k = 0; k < 3; k++) {
+    struct set *set = make(ctx, 20 + k, 6, same, steps[k]);
+    struct made made = {.set = set};
+    const struct fm_source source = {.count = 6, .open = open_made, .user = &made};
+    struct fm_metrics all, few;
+    ASSERT_OK(ctx, compute(ctx, 6, set->picture, NULL, &all));
+    long passes = 0, most = 0;
+    for (size_t budget = 1 << 24; budget; budget /= 3) {
+      made.opened = made.masks = 0;
+      ASSERT_OK(ctx, fm_metrics_compute(ctx, &source, NULL, budget, &few));
+      assert_memory_equal(&all, &few, sizeof all);
+      assert_true(made.opened >= passes && made.masks <= 12); /* of which six for CDO's script */
+      passes = made.opened;
+      most = passes > most ? passes : most;
+    }
+    assert_true(most >= (k == 2 ? 6 : 8) * 6); /* in passes of six pictures */
+    fm_free(ctx, set);
+  }
+}
+
+struct seen {
+  double sum[2];
+  size_t pixels[2];
+};
+
+static void see(void *user, int lane, const float *scores, size_t n, uint32_t area) {
+  struct seen *seen = (struct seen *)user + lane;
+  for (size_t i = 0; i < n; i++) seen->sum[area > 0] += (double)scores[i] * (area ? area : 1);
+  seen->pixels[area > 0] += n;
+}
+
+/* Masks whose runs are too many to keep are asked for again: every pass sees the same pixels. */
+static void masks_are_read_again(void **state) {
+  struct fm_context *ctx = *state;
+  struct set *set = make(ctx, 30, 6, same, 1);
+  struct made made = {.set = set};
+  const struct fm_source source = {.count = 6, .open = open_made, .user = &made};
+  ctx->threads = 1;
+  for (int kept = 0; kept < 2; kept++) {
+    struct seen first = {0}, again = {0};
+    struct fm_scan scan;
+    made.masks = 0;
+    ASSERT_OK(
+        ctx, fm_scan_open(ctx, &source, kept ? FM_SCAN_RUNS : 100, &(struct fm_visitor){see, &first}, &scan));
+    ASSERT_OK(ctx, fm_scan_again(&scan, &(struct fm_visitor){see, &again}));
+    assert_int_equal(made.masks, kept ? 6 : 10); /* two pictures have no flaw */
+    assert_memory_equal(&first, &again, sizeof first);
+    assert_true(first.pixels[1] == scan.flaws && scan.flaws && first.pixels[0] == scan.normals);
+    fm_scan_close(&scan);
+  }
+  fm_free(ctx, set);
+}
+
+static enum fm_status open_changing(void *user, size_t i, bool mask, struct fm_scored *p) {
+  struct made *made = user;
+  FM_TRY(open_made(user, i, mask, p));
+  static float far[SIDE * SIDE];
+  for (int k = 0; !i && k < SIDE * SIDE; k++) far[k] = 1000;
+  if (made->opened > 6) p->room = far;
+  return FM_OK;
+}
+
+/* Maps that are spread otherwise in a later pass are an error, and nothing is written beyond a list. */
+static void changes_are_seen(void **state) {
+  struct fm_context *ctx = *state;
+  struct set *set = make(ctx, 31, 6, same, 1);
+  struct made made = {.set = set};
+  const struct fm_source source = {.count = 6, .open = open_changing, .user = &made};
+  struct fm_metrics m;
+  ctx->threads = 1;
+  for (size_t budget = 1 << 20; budget > 8; budget /= 8) {
+    made.opened = 0;
+    assert_int_equal(fm_metrics_compute(ctx, &source, NULL, budget, &m), FM_IO);
+    assert_non_null(strstr(ctx->message, "changed while"));
+    fm_error_clear(ctx);
+  }
+  fm_free(ctx, set);
+}
+
+/* 10^10 pixels: pairs of them need more than 64 bits. */
+static void many_pixels(void **state) {
+  (void)state;
+  const uint64_t n = 10000000000, f = 3000000000;
+  struct fm_walk w;
+  fm_walk_begin(&w, n, f, 0);
+  fm_walk_stop(&w, fm_score_key(2), n / 4, 0, f, 0);
+  struct fm_rank rank = fm_walk_end(&w);
+  near(rank.auroc, 0.75, 1e-15, "auroc");
+  near(rank.ap, 3.0 / 5.5, 1e-15, "ap");
 }
 
 /* Every allocation fails once: no crash, no leak (the test's end looks), the right status. */
@@ -220,7 +349,7 @@ static void allocation_failures(void **state) {
   ctx->threads = 1;
   for (long n = 1;; n++) {
     ctx->fault[FM_FAULT_ALLOC] = (struct fm_fault){.fail_at = n, .once = true};
-    enum fm_status status = fm_metrics_compute(ctx, 6, set->picture, NULL, &m);
+    enum fm_status status = compute(ctx, 6, set->picture, NULL, &m);
     if (status == FM_OK) {
       assert_true(n > 20);
       break;
@@ -242,25 +371,33 @@ static void pictures_without_marks(void **state) {
                           {.width = 2, .height = 1, .map = b},
                           {.width = 2, .height = 1, .map = c, .flawed = true, .unmarked = true}};
   struct fm_metrics with, without;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, NULL, &with));
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 2, p, NULL, &without));
+  ASSERT_OK(ctx, compute(ctx, 3, p, NULL, &with));
+  ASSERT_OK(ctx, compute(ctx, 2, p, NULL, &without));
   assert_true(with.good == 1 && with.flawed == 2 && with.marked == 1 && with.unmarked == 1 && !with.sizes);
   assert_true(with.image_auroc == 1 && with.pixel_auroc == 1 && with.pixel_ap == without.pixel_ap);
   assert_true(with.aupro_30 == without.aupro_30);
   p[2].unmarked = false;
   p[2].mask = empty;
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 3, p, NULL, &with));
+  ASSERT_OK(ctx, compute(ctx, 3, p, NULL, &with));
   assert_true(with.flawed == 2 && with.image_auroc == 1);
   assert_true(with.pixel_ap == without.pixel_ap && with.pixel_auroc == 1);
-  ASSERT_OK(ctx, fm_metrics_compute(ctx, 1, p + 1, NULL, &with));
+  ASSERT_OK(ctx, compute(ctx, 1, p + 1, NULL, &with));
   assert_true(with.flawed == 0 && isnan(with.image_auroc) && isnan(with.pixel_auroc));
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(python_values),          TEST(slow_reference_agrees),
-                                     TEST(threads_do_not_matter),  TEST(smallest_threshold_of_the_best_f1),
-                                     TEST(pictures_without_marks), TEST(one_class_has_no_metric),
-                                     TEST(own_image_scores),       TEST(refusals),
-                                     TEST(allocation_failures)};
+  const struct CMUnitTest tests[] = {TEST(python_values),
+                                     TEST(slow_reference_agrees),
+                                     TEST(threads_do_not_matter),
+                                     TEST(smallest_threshold_of_the_best_f1),
+                                     TEST(pictures_without_marks),
+                                     TEST(one_class_has_no_metric),
+                                     TEST(own_image_scores),
+                                     TEST(refusals),
+                                     TEST(allocation_failures),
+                                     TEST(budget_does_not_matter),
+                                     TEST(masks_are_read_again),
+                                     TEST(changes_are_seen),
+                                     TEST(many_pixels)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

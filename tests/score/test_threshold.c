@@ -137,20 +137,6 @@ static void interval_holds(void **state) {
   }
 }
 
-static void pixels(void **state) {
-  struct fm_context *ctx = *state;
-  float a[100], b[100];
-  for (int i = 0; i < 100; i++) {
-    a[i] = (float)i;
-    b[i] = (float)(100 + i);
-  }
-  const struct fm_scored p[] = {{.width = 10, .height = 10, .map = a, .mask = NULL},
-                                {.width = 20, .height = 5, .map = b, .mask = NULL}};
-  struct fm_threshold t;
-  ASSERT_OK(ctx, fm_threshold_pixels(ctx, 2, p, 0.01, "good pictures", &t));
-  assert_true(t.value == 197 && t.n == 200 && isnan(t.low)); /* 198 and 199 are over it */
-}
-
 static void refusals(void **state) {
   struct fm_context *ctx = *state;
   float score[] = {1, 2, NAN};
@@ -162,18 +148,11 @@ static void refusals(void **state) {
   fm_error_clear(ctx);
   assert_int_equal(fm_threshold_choose(ctx, 3, score, 0.01, "x", &t), FM_NUMERIC);
   assert_non_null(strstr(ctx->message, "score 3"));
-  assert_int_equal(fm_threshold_pixels(ctx, 0, NULL, 0.01, "x", &t), FM_USAGE);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(incomplete_beta),
-                                     TEST(interval),
-                                     TEST(needs),
-                                     TEST(conformal_rank),
-                                     TEST(promise_needs_pictures),
-                                     TEST(promise_holds),
-                                     TEST(interval_holds),
-                                     TEST(pixels),
-                                     TEST(refusals)};
+  const struct CMUnitTest tests[] = {
+      TEST(incomplete_beta),        TEST(interval),      TEST(needs),          TEST(conformal_rank),
+      TEST(promise_needs_pictures), TEST(promise_holds), TEST(interval_holds), TEST(refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
