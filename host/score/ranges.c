@@ -274,6 +274,7 @@ static size_t reach(const struct work *w, const struct fm_bins *b, size_t end, e
   return begin;
 }
 
+/* Two deep at most: the bins of split_bin are single scores. NOLINTBEGIN(misc-no-recursion) */
 static enum fm_status walk_bins(struct work *w, const struct fm_bins *b);
 
 /* A bin that does not fit, score by score. */
@@ -320,6 +321,7 @@ static enum fm_status walk_bins(struct work *w, const struct fm_bins *b) {
   }
   return FM_OK;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 enum fm_status fm_ranges_walk(struct fm_scan *scan, const struct fm_bins *bins, size_t budget,
                               struct fm_rank *rank) {

@@ -21,7 +21,7 @@ struct fm_bins { /* of scores' keys: bin k holds those from low + (k << shift) o
 
 /* All keys in 65,536 bins. */
 enum fm_status fm_bins_make(struct fm_context *ctx, int lanes, struct fm_bins *bins);
-void fm_bins_visit(void *bins, int lane, const float *scores, size_t n, uint32_t area); /* a visitor's */
+void fm_bins_visit(void *user /* the bins */, int lane, const float *scores, size_t n, uint32_t area);
 void fm_bins_sum(struct fm_bins *bins, int lanes);
 void fm_bins_free(struct fm_context *ctx, struct fm_bins *bins);
 
