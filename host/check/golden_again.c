@@ -45,12 +45,6 @@ static enum fm_status step_again(struct fm_golden *g, struct fm_golden_result *r
   return status;
 }
 
-static struct fm_golden_group *same_group(struct fm_golden_result *r, const char *name) {
-  for (int i = 0; i < r->groups; i++)
-    if (strcmp(r->group[i].name, name) == 0) return &r->group[i];
-  return NULL;
-}
-
 static bool repeats(const struct fm_golden_result *r) {
   for (int i = 0; i < r->groups; i++)
     if (r->group[i].largest != 0) return false;
@@ -64,7 +58,7 @@ static enum fm_status measure_moves(struct fm_golden *g, const float *first, siz
     FM_TRY(step_again(g, &moved));
     if (move == 0 && !(*repeated = repeats(&moved))) return FM_OK;
     for (int i = 0; i < moved.groups; i++) {
-      struct fm_golden_group *group = same_group(g->result, moved.group[i].name);
+      struct fm_golden_group *group = fm_golden_group_of(g->result, moved.group[i].name);
       if (!group) continue;
       group->moves_largest = fmax(group->moves_largest, moved.group[i].largest);
       group->moves_median = fmax(group->moves_median, moved.group[i].median);

@@ -37,6 +37,9 @@ enum fm_status fm_golden_compare(struct fm_golden *g, const char *name, const fl
 /* Largest errors and medians against what is allowed, once everything was compared. */
 void fm_golden_judge(struct fm_golden *g);
 
+/* The group of that name; NULL: nothing of it was compared. */
+struct fm_golden_group *fm_golden_group_of(struct fm_golden_result *r, const char *name);
+
 /* Whether rounding moves the group's tensors by more than it moves what they are computed from: gradients
  * and what follows from them, where an activation changes sides. */
 bool fm_golden_moves(const char *group);

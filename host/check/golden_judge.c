@@ -19,12 +19,18 @@ static double tolerance_from_file(struct fm_golden *g, const char *group) {
   return fmax(1e-5, 8 * pytorch);
 }
 
-static struct fm_golden_group *group_of(struct fm_golden *g, const char *name) {
-  struct fm_golden_result *r = g->result;
+struct fm_golden_group *fm_golden_group_of(struct fm_golden_result *r, const char *name) {
   for (int i = 0; i < r->groups; i++)
     if (strcmp(r->group[i].name, name) == 0) return &r->group[i];
-  if (r->groups == FM_GOLDEN_GROUPS) return NULL;
-  struct fm_golden_group *group = &r->group[r->groups++];
+  return NULL;
+}
+
+/* The group, made where it is a new one; NULL: there are too many. */
+static struct fm_golden_group *meet_group(struct fm_golden *g, const char *name) {
+  struct fm_golden_result *r = g->result;
+  struct fm_golden_group *group = fm_golden_group_of(r, name);
+  if (group || r->groups == FM_GOLDEN_GROUPS) return group;
+  group = &r->group[r->groups++];
   snprintf(group->name, sizeof group->name, "%s", name);
   bool gradient = strcmp(name, "grad") == 0 || strcmp(name, "gradnorm") == 0;
   group->allowed_largest = group->allowed_median = tolerance_from_file(g, name);
@@ -107,7 +113,7 @@ enum fm_status fm_golden_compare(struct fm_golden *g, const char *name, const fl
   snprintf(group_name, sizeof group_name, "%.*s", (int)strcspn(name, "."), name);
   bool moves = fm_golden_moves(group_name);
   if (g->own.compare && !moves) return FM_OK;
-  struct fm_golden_group *group = group_of(g, group_name);
+  struct fm_golden_group *group = meet_group(g, group_name);
   if (!group || t->count != k)
     return fm_error(g->ctx, FM_FORMAT, "golden '%s': tensor '%s' has %zu values, expected %zu",
                     fm_safetensors_path(g->file), name, t->count, k);

@@ -177,28 +177,26 @@ void fm_mask_count(struct fm_mask_census *c, const struct fm_drawn *mask, const 
 
 /* What spoils the figures where most masks are like that, and is only suspect in a few. */
 static enum fm_status say_wrong(struct fm_context *ctx, const struct fm_mask_census *c) {
-  if (2 * c->inverted > c->masks)
-    return fm_error(
-        ctx, FM_FORMAT,
-        "%zu of %zu masks look inverted, the first is '%s': most of the picture and its edge are marked "
-        "as flawed. Flawed pixels should be white (not zero), all others black (zero): invert the masks",
-        c->inverted, c->masks, c->first_inverted);
-  if (2 * c->no_ground > c->masks)
-    return fm_error(
-        ctx, FM_FORMAT,
-        "%zu of %zu masks have no black pixel, although they have several colours, the first is '%s': "
-        "so the whole picture counts as flawed. Pixels without a flaw should be black (zero)",
-        c->no_ground, c->masks, c->first_no_ground);
-  if (c->inverted)
-    fm_note(ctx,
-            "warning: %zu of %zu masks look inverted, the first is '%s': most of the picture and its edge "
-            "are marked as flawed. If so, the figures of pixels are wrong",
-            c->inverted, c->masks, c->first_inverted);
-  if (c->no_ground)
-    fm_note(ctx,
-            "warning: %zu of %zu masks have no black pixel, although they have several colours, the first is "
-            "'%s': so the whole picture counts as flawed, and the figures of pixels are probably wrong",
-            c->no_ground, c->masks, c->first_no_ground);
+  const struct {
+    size_t count;
+    const char *first, *look, *as_error, *as_warning;
+  } wrong[] = {
+      {c->inverted, c->first_inverted, "look inverted",
+       "most of the picture and its edge are marked as flawed. Flawed pixels should be white (not zero), all "
+       "others black (zero): invert the masks",
+       "most of the picture and its edge are marked as flawed. If so, the figures of pixels are wrong"},
+      {c->no_ground, c->first_no_ground, "have no black pixel, although they have several colours",
+       "so the whole picture counts as flawed. Pixels without a flaw should be black (zero)",
+       "so the whole picture counts as flawed, and the figures of pixels are probably wrong"}};
+  enum { KINDS = sizeof wrong / sizeof *wrong };
+  for (int k = 0; k < KINDS; k++)
+    if (2 * wrong[k].count > c->masks)
+      return fm_error(ctx, FM_FORMAT, "%zu of %zu masks %s, the first is '%s': %s", wrong[k].count, c->masks,
+                      wrong[k].look, wrong[k].first, wrong[k].as_error);
+  for (int k = 0; k < KINDS; k++)
+    if (wrong[k].count)
+      fm_note(ctx, "warning: %zu of %zu masks %s, the first is '%s': %s", wrong[k].count, c->masks,
+              wrong[k].look, wrong[k].first, wrong[k].as_warning);
   return FM_OK;
 }
 

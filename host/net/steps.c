@@ -15,7 +15,7 @@ static const struct {
                           [FM_STEP_POOL_BACK] = {"pool back", 1}, [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
 
 double fm_step_bytes(const struct fm_acts *a) {
-  return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w * sizeof(float);
+  return fm_acts_numbers(a) * sizeof(float);
 }
 
 static double bytes_of(const struct fm_tape *t, const struct fm_step *s) {

@@ -25,6 +25,11 @@ static inline int fm_acts_blocks(const struct fm_acts *a) {
   return (a->c + a->block - 1) / a->block;
 }
 
+/* Numbers of its pixels, padding channels counted, halo not. */
+static inline double fm_acts_numbers(const struct fm_acts *a) {
+  return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w;
+}
+
 /* (blocks, row, plane, base) of common.clh. */
 struct fm_arg fm_acts_arg(const struct fm_acts *a);
 

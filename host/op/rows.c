@@ -46,16 +46,12 @@ void fm_turn_weights(struct fm_device *d, const struct fm_call *call, const stru
             fm_arg_int(s->packed_lanes));
 }
 
-/* Numbers of a tensor, halo left out. */
-static double numbers(const struct fm_acts *a) {
-  return (double)a->n * fm_acts_blocks(a) * a->block * a->h * a->w;
-}
-
 /* Enough parts for every unit; and as long as the partial sums stay small beside what is read,
  * one picture a part, because its planes then serve all outputs from the second-level cache. */
 int fm_parts_of(const struct fm_facts *f, const struct fm_shape *s, int items) {
   int n = s->out.n, parts = 1, wanted = (f->kind == FM_CLASS_GPU ? 64 : 8) * f->compute_units;
-  double read = numbers(&s->in) + numbers(&s->out), each = (double)fm_conv_weights(&s->conv, f->block);
+  double read = fm_acts_numbers(&s->in) + fm_acts_numbers(&s->out),
+         each = (double)fm_conv_weights(&s->conv, f->block);
   while (parts < n && (items * parts < wanted || (s->conv.k == 1 && (parts + 1) * each * 12 < read))) parts++;
   int per = (n + parts - 1) / parts;
   return (n + per - 1) / per;

@@ -1,8 +1,9 @@
 /* Rows for 3x3 convolutions of stride 1 by Winograd's minimal filtering (cl/winograd.cl): wide vectors only.
  *
  * A call goes through its tiles in strips, three launches each: inputs transformed, products, outputs. A
- * strip is small enough that what lies between stays in the caches. work.size: tiles across, down, of a strip
- * (a multiple of px), in all work.use[0]: where m begins in the scratch, behind v, in vectors */
+ * strip is small enough that what lies between stays in the caches. In the work, `size` holds the tiles
+ * across, down, of a strip (a multiple of PX) and in all; `use[0]` is where m begins in the scratch, behind
+ * v, counted in vectors. */
 #include "op/rows.h"
 
 #include <stdio.h>
