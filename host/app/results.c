@@ -76,7 +76,9 @@ static enum fm_status write_mask(const struct work *w, const char *path) {
 /* Outlines look at rows above and below, so this one is drawn whole. */
 static enum fm_status write_overlay(const struct work *w, const char *path) {
   struct fm_image overlay = *w->image;
+  struct fm_tint tint;
   struct mask m;
+  fm_tint_make(&tint, &w->results->heat);
   FM_TRY(mask_open(w, &m));
   size_t width = (size_t)overlay.width, pixels = width * (size_t)overlay.height;
   unsigned char *mask = fm_alloc(w->ctx, pixels, 1);
@@ -86,7 +88,7 @@ static enum fm_status write_overlay(const struct work *w, const char *path) {
     memcpy(overlay.pixels, w->image->pixels, 3 * pixels);
     for (size_t y = 0; y < (size_t)overlay.height; y++) {
       cut(&m, (int)y, mask + y * width);
-      fm_overlay_blend(overlay.pixels + 3 * y * width, m.row, width, &w->results->heat);
+      fm_overlay_blend(overlay.pixels + 3 * y * width, m.row, width, &tint);
     }
     fm_overlay_outline(&overlay, mask);
     status = fm_png_write(w->ctx, path, &overlay);

@@ -6,6 +6,7 @@
 
 #include <png.h>
 #include <string.h>
+#include <zlib.h>
 
 /* libpng leaves its functions by longjmp. Everything that must survive the jump lives here, in the frame of
  * the function that calls the one with setjmp, so no local variable is in doubt. */
@@ -160,7 +161,11 @@ static enum fm_status write_png(struct work *w, int width, int height, int chann
                ? w->out.status
                : fm_error(w->ctx, FM_INTERNAL, "a PNG could not be made: %s", w->message);
   png_set_write_fn(w->png, w, on_write, on_flush);
-  png_set_compression_level(w->png, 4); /* within a few percent of the default's size in half its time */
+  /* Of differences to the row above, runs are what is worth finding: a quarter of the time of matches of any
+   * length behind all five filters, for files that are 8 % larger (docs/speed.md). */
+  png_set_filter(w->png, PNG_FILTER_TYPE_BASE, PNG_FILTER_UP);
+  png_set_compression_strategy(w->png, Z_RLE);
+  png_set_compression_level(w->png, 1);
   png_set_IHDR(w->png, w->info, (png_uint_32)width, (png_uint_32)height, 8,
                channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

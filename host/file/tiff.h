@@ -10,8 +10,7 @@
 enum fm_status fm_tiff_read(struct fm_context *ctx, const char *path, int *width, int *height,
                             float **values);
 
-/* Atomic; deflate-compressed, without predictor: tifffile, which the MVTec AD evaluation uses, reads the
- * floating-point one only with an extra package. The same values always give the same bytes. */
+/* Atomic; not compressed, which every reader of TIFF reads. The same values always give the same bytes. */
 enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width, int height,
                              const float *values);
 

@@ -29,13 +29,24 @@ static int thickness(int width, int height) {
   return 1 + longest / 350;
 }
 
-void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const struct fm_heat *heat) {
-  for (size_t i = 0; i < count; i++) {
-    double position = fm_heat_position(heat, (double)map[i]);
+void fm_tint_make(struct fm_tint *tint, const struct fm_heat *heat) {
+  tint->heat = *heat;
+  for (int i = 0; i < FM_TINT_STEPS; i++) {
+    double position = (double)i / (FM_TINT_STEPS - 1);
     double cover = position <= 0.2 ? 0 : position >= 0.6 ? 0.65 : 0.65 * (position - 0.2) / 0.4;
-    unsigned char heat_colour[3], *p = rgb + 3 * i;
-    fm_heat_colour(position, heat_colour);
-    for (int c = 0; c < 3; c++) p[c] = (unsigned char)(p[c] + cover * (heat_colour[c] - p[c]) + 0.5);
+    fm_heat_colour(position, tint->step[i].rgb);
+    tint->step[i].cover = (unsigned char)(255 * cover + 0.5);
+  }
+}
+
+void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const struct fm_tint *tint) {
+  for (size_t i = 0; i < count; i++) {
+    int at = (int)(fm_heat_position(&tint->heat, (double)map[i]) * (FM_TINT_STEPS - 1) + 0.5);
+    int cover = tint->step[at].cover;
+    unsigned char *p = rgb + 3 * i;
+    if (!cover) continue; /* most of most pictures */
+    for (int c = 0; c < 3; c++)
+      p[c] = (unsigned char)((p[c] * (255 - cover) + tint->step[at].rgb[c] * cover + 127) / 255);
   }
 }
 
@@ -47,7 +58,9 @@ enum fm_status fm_overlay_draw(struct fm_context *ctx, const struct fm_image *im
                                const unsigned char *mask, const unsigned char *truth,
                                const struct fm_heat *heat, struct fm_image *out) {
   FM_TRY(fm_canvas_shrink(ctx, image, image->width, image->height, out));
-  fm_overlay_blend(out->pixels, map, (size_t)image->width * (size_t)image->height, heat);
+  struct fm_tint tint;
+  fm_tint_make(&tint, heat);
+  fm_overlay_blend(out->pixels, map, (size_t)image->width * (size_t)image->height, &tint);
   if (mask) fm_overlay_outline(out, mask);
   if (truth) fm_canvas_outline(out, truth, thickness(image->width, image->height), truth_colour, true);
   return FM_OK;

@@ -6,6 +6,8 @@
 #include "report/canvas.h"
 #include "report/heat.h"
 
+enum { FM_TINT_STEPS = 512 };
+
 /* 255 where the map is over (greater than) the threshold, else 0; height * width, the caller's (fm_free). */
 enum fm_status fm_mask_from_map(struct fm_context *ctx, const float *map, int width, int height,
                                 double threshold, unsigned char **mask);
@@ -21,8 +23,18 @@ enum fm_status fm_overlay_draw(struct fm_context *ctx, const struct fm_image *im
                                const unsigned char *mask, const unsigned char *truth,
                                const struct fm_heat *heat, struct fm_image *out);
 
+/* What lies over a pixel of a picture, for every score: heat's colours, clear where they are dark. */
+struct fm_tint {
+  struct fm_heat heat;
+  struct {
+    unsigned char rgb[3], cover; /* of 255 */
+  } step[FM_TINT_STEPS];
+};
+
+void fm_tint_make(struct fm_tint *tint, const struct fm_heat *heat);
+
 /* A row of the picture (RGB) with its map over it, in place. */
-void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const struct fm_heat *heat);
+void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const struct fm_tint *tint);
 
 /* The outline of what was found, in place, as fm_overlay_draw has it. */
 void fm_overlay_outline(struct fm_image *image, const unsigned char *mask);
