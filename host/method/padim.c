@@ -20,7 +20,6 @@ static void defaults(struct fm_recipe *r) {
   snprintf(r->resize, sizeof r->resize, "pil");
   r->channels = 100;
   r->regulariser = 0.01;
-  r->refine = true;
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {

@@ -16,7 +16,6 @@ static void defaults(struct fm_recipe *r) {
   r->coreset = 0.1;
   r->projection = 128;
   r->neighbours = 1;
-  r->refine = true;
 }
 
 bool fm_patchcore_official(const struct fm_recipe *recipe) {

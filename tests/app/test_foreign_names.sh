@@ -26,7 +26,7 @@ kind=$(ls "$gear/test" | grep -v good | head -1)
 mv "$gear/test/$kind" "$gear/test/kind$bad"
 mv "$gear/ground_truth/$kind" "$gear/ground_truth/kind$bad"
 for picture in "$gear"/train/good/000.png "$gear"/test/good/000.png; do mv "$picture" "${picture%.png}$bad.png"; done
-clean 0 train "$gear" --method padim --channels 5 --size 64 --hold-out 50% --no-refine -o "model$bad" --untrained ||
+clean 0 train "$gear" --method padim --channels 5 --size 64 --hold-out 50% -o "model$bad" --untrained ||
   fail "no model"
 model="model$bad"
 clean 0 predict --untrained "$model" "$gear/test" -o "o$bad"

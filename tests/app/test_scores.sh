@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 run synth data --size 64 --train 8 --good 2 --flawed 2 --product gear
-run train --untrained data --category gear --method patchcore --size 64 -o m
+run train --untrained data --category gear --method patchcore --size 64 --refine -o m
 for how in "" "--refine f2pad"; do
   rm -rf all some
   "$flawmap" eval m data -o all --no-overlays --no-maps $how >out 2>err || fail "eval failed: $(cat err)"

@@ -31,7 +31,7 @@ interrupt() {
 }
 
 "$flawmap" synth data --size 64 --train 8 --good 2 --flawed 2 >out || fail "synth failed"
-"$flawmap" train --untrained data/gear --size 64 --method padim --channels 10 --no-refine -o model >out 2>err || fail "train: $(cat err)"
+"$flawmap" train --untrained data/gear --size 64 --method padim --channels 10 -o model >out 2>err || fail "train: $(cat err)"
 "$flawmap" verify >out 2>err || fail "verify: $(cat err)" # its kernels are ready from here on
 for signal in INT TERM HUP; do
   interrupt $signal 0.7 train --untrained data --category gear --size 64 --batch 4 --epochs 400 -o m
