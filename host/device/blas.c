@@ -1,6 +1,7 @@
 #include "device/blas.h"
 
 #include "device/internal.h"
+#include "device/turn.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -34,9 +35,11 @@ enum fm_status fm_blas_gemm(struct fm_device *d, int m, int n, int k, const stru
     return d->status = fm_error(d->ctx, FM_DEVICE,
                                 "FLAWMAP_GEMM asks for CLBlast, which is not installed; install it (Debian "
                                 "and Ubuntu: apt-get install libclblast1) or unset FLAWMAP_GEMM");
+  fm_turn_begin(d);
   int code =
       gemm(CLBLAST_ROW_MAJOR, CLBLAST_NO_TRANSPOSE, CLBLAST_NO_TRANSPOSE, (size_t)m, (size_t)n, (size_t)k,
            1.0f, a->mem, 0, (size_t)k, b->mem, 0, (size_t)n, 0.0f, c->mem, 0, (size_t)n, &d->queue, NULL);
+  fm_turn_end(d);
   if (code == 0) return FM_OK;
   char detail[64];
   snprintf(detail, sizeof detail, "status %d", code);

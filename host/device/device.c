@@ -9,6 +9,7 @@
 #include "device/pocl.h"
 #include "device/program.h"
 #include "device/signals.h"
+#include "device/turn.h"
 
 #include <ctype.h>
 #include <dlfcn.h>
@@ -19,15 +20,30 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Known driver faults: where it is seen, what it means, why. */
+/* Known driver faults: where it is seen (before: the first version without it; 0: every version has it), what
+ * it means, why. */
 static const struct {
-  const char *platform, *version;
+  const char *platform;
+  int before;
   unsigned quirk;
   const char *reason;
 } quirk_table[] = {
-    {"Clover", "", FM_QUIRK_NO_BINARIES, "Clover's binaries do not load again"},
-    {"rusticl", "", FM_QUIRK_NO_BINARIES, "rusticl on llvmpipe compiles again anyway"},
+    {"Clover", 0, FM_QUIRK_NO_BINARIES, "Clover's binaries do not load again"},
+    {"rusticl", 0, FM_QUIRK_NO_BINARIES, "rusticl on llvmpipe compiles again anyway"},
+    {"Portable Computing Language", 6, FM_QUIRK_TURNS,
+     "two queues with the same kernel in flight end the process"},
 };
+
+static unsigned quirks_of(struct fm_context *ctx, const struct fm_facts *f) {
+  unsigned quirks = 0;
+  for (size_t i = 0; i < sizeof quirk_table / sizeof *quirk_table; i++) {
+    if (!strstr(f->platform, quirk_table[i].platform)) continue;
+    if (quirk_table[i].before && strtol(f->driver, NULL, 10) >= quirk_table[i].before) continue;
+    quirks |= quirk_table[i].quirk;
+    if (fm_verbose("choose")) fm_note(ctx, "quirk of %s: %s", f->platform, quirk_table[i].reason);
+  }
+  return quirks;
+}
 
 bool fm_device_may(struct fm_device *d, const char *call) {
   if (d->status != FM_OK) return false;
@@ -280,12 +296,7 @@ static enum fm_status open_found(struct fm_device *d, const char *wanted) {
   }
   fm_free(ctx, facts);
   FM_TRY(status);
-  for (size_t i = 0; i < sizeof quirk_table / sizeof *quirk_table; i++)
-    if (strstr(d->facts.platform, quirk_table[i].platform) &&
-        strstr(d->facts.driver, quirk_table[i].version)) {
-      d->quirks |= quirk_table[i].quirk;
-      if (fm_verbose("choose")) fm_note(ctx, "quirk of %s: %s", d->facts.platform, quirk_table[i].reason);
-    }
+  d->quirks = quirks_of(ctx, &d->facts);
   cl_int code = CL_SUCCESS;
   cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)d->platform, 0};
   if (!fm_device_may(d, "clCreateContext")) return d->status;
@@ -338,6 +349,7 @@ enum fm_status fm_device_close(struct fm_device *d) {
   if (d->live.buffers)
     status =
         fm_error(ctx, FM_INTERNAL, "%ld device buffers were not freed; please report this", d->live.buffers);
+  fm_turn_leave(d);
   pthread_mutex_lock(&drivers);
   if (d->queue && d->cl.clReleaseCommandQueue(d->queue) == CL_SUCCESS) d->live.queues--;
   if (d->context && d->cl.clReleaseContext(d->context) == CL_SUCCESS) d->live.contexts--;

@@ -24,7 +24,10 @@ struct fm_facts {
   size_t max_group, local_memory, global_memory, max_allocation, base_alignment;
 };
 
-enum fm_quirk { FM_QUIRK_NO_BINARIES = 1 }; /* a program binary of this driver cannot be trusted */
+enum fm_quirk {
+  FM_QUIRK_NO_BINARIES = 1, /* a program binary of this driver cannot be trusted */
+  FM_QUIRK_TURNS = 2        /* kernels of two queues must not be in flight together: device/turn.h */
+};
 
 struct fm_device;
 

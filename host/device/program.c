@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "device/internal.h"
 #include "device/kernel.h"
+#include "device/turn.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -114,9 +115,11 @@ static bool load_cached(struct fm_device *d, struct fm_program *p, const char *o
     if (memcmp(header->magic, cache_magic, 8) == 0 && header->length == length &&
         memcmp(digest, header->checksum, 32) == 0) {
       cl_int state = CL_SUCCESS, code = CL_SUCCESS;
+      fm_turn_begin(d);
       p->program = d->cl.clCreateProgramWithBinary(d->context, 1, &d->id, &length, &binary, &state, &code);
       good = p->program && code == CL_SUCCESS && state == CL_SUCCESS &&
              d->cl.clBuildProgram(p->program, 1, &d->id, options, NULL, NULL) == CL_SUCCESS;
+      fm_turn_end(d);
       if (!good && p->program) {
         d->cl.clReleaseProgram(p->program);
         p->program = NULL;
@@ -130,10 +133,28 @@ static bool load_cached(struct fm_device *d, struct fm_program *p, const char *o
   return good;
 }
 
+/* The program's binary for the cache, behind room for the header; the caller's (fm_free), NULL where there is
+ * none. */
+static unsigned char *binary_of(struct fm_device *d, const struct fm_program *p, size_t header,
+                                size_t *length) {
+  *length = 0;
+  if (d->cl.clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof *length, length, NULL) !=
+          CL_SUCCESS ||
+      *length == 0 || *length > CACHE_MAX_BINARY)
+    return NULL;
+  unsigned char *file = fm_alloc(d->ctx, *length + header, 1);
+  unsigned char *binary = file ? file + header : NULL;
+  if (!file ||
+      d->cl.clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+    return file;
+  fm_free(d->ctx, file);
+  return NULL;
+}
+
 static void save_cached(struct fm_device *d, const struct fm_program *p) {
   struct fm_context *ctx = d->ctx;
   struct cache_header header = {.magic = "FMPROG1"};
-  size_t length = 0, used = 0;
+  size_t length, used = 0;
   for (struct fm_kernel *k = p->kernels; k; k = k->next) {
     size_t n = strlen(k->name);
     if (!(k->ran || k->cached) || used + n + 2 > sizeof header.kernels) continue;
@@ -141,21 +162,15 @@ static void save_cached(struct fm_device *d, const struct fm_program *p) {
     header.kernels[used + n] = ' ';
     used += n + 1;
   }
-  if (d->cl.clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof length, &length, NULL) !=
-          CL_SUCCESS ||
-      length == 0 || length > CACHE_MAX_BINARY)
-    return;
-  unsigned char *file = fm_alloc(ctx, length + sizeof header, 1);
+  fm_turn_begin(d);
+  unsigned char *file = binary_of(d, p, sizeof header, &length);
+  fm_turn_end(d);
   char *path = cache_path(d, p);
   if (file && path) {
-    unsigned char *binary = file + sizeof header;
-    if (d->cl.clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS) {
-      header.length = length;
-      SHA256(binary, length, header.checksum);
-      memcpy(file, &header, sizeof header);
-      if (fm_folder_make(ctx, d->cache_folder) == FM_OK)
-        fm_file_write(ctx, path, file, length + sizeof header);
-    }
+    header.length = length;
+    SHA256(file + sizeof header, length, header.checksum);
+    memcpy(file, &header, sizeof header);
+    if (fm_folder_make(ctx, d->cache_folder) == FM_OK) fm_file_write(ctx, path, file, length + sizeof header);
   }
   fm_error_clear(ctx); /* the next run compiles again: slower, not wrong */
   fm_free(ctx, path);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "device/internal.h"
 #include "device/kernel.h"
+#include "device/turn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,10 @@ void fm_launch_groups(struct fm_device *d, struct fm_kernel *k, const size_t glo
     fm_note(d->ctx, "launch: %.*s %s %zu x %zu x %zu", (int)strcspn(k->file, " "), k->file, k->name,
             global[0], global[1], global[2]);
   cl_event event = NULL;
+  fm_turn_begin(d);
   cl_int code = d->cl.clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, global, local, 0, NULL,
                                              d->profile ? &event : NULL);
+  fm_turn_end(d);
   if (code != CL_SUCCESS) {
     fm_device_fail(d, "clEnqueueNDRangeKernel", code, k->name);
     return;
