@@ -43,7 +43,10 @@ static enum fm_status cdo_run(struct fm_trial *t, struct fm_loss_scratch *scratc
   FM_TRY(fm_trial_tensor_is(t, "CDO's gradient", &da, -0.0239815624, 0.204871427));
   fm_discrepancy_back(t->d, &e, &a, H, W, &slope, scratch, &de, &da);
   FM_TRY(fm_trial_tensor_is(t, "the discrepancy's gradient to the expert", &de, -5.655376, 4.60187663));
-  return fm_trial_tensor_is(t, "the discrepancy's gradient to the apprentice", &da, 1.92889425, 4.44006672);
+  FM_TRY(fm_trial_tensor_is(t, "the discrepancy's gradient to the apprentice", &da, 1.92889425, 4.44006672));
+  fm_discrepancy(t->d, &e, &a, H, W, true, &scratch->distance, NULL, NULL);
+  return fm_trial_rows_are(t, "discrepancies added up", &scratch->distance, N, H * W, H * W, 0.525383822,
+                           39.6844189);
 }
 
 static enum fm_status cdo(struct fm_trial *t) {
@@ -412,7 +415,7 @@ static enum fm_status one_flow(struct fm_trial *t, bool mixing, const struct flo
 
 static enum fm_status flow(struct fm_trial *t) {
   enum { COUNT = 37 };
-  struct fm_buffer l, e;
+  struct fm_buffer l, e, p, slope;
   FM_TRY(one_flow(t, true,
                   (const struct flow_answer[]){{"likelihoods", -2.69442794, 5.45784041},
                                                {"their gradient", 0.0235073743, 0.173419784},
@@ -424,8 +427,14 @@ static enum fm_status flow(struct fm_trial *t) {
                                    {"the fibres' gradient with a permutation", -0.433133533, 0.446388375}}));
   FM_TRY(fm_trial_numbers(t, "l", COUNT, &l));
   FM_TRY(fm_trial_room(t, COUNT, &e));
+  FM_TRY(fm_trial_room(t, COUNT, &p));
+  FM_TRY(fm_trial_room(t, COUNT, &slope));
   fm_flow_excess(t->d, &l, COUNT, 0.5f, &e);
-  return fm_trial_rows_are(t, "scores of cells", &e, 1, COUNT, COUNT, -2.58633057, 4.79241964);
+  FM_TRY(fm_trial_rows_are(t, "scores of cells", &e, 1, COUNT, COUNT, -2.58633057, 4.79241964));
+  fm_flow_unlikely(t->d, &l, COUNT, 0.5f, &p);
+  FM_TRY(fm_trial_rows_are(t, "unlikely cells", &p, 1, COUNT, COUNT, -1.38105594, 2.85588965));
+  fm_flow_excess_back(t->d, &l, &p, COUNT, 0.5f, &slope);
+  return fm_trial_rows_are(t, "the scores' gradient", &slope, 1, COUNT, COUNT, 1.38105594, 2.85588965);
 }
 const struct fm_selfcheck fm_check_flow = {"flow", flow};
 
