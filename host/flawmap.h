@@ -12,7 +12,8 @@
  *
  * Functions that can fail return 0 or a code other than 0; the first failure's message stays in the session.
  * A process may have several sessions, each used by one thread at a time; they share nothing but the driver,
- * and where that is PoCL before 6.0 their kernels run one session after another. Nothing is printed. Models and pictures are not trusted: what is wrong with them is an error, never a crash. */
+ * and where that is PoCL before 6.0 their kernels run one session after another. Nothing is printed. Models
+ * and pictures are not trusted: what is wrong with them is an error, never a crash. */
 #ifndef FLAWMAP_H
 #define FLAWMAP_H
 
