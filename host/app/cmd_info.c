@@ -21,6 +21,16 @@ static void print_recipe(const struct fm_recipe *recipe) {
   }
 }
 
+/* F2PAD's references are an extra: a model may have been asked for them and be without. */
+static void print_sharpening(const struct fm_model *m) {
+  const struct fm_reference *r = &m->refinement.reference;
+  if (m->refinement.there)
+    fm_print("%-14s with the reference '%s' from %zu good pictures (--refine f2pad)\n", "sharpening",
+             fm_reference_names[r->kind], r->count);
+  else if (m->recipe.refine)
+    fm_print("%-14s none: the training was asked for it (--refine), but could not learn it\n", "sharpening");
+}
+
 static void print_model(const struct fm_model *m) {
   struct fm_model_facts facts;
   char sentence[400];
@@ -36,6 +46,7 @@ static void print_model(const struct fm_model *m) {
   } else {
     fm_print("%-14s none; 'flawmap calibrate' chooses one\n", "threshold");
   }
+  print_sharpening(m);
   print_recipe(&m->recipe);
 }
 
@@ -94,6 +105,7 @@ static enum fm_status print_json(const struct fm_model *m) {
   fm_json_string(&j, "hash", m->expert.hash);
   fm_json_end(&j);
   fm_json_string(&j, "device", m->device);
+  fm_json_bool(&j, "sharpens", m->refinement.there);
   if (m->has_thresholds) {
     put_threshold(&j, "image_threshold", &m->image);
     put_threshold(&j, "pixel_threshold", &m->pixel);

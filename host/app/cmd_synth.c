@@ -39,7 +39,7 @@ enum fm_status fm_cmd_synth(struct fm_context *ctx, int argc, char **argv, int *
   struct fm_option options[] = {
       {"product", FM_OPT_TEXT, &product, "NAME", "only this one: gear (an object) or weave (a texture)", 0, 0,
        NULL},
-      {"size", FM_OPT_INT, &size, "N", "width and height of the pictures (256)", 64, 2048, NULL},
+      {"size", FM_OPT_INT, &size, "N", "width and height of the pictures (256)", 64, 4096, NULL},
       {"train", FM_OPT_INT, &train, "N", "good pictures to learn from, of each product (40)", 1, 10000, NULL},
       {"good", FM_OPT_INT, &good, "N", "good pictures to test, of each product (8)", 1, 10000, NULL},
       {"flawed", FM_OPT_INT, &flawed, "N", "pictures of each kind of flaw (6)", 1, 10000, NULL},

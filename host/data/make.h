@@ -17,7 +17,7 @@
 
 /* Zeros are the defaults. */
 struct fm_make_options {
-  int size;      /* side of a picture; 0: 256; 64 to 12288 */
+  int size;      /* side of a picture; 0: 256; 64 to 4096 from the command line, 12288 at most */
   int train;     /* good training pictures a product; 0: 40 */
   int test_good; /* good test pictures a product; 0: 8 */
   int per_kind;  /* pictures of each kind of flaw; 0: 6 */

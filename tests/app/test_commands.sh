@@ -69,7 +69,7 @@ cmp -s a/gear/train/good/000.png c/gear/train/good/000.png && fail "synth drew t
 refuses 2 "an argument is missing" synth
 refuses 2 "does not expect 'e'" synth d e
 refuses 2 "there is no product 'bottle'" synth d --product bottle
-for wrong in "--size 1" "--size 4096" "--train 0" "--flawed 0" "--seed -1" "--size many"; do
+for wrong in "--size 1" "--size 4097" "--train 0" "--flawed 0" "--seed -1" "--size many"; do
   refuses 2 "is not a whole number" synth d $wrong
 done
 refuses 1 "file" synth file/x --size 64 --train 1 --good 1 --flawed 1

@@ -95,6 +95,24 @@ done
 train -o list.flawmap --epochs 1 --real-list list >out 2>err || fail "train --real-list failed: $(cat err)"
 cmp -s list.flawmap real.flawmap || fail "the list and the drawing differ"
 
+# An extra that cannot be learned (there is nothing to sharpen by in copies of one picture) does not cost the model, and
+# info says that it is not there.
+mkdir copies
+for i in 1 2 3 4; do cp "$picture" copies/$i.png; done
+sharp="--untrained --method padim --channels 10 --size 64 --refine --hold-out 50%"
+run train copies $sharp -o bare.flawmap
+grep -q "^warning: the model is made, but it cannot sharpen its maps" err || fail "no word about the missing extra: $(cat err)"
+run info bare.flawmap
+grep -q "^sharpening *none" out || fail "info does not say that the model cannot sharpen: $(cat out)"
+run train data --category gear $sharp -o sharp.flawmap
+run info sharp.flawmap
+grep -q "^sharpening *with the reference" out || fail "info does not say how the model sharpens: $(cat out)"
+for model in bare sharp; do
+  run info $model.flawmap --json
+  grep -q "\"sharpens\": $([ $model = sharp ] && echo true || echo false)" out || fail "info --json of $model: $(cat out)"
+done
+run predict --untrained bare.flawmap "$picture" -o y
+
 # What is wrong is said in one sentence. Untrained weights are never used without a word.
 refuses 2 "flawmap fetch efficientnet_lite0.*--untrained" train data --category gear -o x
 [ ! -e x ] || fail "a model was written without weights"
