@@ -9,7 +9,8 @@ stopped=0
 interrupt() {
   local signal=$1 after=$2 status pid began
   shift 2
-  "$flawmap" "$@" >out 2>err &
+  # A shell's background jobs ignore SIGINT, which would then be lost on one that has hardly begun.
+  env --default-signal=INT "$flawmap" "$@" >out 2>err &
   pid=$!
   sleep "$after"
   began=$SECONDS
@@ -22,6 +23,7 @@ interrupt() {
   0) return ;;
   129 | 143) [ ! -s err ] || fail "$1 after SIG$signal ended with $status: $(tail -2 err)" ;; # it had hardly begun
   130)
+    [ "$signal" != INT ] || [ -s err ] || return 0 # the same
     [ "$(grep -c '^flawmap: ' err)" = 1 ] || fail "$1 after SIG$signal does not say one sentence: $(cat err)"
     grep -q '^flawmap: .*stopped' err || fail "$1 after SIG$signal says: $(cat err)"
     stopped=$((stopped + 1))
