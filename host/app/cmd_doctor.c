@@ -178,11 +178,12 @@ static void self_test(struct doctor *x, const struct fm_facts *f, int index) {
     say(x, GOOD, NULL, "self-test of device %d: a training step of %s as it should be, in %s", index,
         r.backbone, time);
   } else {
-    int worst = 0;
-    while (r.group[worst].good) worst++;
+    const struct fm_golden_group *wrong = fm_golden_wrong(&r);
+    bool median = fm_golden_by_median(wrong);
     say(x, PROBLEM, "another --device, or a newer driver; 'flawmap verify' shows all of it",
-        "device %d computes WRONG: %s is off by %.1e where %.1e is allowed", index, r.group[worst].name,
-        r.group[worst].largest, r.group[worst].allowed_largest);
+        "device %d computes WRONG: %s%s is off by %.1e where %.1e is allowed", index,
+        median ? "the median of " : "", wrong->name, median ? wrong->median : wrong->largest,
+        median ? wrong->allowed_median : wrong->allowed_largest);
   }
 }
 

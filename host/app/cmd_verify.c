@@ -23,10 +23,11 @@ static void print_result(const char *name, const struct fm_golden_result *r, dou
     const struct fm_golden_group *g = &r->group[i];
     fm_print("  %-12s %8zu %12.2e %12.2e %12.2e %12.2e  %s%s\n", g->name, g->tensors, g->largest,
              g->allowed_largest, g->median, g->allowed_median,
-             g->good      ? "ok"
-             : g->unclear ? "not judged"
-                          : "EXCEEDED at ",
-             g->good || g->unclear ? "" : g->worst);
+             g->good                  ? "ok"
+             : g->unclear             ? "not judged"
+             : fm_golden_by_median(g) ? "EXCEEDED by the median"
+                                      : "EXCEEDED at ",
+             g->good || g->unclear || fm_golden_by_median(g) ? "" : g->worst);
   }
   if (r->unclear)
     fm_print(

@@ -31,6 +31,10 @@ struct fm_golden_result {
   bool unclear; /* one of them at least */
 };
 
+/* The first group that is called wrong, NULL: none is. And whether it is so by its median alone. */
+const struct fm_golden_group *fm_golden_wrong(const struct fm_golden_result *result);
+bool fm_golden_by_median(const struct fm_golden_group *group);
+
 /* The goldens that are built into the program: the first one after `last` (NULL: the first of all), NULL
  * after them. */
 const struct fm_embedded *fm_golden_next(const struct fm_embedded *last);

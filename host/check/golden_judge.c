@@ -127,6 +127,16 @@ enum fm_status fm_golden_compare(struct fm_golden *g, const char *name, const fl
   return status;
 }
 
+const struct fm_golden_group *fm_golden_wrong(const struct fm_golden_result *r) {
+  for (int i = 0; i < r->groups; i++)
+    if (!r->group[i].good && !r->group[i].unclear) return &r->group[i];
+  return NULL;
+}
+
+bool fm_golden_by_median(const struct fm_golden_group *group) {
+  return group->largest <= group->allowed_largest && !(group->median <= group->allowed_median);
+}
+
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return x < y ? -1 : x > y;
