@@ -60,6 +60,9 @@ static enum fm_status repair(struct fm_trial *t) {
   FM_TRY(fm_trial_room(t, N * PIXELS, &pull));
   fm_pull(t->d, SIDE, &s.rgb, &s.reference, &dx, false, &pull);
   FM_TRY(fm_trial_rows_are(t, "a mixture's gradient", &pull, N, PIXELS, PIXELS, -13.5260795, 67.7452384));
+  fm_pull(t->d, SIDE, &s.rgb, &s.reference, &x, true, &pull);
+  FM_TRY(
+      fm_trial_rows_are(t, "a mixture's gradient, added", &pull, N, PIXELS, PIXELS, 207.232138, 298.422321));
   FM_TRY(fm_trial_numbers(t, "limit", PIXELS, &limit));
   fm_hinge(t->d, N, SIDE, SIDE, &residual, &limit, 0.5f, &pull);
   return fm_trial_rows_are(t, "the cells over their limit", &pull, N, PIXELS, PIXELS, -12.1196718,
