@@ -4,14 +4,12 @@
 #include "test.h"
 
 #include "base/memory.h"
+#include "device/again.h"
 #include "device/device.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { THREADS = 4, ROUNDS = 5 };
 
@@ -59,16 +57,7 @@ static int act(void) {
 
 static void test_threads_open_at_once(void **state) {
   (void)state;
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (!child) {
-    setenv("LD_LIBRARY_PATH", FM_FAKE_OPENCL, 1);
-    execl(self, self, "act", (char *)NULL);
-    _exit(127);
-  }
-  int status = 0;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_int_equal(status, 0);
+  assert_int_equal(run_again(self, "act", FM_FAKE_OPENCL), 0);
 }
 
 int main(int argc, char **argv) {

@@ -1,6 +1,6 @@
-/* An OpenCL library with one device, whose set-up is as little prepared for two threads at once as some
- * drivers' is, only that here each of its calls takes a while, and meeting another thread in one ends the
- * process every time. */
+/* An OpenCL library with the faults of PoCL before 6.0, only that here they end the process every time: two
+ * threads in its set-up, and kernels of two queues in flight. FAKE_OPENCL_VERSION is the version that it
+ * claims to be. */
 #define _POSIX_C_SOURCE 200809L
 #include "device/load.h"
 
@@ -11,17 +11,19 @@
 #include <string.h>
 #include <time.h>
 
+static void die(const char *call, const char *why) {
+  fprintf(stderr, "%s: %s\n", call, why);
+  abort();
+}
+
 static void visit(const char *call) {
   static atomic_int inside;
-  if (atomic_fetch_add(&inside, 1) != 0) {
-    fprintf(stderr, "%s: another thread is in this driver\n", call);
-    abort();
-  }
+  if (atomic_fetch_add(&inside, 1) != 0) die(call, "another thread is in this driver");
   nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   atomic_fetch_sub(&inside, 1);
 }
 
-static char platform, device, context, queue; /* their addresses are the objects */
+static char platform, device, context, program, kernel; /* their addresses are the objects */
 
 cl_int clGetPlatformIDs(cl_uint room, cl_platform_id *ids, cl_uint *count) {
   visit("clGetPlatformIDs");
@@ -39,13 +41,24 @@ cl_int clGetDeviceIDs(cl_platform_id of, cl_device_type type, cl_uint room, cl_d
   return CL_SUCCESS;
 }
 
-cl_int clGetDeviceInfo(cl_device_id of, cl_device_info what, size_t size, void *value, size_t *needed) {
-  static const char name[] = "fake";
-  (void)of;
-  if (what != CL_DEVICE_NAME || size < sizeof name) return CL_INVALID_VALUE;
-  memcpy(value, name, sizeof name);
-  if (needed) *needed = sizeof name;
+static cl_int answer(const char *text, size_t size, void *value) {
+  size_t length = strlen(text) + 1;
+  if (size < length) return CL_INVALID_VALUE;
+  memcpy(value, text, length);
   return CL_SUCCESS;
+}
+
+cl_int clGetPlatformInfo(cl_platform_id of, cl_platform_info what, size_t size, void *value, size_t *needed) {
+  (void)of, (void)needed;
+  return what == CL_PLATFORM_NAME ? answer("Portable Computing Language", size, value) : CL_INVALID_VALUE;
+}
+
+cl_int clGetDeviceInfo(cl_device_id of, cl_device_info what, size_t size, void *value, size_t *needed) {
+  const char *version = getenv("FAKE_OPENCL_VERSION");
+  (void)of, (void)needed;
+  if (what == CL_DEVICE_NAME) return answer("fake", size, value);
+  if (what == CL_DRIVER_VERSION) return answer(version ? version : "5.0", size, value);
+  return CL_INVALID_VALUE;
 }
 
 cl_context clCreateContext(const cl_context_properties *properties, cl_uint count, const cl_device_id *ids,
@@ -68,11 +81,41 @@ cl_command_queue clCreateCommandQueue(cl_context in, cl_device_id on, cl_command
   (void)in, (void)on, (void)properties;
   visit("clCreateCommandQueue");
   *code = CL_SUCCESS;
-  return (cl_command_queue)(void *)&queue;
+  return (cl_command_queue)malloc(1);
 }
 
-cl_int clReleaseCommandQueue(cl_command_queue of) {
-  (void)of;
+cl_int clReleaseCommandQueue(cl_command_queue q) {
   visit("clReleaseCommandQueue");
+  free(q);
+  return CL_SUCCESS;
+}
+
+cl_program clCreateProgramWithSource(cl_context in, cl_uint count, const char **texts, const size_t *lengths,
+                                     cl_int *code) {
+  (void)in, (void)count, (void)texts, (void)lengths;
+  *code = CL_SUCCESS;
+  return (cl_program)(void *)&program;
+}
+
+cl_kernel clCreateKernel(cl_program of, const char *name, cl_int *code) {
+  (void)of, (void)name;
+  *code = CL_SUCCESS;
+  return (cl_kernel)(void *)&kernel;
+}
+
+/* The queue with kernels that have not ended: they run until they are waited for. */
+static _Atomic(cl_command_queue) busy;
+
+cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dimensions, const size_t *offset,
+                              const size_t *global, const size_t *local, cl_uint count,
+                              const cl_event *events, cl_event *event) {
+  (void)k, (void)dimensions, (void)offset, (void)global, (void)local, (void)count, (void)events, (void)event;
+  cl_command_queue before = atomic_exchange(&busy, q);
+  if (before && before != q) die("clEnqueueNDRangeKernel", "a kernel of another queue is in flight");
+  return CL_SUCCESS;
+}
+
+cl_int clFinish(cl_command_queue q) {
+  atomic_compare_exchange_strong(&busy, &q, NULL);
   return CL_SUCCESS;
 }
