@@ -12,4 +12,12 @@ sed -i 's|/ (FV)(count), stat + 3|/ (FV)(2.0f * count), stat + 3|' "$work/cl/nor
 status=0
 FLAWMAP_CACHE=off FLAWMAP_CL_DIR=$work/cl "$flawmap" verify >"$work/bad" || status=$?
 [ "$status" = 1 ] && grep -q "EXCEEDED" "$work/bad" || { cat "$work/bad"; echo "FAIL: a broken gradient went unseen"; exit 1; }
+
+# A loss that is no number is a result like another.
+NAME=discrepancy OLD="se = FMA(e, e, se)" NEW="se = FMA(-e, e, se)" awk -f "$source/tests/tools/sign_flip.awk" "$source/cl/cdo.cl" >"$work/cl/cdo.cl"
+cp "$source/cl/norm.cl" "$work/cl/norm.cl"
+status=0
+FLAWMAP_CACHE=off FLAWMAP_CL_DIR=$work/cl "$flawmap" verify >"$work/bad" || status=$?
+[ "$status" = 1 ] && [ "$(grep -c "EXCEEDED at loss" "$work/bad")" = 2 ] && grep -q "^FAILED" "$work/bad" ||
+  { cat "$work/bad"; echo "FAIL: a loss that is no number is not called wrong"; exit 1; }
 echo "verify: agrees, and sees a broken kernel"
