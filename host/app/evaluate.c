@@ -218,8 +218,9 @@ static void say_memory(struct run *r) {
   for (size_t i = 0; i < r->count; i++) {
     struct fm_context branch;
     int width = 0, height = 0;
+    size_t bytes;
     fm_context_branch(&branch, r->ctx);
-    if (fm_image_size(&branch, r->category->test[i].path, &width, &height) == FM_OK) {
+    if (fm_image_size(&branch, r->category->test[i].path, &width, &height, &bytes) == FM_OK) {
       size_t pixels = (size_t)width * (size_t)height;
       all += pixels;
       if (pixels > largest) largest = pixels;
@@ -229,11 +230,13 @@ static void say_memory(struct run *r) {
   size_t bytes = fm_full_size_bytes(&r->full, &r->source, all, largest);
   if (bytes < largest * REPORT) bytes = largest * REPORT;
   bytes += r->count * side * side * (r->refine ? 15 : 5);
-  if (bytes >> MIB < 256) return;
-  fm_note(r->ctx, "memory: the metrics and the report of %zu pictures take up to %zu MiB; %zu MiB are free%s",
-          r->count, bytes >> MIB, free >> MIB,
-          free && bytes > free ? ", which may not be enough: evaluate fewer or smaller pictures at a time"
-                               : "");
+  bool scarce = free && bytes > free;
+  if (bytes >> MIB < 256 && !scarce) return;
+  fm_note(r->ctx,
+          "memory: the metrics and the report of %zu pictures take %zu MiB, and the whole program up to %zu "
+          "MiB; %zu MiB are free%s",
+          r->count, bytes >> MIB, (bytes + fm_memory_resident()) >> MIB, free >> MIB,
+          scarce ? ", which may not be enough: evaluate fewer or smaller pictures at a time" : "");
 }
 
 enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,

@@ -44,6 +44,7 @@ enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const voi
 size_t fm_file_head(const char *path, void *bytes, size_t size);
 
 bool fm_file_exists(const char *path);   /* a regular file */
+size_t fm_file_size(const char *path);   /* of a regular file, else 0 */
 bool fm_folder_exists(const char *path); /* a folder */
 
 /* True where both exist and are the same file or folder, whatever they are called. */

@@ -188,11 +188,12 @@ enum fm_status fm_bmp_decode(struct fm_context *ctx, const char *name, const uns
                     name, b.bits, b.compression);
   bool runs = b.compression == RLE8 || b.compression == RLE4;
   size_t stride = (width * (size_t)b.bits + 31) / 32 * 4;
+  image->decode_bytes = 3;
+  if (!pixels) return FM_OK;
   if (b.pixels > size || (runs ? width * height / PIXELS_PER_BYTE > size : stride * height > size - b.pixels))
     return fm_image_damaged(ctx, name, "BMP", "the file ends too early");
   wrong = b.bits <= 8 ? read_palette(&b) : b.bits != 24 ? read_masks(&b) : NULL;
   if (wrong) return fm_image_damaged(ctx, name, "BMP", wrong);
-  if (!pixels) return FM_OK;
   image->had_alpha = b.mask[3] != 0;
   FM_TRY(fm_image_alloc(ctx, b.grey ? 1 : 3, image));
   wrong = runs ? read_runs(&b, image) : read_rows(&b, image);

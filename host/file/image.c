@@ -66,8 +66,9 @@ enum fm_status fm_image_read_labels(struct fm_context *ctx, const char *path, st
 
 /* The first bytes do for all but pictures whose header stands at their end (some TIFFs) or behind a great
  * deal of other things. */
-enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height) {
-  enum { FRONT = 1 << 16 };
+enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height,
+                             size_t *most) {
+  enum { FRONT = 1 << 16, TURNED = 6 }; /* turned: two pictures for a moment */
   struct fm_image image;
   struct fm_context branch;
   unsigned char *bytes;
@@ -80,6 +81,8 @@ enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *widt
   if (status != FM_OK) FM_TRY(read_file(ctx, path, false, false, &image));
   *width = image.width;
   *height = image.height;
+  int each = image.orientation > 4 && image.decode_bytes < TURNED ? TURNED : image.decode_bytes;
+  *most = fm_file_size(path) + (size_t)image.width * (size_t)image.height * (size_t)each;
   return FM_OK;
 }
 

@@ -22,6 +22,7 @@ struct fm_image {
   bool lossy;                  /* the file was compressed so that values are not exact (JPEG, most WebP) */
   bool labels;                 /* read by fm_image_read_labels */
   int orientation;             /* that the file said, 1 to 8; 0 and 1: the pixels are as stored */
+  int decode_bytes;            /* a pixel, that decoding takes at most beside the file */
   unsigned char *pixels;       /* height * width * channels; freed with fm_image_free */
 };
 
@@ -37,8 +38,10 @@ enum fm_status fm_image_read_labels(struct fm_context *ctx, const char *path, st
 enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
                                size_t size, struct fm_image *image);
 
-/* Only the header: width and height. */
-enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height);
+/* Only the header: width and height, and the bytes that reading the picture takes at most, the file included.
+ */
+enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height,
+                             size_t *bytes);
 
 /* Makes a grey picture RGB in place (no-op for RGB). */
 enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image);

@@ -81,6 +81,7 @@ static enum fm_status read_jpeg(struct work *w, bool pixels, struct fm_image *im
   jpeg_read_header(jpeg, TRUE);
   image->orientation = orientation(jpeg);
   FM_TRY(fm_image_set_size(w->ctx, w->name, jpeg->image_width, jpeg->image_height, image));
+  image->decode_bytes = jpeg_has_multiple_scans(jpeg) ? 9 : 3; /* 9: with all coefficients, 16 bits each */
   if (!pixels) return FM_OK;
   if (jpeg->num_components != 1 && jpeg->num_components != 3)
     return fm_error(w->ctx, FM_FORMAT, "'%s' is a JPEG of %d channels%s; convert it to RGB or grey", w->name,

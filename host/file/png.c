@@ -121,6 +121,7 @@ static enum fm_status read_png(struct work *w, bool pixels, struct fm_image *ima
   FM_TRY(fm_image_set_size(w->ctx, w->name, png_get_image_width(w->png, w->info),
                            png_get_image_height(w->png, w->info), image));
   image->orientation = orientation(w);
+  image->decode_bytes = png_get_bit_depth(w->png, w->info) == 16 ? 6 : 3;
   if (!pixels) return FM_OK;
   if (too_short(w, image)) png_error(w->png, "the file ends too early");
   int channels = ask_for_bytes(w, image);

@@ -139,10 +139,11 @@ static enum fm_status decode(struct fm_context *ctx, const char *name, TIFF *tif
   TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
   FM_TRY(fm_image_set_size(ctx, name, l.width, l.height, image));
   image->orientation = orientation;
-  if (!pixels) return FM_OK;
   bool simple = (l.bits == 8 || l.bits == 16) && l.samples >= l.channels &&
                 (l.photometric == PHOTOMETRIC_RGB || l.photometric == PHOTOMETRIC_MINISBLACK ||
                  l.photometric == PHOTOMETRIC_MINISWHITE);
+  image->decode_bytes = !simple ? 7 : l.bits == 16 ? 6 : 3; /* 7: as RGBA first */
+  if (!pixels) return FM_OK;
   if (l.format != SAMPLEFORMAT_UINT || l.bits > 16 || l.compression == COMPRESSION_OJPEG ||
       l.photometric == PHOTOMETRIC_SEPARATED)
     return fm_error(ctx, FM_FORMAT,

@@ -50,6 +50,7 @@ enum fm_status fm_webp_decode(struct fm_context *ctx, const char *name, const un
                     "'%s' is an animation of %u frames, and flawmap reads one picture per file: save each "
                     "frame as a file of its own",
                     name, frames);
+  image->decode_bytes = 7; /* lossless ones are decoded with 4 bytes a pixel first */
   if (!pixels) return FM_OK;
   image->had_alpha = config.input.has_alpha;
   image->lossy = config.input.format != 2; /* 2: lossless */

@@ -188,8 +188,10 @@ static enum fm_status say_plan(const struct list *l, struct fm_source *source) {
     if (!free || bytes < free / 4 * 3 || source->at_once == 1) break;
   }
   if (bytes >> MIB >= 256)
-    fm_note(l->ctx, "memory: the exact metrics of %zu maps of %d x %d take up to %zu MiB; %zu MiB are free",
-            l->count, width, height, bytes >> MIB, free >> MIB);
+    fm_note(l->ctx,
+            "memory: the exact metrics of %zu maps of %d x %d take %zu MiB, and the whole program up to %zu "
+            "MiB; %zu MiB are free",
+            l->count, width, height, bytes >> MIB, (bytes + fm_memory_resident()) >> MIB, free >> MIB);
   return FM_OK;
 }
 

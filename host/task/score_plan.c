@@ -4,8 +4,7 @@
 
 #include <pthread.h>
 
-/* A decoder holds a picture (16 bits a channel: twice that, for a moment) and its file. */
-enum { DECODE_BYTES = 6, MOST_WORKERS = 2 };
+enum { MOST_WORKERS = 2 };
 #define MOST_HELD ((size_t)256 << 20)
 
 struct look {
@@ -21,8 +20,9 @@ static enum fm_status look_at(void *user, size_t i) {
   struct fm_score_plan *p = l->plan;
   struct fm_context branch;
   int width, height;
+  size_t bytes;
   fm_context_branch(&branch, l->ctx);
-  enum fm_status status = fm_image_size(&branch, l->list->samples[i].path, &width, &height);
+  enum fm_status status = fm_image_size(&branch, l->list->samples[i].path, &width, &height, &bytes);
   fm_context_free(&branch);
   if (status != FM_OK) return FM_OK;
   pthread_mutex_lock(&l->lock);
@@ -30,13 +30,16 @@ static enum fm_status look_at(void *user, size_t i) {
     p->width = width;
     p->height = height;
   }
+  if (bytes > p->decode_bytes) p->decode_bytes = bytes;
   pthread_mutex_unlock(&l->lock);
   return FM_OK;
 }
 
+/* Work may have to read its picture again before it takes what it needs. */
 static size_t bytes_of(const struct fm_score_plan *p, size_t pixels, size_t work_bytes) {
-  return pixels * DECODE_BYTES * (size_t)p->workers + pixels * work_bytes * (size_t)p->at_once +
-         p->image_limit;
+  size_t work = pixels * work_bytes;
+  if (work && work < p->decode_bytes) work = p->decode_bytes;
+  return p->decode_bytes * (size_t)p->workers + work * (size_t)p->at_once + p->image_limit;
 }
 
 void fm_score_plan_make(struct fm_context *ctx, const struct fm_score_list *list, int batch, size_t free,

@@ -75,18 +75,21 @@ static enum fm_status go_through(struct run *r) {
   }
 }
 
-/* What small pictures take is no matter. */
+/* What small pictures take is no matter where it is there. */
 static void say_plan(struct run *r, int batch) {
   enum { MIB = 20 };
   const struct fm_score_plan *p = &r->plan;
   fm_score_plan_make(r->ctx, r->list, batch, fm_memory_available(), &r->plan);
-  if (p->bytes >> MIB < 256) return;
+  bool scarce = p->free && p->bytes > p->free;
+  if (p->bytes >> MIB < 256 && !scarce) return;
   fm_note(
-      r->ctx, "memory: pictures of up to %d x %d pixels take %zu MiB, %d at a time; %zu MiB are free%s",
-      p->width, p->height, p->bytes >> MIB, p->at_once, p->free >> MIB,
-      p->free && p->bytes > p->free
-          ? ", which may not be enough: leave out what is not needed (--no-overlays), or make them smaller"
-          : "");
+      r->ctx,
+      "memory: pictures of up to %d x %d pixels take %zu MiB, %d at a time, and the whole program up to %zu "
+      "MiB; %zu MiB are free%s",
+      p->width, p->height, p->bytes >> MIB, p->at_once, (p->bytes + fm_memory_resident()) >> MIB,
+      p->free >> MIB,
+      scarce ? ", which may not be enough: leave out what is not needed (--no-overlays), or make them smaller"
+             : "");
 }
 
 enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const struct fm_score_list *list) {

@@ -35,11 +35,12 @@ struct fm_score_list {
 
 /* How a list is worked through in the memory there is, from the sizes in the pictures' headers. */
 struct fm_score_plan {
-  int width, height;  /* of the largest picture; 0: none could be looked at */
-  int workers;        /* that decode ahead */
-  int at_once;        /* pictures that work is at, at the same time */
-  size_t image_limit; /* bytes of decoded pictures that are kept for work */
-  size_t bytes, free; /* what all that takes at most, and what there is; free 0: not known */
+  int width, height;   /* of the largest picture; 0: none could be looked at */
+  size_t decode_bytes; /* what reading one takes at most */
+  int workers;         /* that decode ahead */
+  int at_once;         /* pictures that work is at, at the same time */
+  size_t image_limit;  /* bytes of decoded pictures that are kept for work */
+  size_t bytes, free;  /* what all that takes at most, and what there is; free 0: not known */
 };
 
 /* free: bytes there are; 0: not known, nothing is held back. */
