@@ -341,23 +341,33 @@ static void many_pixels(void **state) {
   near(rank.ap, 3.0 / 5.5, 1e-15, "ap");
 }
 
-/* Every allocation fails once: no crash, no leak (the test's end looks), the right status. */
+/* Each allocation fails, once or with all that follow; in one range, in several, score by score: no crash, no
+ * leak (the end of the test looks), the right status. */
 static void allocation_failures(void **state) {
   struct fm_context *ctx = *state;
-  struct set *set = make(ctx, 4, 6, same, 1);
-  struct fm_metrics m;
+  struct set *set = make(ctx, 4, 6, same, 256); /* many ties: of one score more than fit */
+  struct made made = {.set = set};
+  const struct fm_source source = {.count = 6, .open = open_made, .user = &made};
+  static const size_t budgets[] = {0, 8000, 50};
+  struct fm_fault *fault = &ctx->fault[FM_FAULT_ALLOC];
+  struct fm_metrics undisturbed, m;
+  long before = 0;
   ctx->threads = 1;
-  for (long n = 1;; n++) {
-    ctx->fault[FM_FAULT_ALLOC] = (struct fm_fault){.fail_at = n, .once = true};
-    enum fm_status status = compute(ctx, 6, set->picture, NULL, &m);
-    if (status == FM_OK) {
-      assert_true(n > 20);
-      break;
+  ASSERT_OK(ctx, compute(ctx, 6, set->picture, NULL, &undisturbed));
+  for (int k = 0; k < 6; k++) {
+    enum fm_status status = FM_MEMORY;
+    for (long n = 1; status == FM_MEMORY; n++) {
+      *fault = (struct fm_fault){.fail_at = n, .once = k % 2};
+      status = fm_metrics_compute(ctx, &source, NULL, budgets[k / 2], &m);
+      assert_true(status != FM_OK || fault->count < n);
+      fm_error_clear(ctx);
     }
-    assert_int_equal(status, FM_MEMORY);
-    fm_error_clear(ctx);
+    ASSERT_OK(ctx, status);
+    assert_memory_equal(&undisturbed, &m, sizeof m);
+    assert_true(fault->count > (k < 2 ? 20 : before));
+    if (k % 2) before = fault->count; /* a smaller budget takes more passes */
   }
-  ctx->fault[FM_FAULT_ALLOC].fail_at = 0;
+  *fault = (struct fm_fault){0};
   fm_free(ctx, set);
 }
 
