@@ -141,50 +141,122 @@ KERNEL void pick(__global const float *restrict pool, __global float *restrict n
   after_slot[group] = where;
 }
 
-/* The picked rows for `cover`: [group][K][PX]; the first one again where there was no pick.
- * Global size: (picks in whole groups of PX, 1, 1). */
+/* The picked rows for `cover`, row-major; the first one again where there was no pick. Global size: (launches, 1, 1). */
 KERNEL void centres(__global const float *restrict pool, __global const int *restrict picks,
-                    __global float *restrict centre, const int4 size /* K, launches, room, PX */) {
-  const int i = get_global_id(0), K = size.x, px = size.w;
-  if (i >= size.z) return;
-  int s = i < size.y ? picks[i] : -1;
-  if (s < 0) s = picks[0];
+                    __global float *restrict centre, const int2 size /* K, launches */) {
+  const int i = get_global_id(0), K = size.x;
+  if (i >= size.y) return;
+  const int s = picks[i] < 0 ? picks[0] : picks[i];
   __global const float *x = pool + (size_t)(s / LANES) * K * LANES + s % LANES;
-  __global float *y = centre + (size_t)(i / px) * K * px + i % px;
-  for (int k = 0; k < K; k++) y[(size_t)k * px] = x[(size_t)k * LANES];
+  for (int k = 0; k < K; k++) centre[(size_t)i * K + k] = x[(size_t)k * LANES];
 }
 
-/* dist = min(dist, squared distance to each centre), for all points. A sum of squares never falls, rounded or not: where it is
- * past dist for all of a tile after some stretch, the rest of it changes nothing, and most points are far from most centres.
- * Global size: (tiles of OB groups * WG, 1, 1). */
-KERNEL void cover(__global const float *restrict point, __global const float *restrict centre,
-                  __global const int *restrict picks, __global float *restrict dist,
-                  const int4 size /* K, groups, groups of centres, 0 */) {
-  const int g0 = get_group_id(0) * OB, lane = get_local_id(0), K = size.x;
-  if (g0 >= size.y) return;
-  __global const float *x = point + (size_t)g0 * K * LANES + lane * CB;
-  __global float *near = dist + (size_t)g0 * LANES + lane * CB;
-  FV least[OB];
-  UNROLL for (int o = 0; o < OB; o++) least[o] = LOAD_ANY(near + o * LANES);
-  for (int c = 0; c < size.z && picks[c * PX] >= 0; c++) {
-    __global const float *m = centre + (size_t)c * K * PX;
-    FV acc[OB][PX];
-    UNROLL for (int o = 0; o < OB; o++)
-      UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
-    int k = 0;
-    for (IV nearer = (IV)(-1); k < K && any(nearer);) {
-      for (const int end = min(k + STRETCH, K); k < end; k++, m += PX) {
-        FV v[OB];
-        UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(x + ((size_t)o * K + k) * LANES);
-        UNROLL for (int p = 0; p < PX; p++)
-          UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p]));
-      }
-      nearer = (IV)(0);
-      UNROLL for (int o = 0; o < OB; o++)
-        UNROLL for (int p = 0; p < PX; p++) nearer |= acc[o][p] < least[o];
-    }
-    UNROLL for (int o = 0; o < OB; o++)
-      UNROLL for (int p = 0; p < PX; p++) least[o] = CLAMP_HIGH(least[o], acc[o][p]);
-  }
-  UNROLL for (int o = 0; o < OB; o++) STORE_ANY(least[o], near + o * LANES);
+#ifdef ROOM
+/* Roughly: the sum in another order. */
+float apart(__global const float *a, __global const float *b, const int K) {
+  FV acc = ZERO;
+  int k = 0;
+  for (; k + CB <= K; k += CB) NEARER(acc, LOAD_ANY(a + k), LOAD_ANY(b + k));
+  float v[CB], sum = 0;
+  STORE_ANY(acc, v);
+  UNROLL for (int i = 0; i < CB; i++) sum += v[i];
+  for (; k < K; k++) sum += (a[k] - b[k]) * (a[k] - b[k]);
+  return sum;
 }
+
+/* The largest of all lanes of a work-group. */
+#if WG > 1
+#define LARGEST(value) largest(value, mosts)
+float largest(const FV value, __local float *mosts) {
+#else
+#define LARGEST(value) largest(value)
+float largest(const FV value) {
+#endif
+  float v[CB], most = 0;
+  STORE_ANY(value, v);
+  UNROLL for (int i = 0; i < CB; i++) most = v[i] > most ? v[i] : most;
+#if WG > 1
+  mosts[get_local_id(0)] = most;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int i = 0; i < WG; i++) most = mosts[i] > most ? mosts[i] : most;
+#endif
+  return most;
+}
+
+/* dist = min(dist, squared distance to each centre), for all points.
+ *
+ * Most centres are too far from a tile of points to come nearer than what these have: |m - middle| >= radius + root of the
+ * tile's largest distance. The others make a list, whose order does not matter; before that, another for a family of tiles.
+ * What is left out is farther by 1e-3 of that, so that rounding cannot hide one that counts.
+ * A sum of squares never falls, rounded or not: where it is past dist for all of a tile after some stretch, the rest of it
+ * changes nothing. Global size: (families * WG, 1, 1); a family is a tile where WG > 1. */
+KERNEL void cover(__global const float *restrict point, __global const float *restrict middle,
+                  __global const float *restrict radius, __global const float *restrict centre,
+                  __global const int *restrict picks, __global float *restrict dist,
+                  const int4 size /* K, tiles, launches, 0 */) {
+  const int family = get_group_id(0), lane = get_local_id(0), K = size.x;
+  const int first = family * FAMILY, last = min(first + FAMILY, size.y);
+  if (first >= size.y) return;
+#if WG > 1
+  __local int list[ROOM], counted;
+  __local float mosts[WG];
+#else
+  int list[ROOM], ours[ROOM], all = 0;
+  FV far = ZERO;
+  for (int g = first * OB; g < last * OB; g++) {
+    const FV v = LOAD_ANY(dist + (size_t)g * LANES);
+    far = select(far, v, v > far);
+  }
+  float room = radius[size.y + family] + sqrt(LARGEST(far));
+  room *= room * 1.001f;
+  for (int c = 0; c < size.z && picks[c] >= 0; c++)
+    if (apart(centre + (size_t)c * K, middle + (size_t)(size.y + family) * K, K) < room) ours[all++] = c;
+#endif
+  for (int tile = first; tile < last; tile++) {
+    __global const float *x = point + (size_t)tile * OB * K * LANES + lane * CB;
+    __global float *near = dist + (size_t)tile * OB * LANES + lane * CB;
+    __global const float *mid = middle + (size_t)tile * K;
+    FV least[OB], most = ZERO;
+    UNROLL for (int o = 0; o < OB; o++) {
+      least[o] = LOAD_ANY(near + o * LANES);
+      most = select(most, least[o], least[o] > most);
+    }
+    float reach = radius[tile] + sqrt(LARGEST(most));
+    reach *= reach * 1.001f;
+    int count = 0;
+#if WG > 1
+    if (lane == 0) counted = 0;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int c = lane; c < size.z; c += WG)
+      if (picks[c] >= 0 && apart(centre + (size_t)c * K, mid, K) < reach) list[atomic_inc(&counted)] = c;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    count = counted;
+#else
+    for (int i = 0; i < all; i++)
+      if (apart(centre + (size_t)ours[i] * K, mid, K) < reach) list[count++] = ours[i];
+#endif
+    for (int c = 0; c < count; c += PX) {
+      __global const float *m[PX];
+      FV acc[OB][PX];
+      UNROLL for (int p = 0; p < PX; p++) m[p] = centre + (size_t)list[min(c + p, count - 1)] * K;
+      UNROLL for (int o = 0; o < OB; o++)
+        UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+      int k = 0;
+      for (IV nearer = (IV)(-1); k < K && any(nearer);) {
+        for (const int end = min(k + STRETCH, K); k < end; k++) {
+          FV v[OB];
+          UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(x + ((size_t)o * K + k) * LANES);
+          UNROLL for (int p = 0; p < PX; p++)
+            UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p][k]));
+        }
+        nearer = (IV)(0);
+        UNROLL for (int o = 0; o < OB; o++)
+          UNROLL for (int p = 0; p < PX; p++) nearer |= acc[o][p] < least[o];
+      }
+      UNROLL for (int o = 0; o < OB; o++)
+        UNROLL for (int p = 0; p < PX; p++) least[o] = CLAMP_HIGH(least[o], acc[o][p]);
+    }
+    UNROLL for (int o = 0; o < OB; o++) STORE_ANY(least[o], near + o * LANES);
+  }
+}
+#endif

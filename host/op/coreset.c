@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "op/acts.h"
 #include "op/lanes.h"
+#include "op/order.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -13,26 +14,161 @@
 static int tile_of(const struct fm_facts *f) {
   return f->group == 1 && f->block == 16 ? 2 : 1;
 }
+
+/* Tiles that are looked at together first: 1024 points on a CPU; a GPU has a work-group for each tile. */
+static int family_of(const struct fm_facts *f) {
+  return f->group == 1 ? 1024 / (tile_of(f) * f->block) : 1;
+}
 enum { PX = 8, POOL = 4096, MOST_PICKS = 1024, FEWEST_PICKS = 16 };
+static const size_t SLAB_BYTES = (size_t)32 << 20; /* of points that are ordered among themselves */
+
+static size_t tiles_of(const struct fm_device *d, const struct fm_coreset *c) {
+  return (size_t)(c->groups / tile_of(fm_device_facts(d)));
+}
+
+static size_t families_of(const struct fm_device *d, const struct fm_coreset *c) {
+  size_t family = (size_t)family_of(fm_device_facts(d));
+  return (tiles_of(d, c) + family - 1) / family;
+}
+
+static size_t places_of(const struct fm_device *d, const struct fm_coreset *c) {
+  return (size_t)c->groups * (size_t)fm_lanes(d);
+}
 
 enum fm_status fm_coreset_make(struct fm_device *d, size_t count, int width, struct fm_coreset *c) {
   *c = (struct fm_coreset){.width = width};
   FM_TRY(fm_lanes_make(d, count, width, tile_of(fm_device_facts(d)), &c->points, &c->groups));
   c->count = (int)count;
-  enum fm_status status =
-      fm_buffer_make(d, (size_t)c->groups * (size_t)fm_lanes(d) * sizeof(float), &c->distance);
+  size_t tiles = tiles_of(d, c) + families_of(d, c);
+  enum fm_status status = fm_buffer_make(d, places_of(d, c) * sizeof(float), &c->distance);
+  if (status == FM_OK) status = fm_buffer_make(d, tiles * (size_t)width * sizeof(float), &c->middle);
+  if (status == FM_OK) status = fm_buffer_make(d, tiles * sizeof(float), &c->radius);
   if (status != FM_OK) fm_coreset_free(d, c);
   return status;
 }
 
 void fm_coreset_free(struct fm_device *d, struct fm_coreset *c) {
-  fm_buffer_free(d, &c->points);
-  fm_buffer_free(d, &c->distance);
+  struct fm_buffer *const own[] = {&c->points, &c->distance, &c->middle, &c->radius};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
+  fm_free(fm_device_context(d), c->point);
+  fm_free(fm_device_context(d), c->place);
+  c->point = c->place = NULL;
 }
 
 void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struct fm_buffer *rows, int count,
                     int first) {
   fm_lanes_pack(d, rows, count, c->width, first, &c->points);
+}
+
+/* ---- the order: tiles of points that lie close together ---- */
+
+struct slab { /* of whole tiles */
+  size_t groups;
+  float *lanes, *rows, *middle, *radius; /* as on the device; row-major; of its tiles */
+  uint32_t *order;
+};
+
+/* Whole families. */
+static size_t slab_groups(const struct fm_device *d, const struct fm_coreset *c) {
+  size_t family = (size_t)tile_of(fm_device_facts(d)) * (size_t)family_of(fm_device_facts(d)),
+         bytes = family * (size_t)fm_lanes(d) * (size_t)c->width * sizeof(float),
+         families = SLAB_BYTES / bytes;
+  if (families < 1) families = 1;
+  return families * family < (size_t)c->groups ? families * family : (size_t)c->groups;
+}
+
+static void turn(const struct slab *s, size_t lanes, size_t width, bool back) {
+  for (size_t place = 0; place < s->groups * lanes; place++) {
+    float *at = s->lanes + place / lanes * lanes * width + place % lanes,
+          *row = s->rows + (size_t)(back ? s->order[place] : place) * width;
+    for (size_t k = 0; k < width; k++)
+      if (back)
+        at[k * lanes] = row[k];
+      else
+        row[k] = at[k * lanes];
+  }
+}
+
+/* Middles and radii of every `each` places of the slab, its first `count` of them points; their first number
+ * is `at`. */
+static enum fm_status bound(struct fm_device *d, struct fm_coreset *c, const struct slab *s, size_t count,
+                            size_t each, size_t at) {
+  size_t width = (size_t)c->width, places = s->groups * (size_t)fm_lanes(d), n = (places + each - 1) / each;
+  for (size_t i = 0; i < n; i++) {
+    size_t begin = i * each, left = begin < count ? count - begin : 0;
+    fm_order_bounds(s->rows, s->order + begin, left < each ? left : each, width, s->middle + i * width,
+                    s->radius + i);
+  }
+  FM_TRY(fm_buffer_write(d, &c->middle, at * width * sizeof(float), s->middle, n * width * sizeof(float)));
+  return fm_buffer_write(d, &c->radius, at * sizeof(float), s->radius, n * sizeof(float));
+}
+
+/* Groups first, first + 1, ...: places of points become those of neighbours. */
+static enum fm_status order_slab(struct fm_device *d, struct fm_coreset *c, const struct slab *s,
+                                 size_t first) {
+  size_t lanes = (size_t)fm_lanes(d), width = (size_t)c->width, tile = (size_t)tile_of(fm_device_facts(d)),
+         group = lanes * width * sizeof(float), begin = first * lanes,
+         count = (size_t)c->count > begin ? (size_t)c->count - begin : 0; /* the rest are no points */
+  if (count > s->groups * lanes) count = s->groups * lanes;
+  FM_TRY(fm_buffer_read(d, &c->points, first * group, s->lanes, s->groups * group));
+  turn(s, lanes, width, false);
+  FM_TRY(fm_order_rows(fm_device_context(d), s->rows, count, width, tile * lanes, s->order));
+  for (size_t i = count; i < s->groups * lanes; i++) s->order[i] = (uint32_t)i;
+  turn(s, lanes, width, true);
+  for (size_t i = 0; i < s->groups * lanes; i++) {
+    size_t point = begin + s->order[i];
+    c->point[begin + i] = point < (size_t)c->count ? (int)point : -1;
+    if (point < (size_t)c->count) c->place[point] = (int)(begin + i);
+  }
+  FM_TRY(fm_buffer_write(d, &c->points, first * group, s->lanes, s->groups * group));
+  size_t family = (size_t)family_of(fm_device_facts(d)), at = first / tile;
+  FM_TRY(bound(d, c, s, count, tile * lanes, at));
+  return bound(d, c, s, count, family * tile * lanes, tiles_of(d, c) + at / family);
+}
+
+static enum fm_status order_slabs(struct fm_device *d, struct fm_coreset *c) {
+  struct fm_context *ctx = fm_device_context(d);
+  size_t lanes = (size_t)fm_lanes(d), width = (size_t)c->width, tile = (size_t)tile_of(fm_device_facts(d)),
+         most = slab_groups(d, c);
+  struct slab s = {most,
+                   fm_alloc(ctx, most * lanes, width * sizeof(float)),
+                   fm_alloc(ctx, most * lanes, width * sizeof(float)),
+                   fm_alloc(ctx, most / tile, width * sizeof(float)),
+                   fm_alloc(ctx, most / tile, sizeof(float)),
+                   fm_alloc(ctx, most * lanes, sizeof(uint32_t))};
+  enum fm_status status = s.lanes && s.rows && s.middle && s.radius && s.order ? FM_OK : FM_MEMORY;
+  for (size_t first = 0; first < (size_t)c->groups && status == FM_OK; first += most) {
+    s.groups = (size_t)c->groups - first < most ? (size_t)c->groups - first : most;
+    status = order_slab(d, c, &s, first);
+  }
+  void *const own[] = {s.lanes, s.rows, s.middle, s.radius, s.order};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_free(ctx, own[i]);
+  return status;
+}
+
+static enum fm_status order(struct fm_device *d, struct fm_coreset *c) {
+  struct fm_context *ctx = fm_device_context(d);
+  if (c->point) return FM_OK;
+  c->point = fm_alloc(ctx, places_of(d, c), sizeof *c->point);
+  c->place = fm_alloc(ctx, (size_t)c->count, sizeof *c->place);
+  return c->point && c->place ? order_slabs(d, c) : FM_MEMORY;
+}
+
+static enum fm_status read_by_point(struct fm_device *d, const struct fm_coreset *c, float *by_place,
+                                    float *distance) {
+  size_t places = places_of(d, c);
+  FM_TRY(fm_buffer_read(d, &c->distance, 0, by_place, places * sizeof *by_place));
+  for (size_t i = 0; i < places; i++)
+    if (c->point[i] >= 0) distance[c->point[i]] = by_place[i];
+  return FM_OK;
+}
+
+enum fm_status fm_coreset_distances(struct fm_device *d, const struct fm_coreset *c, float *distance) {
+  struct fm_context *ctx = fm_device_context(d);
+  float *by_place = fm_alloc(ctx, places_of(d, c), sizeof *by_place);
+  enum fm_status status = by_place ? read_by_point(d, c, by_place, distance) : FM_MEMORY;
+  fm_free(ctx, by_place);
+  return status;
 }
 
 /* ---- one choice ---- */
@@ -45,8 +181,8 @@ struct choice {
   int slots, groups, each,
       parts; /* of the pool: points, groups of lanes, those of a work-group, work-groups */
   struct fm_buffer pool, near, which, value[2], slot[2], picks, centre;
-  float *distance; /* [count] of all points, on the host */
-  int *index;      /* [slots] of the pool */
+  float *by_place, *distance; /* of all points, on the host; [count] */
+  int *index, *places;        /* [slots] of the pool: points, and where they are */
   uint32_t *histogram;
   /* Outside of the pool: the largest distance, and how many slots have an index below the first that has it.
    */
@@ -64,8 +200,9 @@ static int slots_of(const struct fm_device *d, const struct fm_coreset *c,
 size_t fm_coreset_bytes(const struct fm_device *d, const struct fm_coreset *c,
                         const struct fm_coreset_options *o) {
   size_t slots = (size_t)slots_of(d, c, o), width = (size_t)c->width * sizeof(float);
-  return slots * (width + 32) + (MOST_PICKS + PX) * (width + sizeof(int)) + (size_t)c->count * sizeof(float) +
-         65536 * sizeof(uint32_t);
+  size_t slab = slab_groups(d, c) * (size_t)fm_lanes(d) * (2 * width + sizeof(uint32_t));
+  return slots * (width + 32) + MOST_PICKS * (width + sizeof(int)) +
+         (size_t)c->count * (2 * sizeof(float) + 2 * sizeof(int)) + slab + 65536 * sizeof(uint32_t);
 }
 
 static enum fm_status begin(struct choice *r) {
@@ -78,9 +215,11 @@ static enum fm_status begin(struct choice *r) {
   r->each = fm_device_facts(d)->group == 1 ? 256 / lanes : 1;
   r->parts = (r->groups + r->each - 1) / r->each;
   r->distance = fm_alloc(r->ctx, (size_t)r->c->count, sizeof *r->distance);
+  r->by_place = fm_alloc(r->ctx, places_of(d, r->c), sizeof *r->by_place);
   r->index = fm_alloc(r->ctx, (size_t)r->slots, sizeof *r->index);
+  r->places = fm_alloc(r->ctx, (size_t)r->slots, sizeof *r->places);
   r->histogram = fm_alloc(r->ctx, 65536, sizeof *r->histogram);
-  if (!r->distance || !r->index || !r->histogram) return FM_MEMORY;
+  if (!r->distance || !r->by_place || !r->index || !r->places || !r->histogram) return FM_MEMORY;
   FM_TRY(fm_buffer_make(d, (size_t)r->slots * width, &r->pool));
   FM_TRY(fm_buffer_make(d, (size_t)r->slots * sizeof(float), &r->near));
   FM_TRY(fm_buffer_make(d, (size_t)r->slots * sizeof(int), &r->which));
@@ -88,8 +227,8 @@ static enum fm_status begin(struct choice *r) {
     FM_TRY(fm_buffer_make(d, (size_t)r->parts * sizeof(float), &r->value[i]));
     FM_TRY(fm_buffer_make(d, (size_t)r->parts * sizeof(int), &r->slot[i]));
   }
-  FM_TRY(fm_buffer_make(d, (MOST_PICKS + PX) * sizeof(int), &r->picks));
-  return fm_buffer_make(d, (MOST_PICKS + PX) * width, &r->centre);
+  FM_TRY(fm_buffer_make(d, MOST_PICKS * sizeof(int), &r->picks));
+  return fm_buffer_make(d, MOST_PICKS * width, &r->centre);
 }
 
 static void end(struct choice *r) {
@@ -97,14 +236,16 @@ static void end(struct choice *r) {
                                    &r->slot[0], &r->slot[1], &r->picks, &r->centre};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(r->d, own[i]);
   fm_free(r->ctx, r->distance);
+  fm_free(r->ctx, r->by_place);
   fm_free(r->ctx, r->index);
+  fm_free(r->ctx, r->places);
   fm_free(r->ctx, r->histogram);
 }
 
 static enum fm_status start(struct choice *r) {
   struct fm_device *d = r->d;
   int which[FM_CORESET_STARTS], width = r->c->width;
-  for (int i = 0; i < r->o->starts; i++) which[i] = (int)r->o->start[i];
+  for (int i = 0; i < r->o->starts; i++) which[i] = r->c->place[r->o->start[i]];
   FM_TRY(fm_buffer_write(d, &r->picks, 0, which, (size_t)r->o->starts * sizeof *which));
   FM_LAUNCH(d, fm_kernel_get(d, "coreset.cl", "rows_of", ""), fm_acts_gx(d, width), (size_t)r->o->starts, 1,
             fm_arg_buffer(&r->c->points), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre),
@@ -178,7 +319,8 @@ static enum fm_status choose_pool(struct choice *r) {
 /* ---- a round ---- */
 
 static void load_pool(struct choice *r) {
-  fm_buffer_write(r->d, &r->which, 0, r->index, (size_t)r->slots * sizeof *r->index);
+  for (int i = 0; i < r->slots; i++) r->places[i] = r->index[i] < 0 ? -1 : r->c->place[r->index[i]];
+  fm_buffer_write(r->d, &r->which, 0, r->places, (size_t)r->slots * sizeof *r->places);
   FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "gather", ""), (size_t)r->slots, 1, 1,
             fm_arg_buffer(&r->c->points), fm_arg_buffer(&r->c->distance), fm_arg_buffer(&r->which),
             fm_arg_buffer(&r->pool), fm_arg_buffer(&r->near), fm_arg_int2(r->c->width, r->slots));
@@ -197,20 +339,18 @@ static void launch_pick(struct choice *r, int at) {
 /* The distances of all points to the picks of `launches` launches. */
 static void cover(struct choice *r, int launches) {
   const struct fm_facts *f = fm_device_facts(r->d);
-  char options[48];
-  int tile = tile_of(f), room = (launches + PX - 1) / PX * PX;
-  snprintf(options, sizeof options, "-D OB=%d -D PX=%d", tile, PX);
-  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "centres", ""), (size_t)room, 1, 1,
+  char options[80];
+  int tile = tile_of(f), tiles = (int)tiles_of(r->d, r->c);
+  snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D ROOM=%d -D FAMILY=%d", tile, PX, MOST_PICKS,
+           family_of(f));
+  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "centres", ""), (size_t)launches, 1, 1,
             fm_arg_buffer(&r->pool), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre),
-            fm_arg_int4(r->c->width, launches, room, PX));
+            fm_arg_int2(r->c->width, launches));
   FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options),
-            (size_t)(r->c->groups / tile) * (size_t)f->group, 1, 1, fm_arg_buffer(&r->c->points),
-            fm_arg_buffer(&r->centre), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance),
-            fm_arg_int4(r->c->width, r->c->groups, room / PX, 0));
-}
-
-static enum fm_status read_distances(struct choice *r) {
-  return fm_buffer_read(r->d, &r->c->distance, 0, r->distance, (size_t)r->c->count * sizeof *r->distance);
+            families_of(r->d, r->c) * (size_t)f->group, 1, 1, fm_arg_buffer(&r->c->points),
+            fm_arg_buffer(&r->c->middle), fm_arg_buffer(&r->c->radius), fm_arg_buffer(&r->centre),
+            fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance),
+            fm_arg_int4(r->c->width, tiles, launches, 0));
 }
 
 static bool all_covered(const struct choice *r) {
@@ -232,7 +372,7 @@ static enum fm_status round_of_picks(struct choice *r, int launches, uint32_t *m
     if (index < 0) break;
     member[*picked] = (uint32_t)index;
   }
-  FM_TRY(read_distances(r));
+  FM_TRY(read_by_point(r->d, r->c, r->by_place, r->distance));
   if (*picked) return FM_OK;
   return fm_error(
       r->ctx, FM_NUMERIC,
@@ -244,7 +384,7 @@ static enum fm_status choose(struct choice *r, uint32_t *member, size_t *count,
   int launches = FEWEST_PICKS;
   FM_TRY(begin(r));
   FM_TRY(start(r));
-  FM_TRY(read_distances(r));
+  FM_TRY(read_by_point(r->d, r->c, r->by_place, r->distance));
   while (*count < r->o->want && !all_covered(r)) {
     int picked, left = r->o->want - *count < MOST_PICKS ? (int)(r->o->want - *count) : MOST_PICKS;
     if (launches > left) launches = left;
@@ -259,8 +399,8 @@ static enum fm_status choose(struct choice *r, uint32_t *member, size_t *count,
   return FM_OK;
 }
 
-enum fm_status fm_coreset_run(struct fm_device *d, const struct fm_coreset *c,
-                              const struct fm_coreset_options *o, uint32_t *member, size_t *count) {
+enum fm_status fm_coreset_run(struct fm_device *d, struct fm_coreset *c, const struct fm_coreset_options *o,
+                              uint32_t *member, size_t *count) {
   struct choice r = {.d = d, .ctx = fm_device_context(d), .c = c, .o = o};
   struct fm_progress progress;
   *count = 0;
@@ -268,7 +408,8 @@ enum fm_status fm_coreset_run(struct fm_device *d, const struct fm_coreset *c,
     return fm_error(r.ctx, FM_USAGE, "a coreset of %zu of %d points cannot be chosen from %d starting points",
                     o->want, c->count, o->starts);
   fm_progress_begin(&progress, r.ctx, o->text, 0, (long)o->want);
-  enum fm_status status = choose(&r, member, count, &progress);
+  enum fm_status status = order(d, c);
+  if (status == FM_OK) status = choose(&r, member, count, &progress);
   fm_progress_end(&progress);
   end(&r);
   return status;

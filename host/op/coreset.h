@@ -14,14 +14,16 @@ enum { FM_CORESET_STARTS = 10 }; /* at most */
 struct fm_coreset {
   int count, width; /* points; numbers of each */
   int groups;
-  struct fm_buffer points, distance;
+  struct fm_buffer points, distance; /* by place; places are points until the first run orders them */
+  struct fm_buffer middle, radius;   /* of the tiles, then of the families of tiles: [..][width], [..] */
+  int *point, *place; /* the point at each place, -1 past the last; its place. NULL: not ordered */
 };
 
 /* Room for points of `width` numbers each. */
 enum fm_status fm_coreset_make(struct fm_device *d, size_t count, int width, struct fm_coreset *c);
 void fm_coreset_free(struct fm_device *d, struct fm_coreset *c);
 
-/* rows [count][width], row-major, are points first, first + 1, ...; enqueued. */
+/* rows [count][width], row-major, are points first, first + 1, ...; enqueued. Before the first run. */
 void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struct fm_buffer *rows, int count,
                     int first);
 
@@ -39,7 +41,10 @@ size_t fm_coreset_bytes(const struct fm_device *d, const struct fm_coreset *c,
 
 /* member [want]: in the order of the choice; *count of them: fewer where every point coincides with a member
  * already. Points that are not finite are FM_NUMERIC; a request to stop is FM_STOPPED. Can be run again. */
-enum fm_status fm_coreset_run(struct fm_device *d, const struct fm_coreset *c,
-                              const struct fm_coreset_options *o, uint32_t *member, size_t *count);
+enum fm_status fm_coreset_run(struct fm_device *d, struct fm_coreset *c, const struct fm_coreset_options *o,
+                              uint32_t *member, size_t *count);
+
+/* After a run, of the points' distances, squared, to the members: distance [count]. */
+enum fm_status fm_coreset_distances(struct fm_device *d, const struct fm_coreset *c, float *distance);
 
 #endif

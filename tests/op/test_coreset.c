@@ -119,7 +119,7 @@ static void run(struct fixture *f, const void *shape) {
   fm_coreset_add(f->device, &c, &rest.buffer, s->count - half, half);
   ASSERT_OK(&f->ctx, fm_coreset_run(f->device, &c, &o, member, &got)); /* wants none: the first distances */
   assert_int_equal(got, 0);
-  ASSERT_OK(&f->ctx, fm_buffer_read(f->device, &c.distance, 0, dist, count * sizeof *dist));
+  ASSERT_OK(&f->ctx, fm_coreset_distances(f->device, &c, dist));
   check_start(f, s, x, start, o.starts, dist);
   o.want = (size_t)s->want;
   ASSERT_OK(&f->ctx, fm_coreset_run(f->device, &c, &o, member, &got));
@@ -191,6 +191,8 @@ static void test_refusals(void **state) {
   f->ctx.stop = false;
   x[7] = NAN;
   ASSERT_OK(&f->ctx, fm_buffer_write(f->device, &z.buffer, 0, x, sizeof x));
+  fm_coreset_free(f->device, &c);
+  ASSERT_OK(&f->ctx, fm_coreset_make(f->device, 20, 2, &c));
   fm_coreset_add(f->device, &c, &z.buffer, 20, 0);
   assert_int_equal(fm_coreset_run(f->device, &c, &o, member, &count), FM_NUMERIC);
   fm_error_clear(&f->ctx);
