@@ -85,6 +85,168 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
 #endif
 }
 
+#ifdef FAMILY
+/* A tile of queries: where they are, the smallest value each has met and its row, and how near another must be to matter. */
+struct queries {
+  __global const float *x;
+  size_t at[PX];
+  FV best[PX];
+  IV row[PX];
+  float own[PX], within[PX]; /* |x|^2 and what rounding may hide; that and the smallest value, a squared distance */
+};
+
+/* Squared distances to CB middles that lie side by side. */
+void apart(const struct queries *q, __global const float *middle, const int width, FV *d) {
+  UNROLL for (int p = 0; p < PX; p++) d[p] = ZERO;
+  for (int k = 0; k < width; k++) {
+    const FV m = LOAD_ANY(middle + (size_t)k * CB);
+    UNROLL for (int p = 0; p < PX; p++) {
+      const FV v = m - (FV)(q->x[q->at[p] + k]);
+      d[p] = FMA(v, v, d[p]);
+    }
+  }
+}
+
+/* Of CB middles those whose rows can matter to some query: a bit each. */
+int matter(const struct queries *q, const FV *d, __global const float *radius, const int count) {
+  const FV r = LOAD_ANY(radius);
+  IV some = (IV)(0);
+  UNROLL for (int p = 0; p < PX; p++) {
+    const FV e = sqrt(d[p]) - r;
+    some |= !(e > 0.0f && e * e * 0.999f >= (FV)(q->within[p]));
+  }
+  int s[CB], bits = 0;
+  STORE_ANY(some, s);
+  for (int i = 0; i < count; i++) bits |= s[i] ? 1 << i : 0;
+  return bits;
+}
+
+/* The lane of CB, of `count`, whose middle is nearest to a query. */
+int nearest_lane(const FV d, const int count, float *least) {
+  float v[CB];
+  int lane = 0;
+  STORE_ANY(d, v);
+  for (int i = 1; i < count; i++)
+    if (v[i] < v[lane]) lane = i;
+  *least = v[lane];
+  return lane;
+}
+
+/* All rows of a tile against all queries. */
+void meet(struct queries *q, __global const float *bank, __global const float *square, const int width,
+          const int tile) {
+  __global const float *bp = bank + (size_t)tile * OB * width * CB;
+  FV acc[OB][PX];
+  UNROLL for (int o = 0; o < OB; o++)
+    UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+  for (int k = 0; k < width; k++, bp += CB) {
+    FV b[OB];
+    UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD_ANY(bp + (size_t)o * width * CB);
+    UNROLL for (int p = 0; p < PX; p++) {
+      const FV v = (FV)(q->x[q->at[p] + k]);
+      UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);
+    }
+  }
+  UNROLL for (int p = 0; p < PX; p++) {
+    IV any_closer = (IV)(0);
+    UNROLL for (int o = 0; o < OB; o++) {
+      const int base = (tile * OB + o) * CB;
+      const FV v = LOAD_ANY(square + base) - 2.0f * acc[o][p];
+      const IV closer = v < q->best[p] || (v == q->best[p] && (IV)(base) < q->row[p]);
+      q->best[p] = select(q->best[p], v, closer);
+      q->row[p] = select(q->row[p], (IV)(base), closer);
+      any_closer |= closer;
+    }
+    if (any(any_closer)) {
+      float v[CB], least = INFINITY;
+      STORE_ANY(q->best[p], v);
+      UNROLL for (int i = 0; i < CB; i++) least = v[i] < least ? v[i] : least;
+      q->within[p] = least + q->own[p];
+    }
+  }
+}
+
+/* The tiles of a family that can matter; the nearest ones of each query first, where nothing is known yet. */
+void visit(struct queries *q, __global const float *bank, __global const float *square, __global const float *middle,
+           __global const float *radius, const int width, const int family, const int tiles, const bool begin) {
+  const int first = family * FAMILY, last = min(first + FAMILY, tiles);
+  for (int t = first; t < last; t += CB) {
+    const int count = min(CB, last - t);
+    int done = 0;
+    FV d[PX];
+    apart(q, middle + (size_t)t * width, width, d);
+    if (begin)
+      UNROLL for (int p = 0; p < PX; p++) {
+        float least;
+        const int lane = nearest_lane(d[p], count, &least);
+        if (!(done & 1 << lane)) meet(q, bank, square, width, t + lane);
+        done |= 1 << lane;
+      }
+    for (int i = 0; i < count; i++)
+      if (!(done & 1 << i) && matter(q, d, radius + t, count) & 1 << i) meet(q, bank, square, width, t + i);
+  }
+}
+
+/* As `nearest` and `settle`, for CPUs: the nearest row of each query, and not all are looked at. A tile of rows has a middle
+ * and a radius, and so has a family of tiles; one that is farther from a query than what it has found already, by more than
+ * rounding can hide, is left out for it. So the result is that of looking at all of them, bit by bit. `largest`: of the
+ * |m|^2. Global size: (query tiles, 1, 1). */
+KERNEL void near(__global const float *restrict x, __global const int *restrict list,
+                 __global const float *restrict bank, __global const float *restrict square,
+                 __global const float *restrict middle, __global const float *restrict radius,
+                 __global const float *restrict family_middle, __global const float *restrict family_radius,
+                 __global int *restrict index, const int4 size /* queries, width, tiles, families */,
+                 const float largest) {
+  const int q0 = get_global_id(0) * PX, n = size.x, width = size.y;
+  if (q0 >= n) return;
+  struct queries q;
+  q.x = x;
+  UNROLL for (int p = 0; p < PX; p++) {
+    q.at[p] = (size_t)list[min(q0 + p, n - 1)] * width;
+    float own = 0;
+    for (int k = 0; k < width; k++) own += x[q.at[p] + k] * x[q.at[p] + k];
+    q.own[p] = own + (width + 8) * 1.2e-7f * (own + largest);
+    q.within[p] = INFINITY;
+    q.best[p] = (FV)(INFINITY);
+    q.row[p] = (IV)(0);
+  }
+  FV d[PX];
+  int near = 0;
+  float least = INFINITY;
+  for (int f = 0; f < size.w; f += CB) {
+    FV sum = ZERO;
+    float v;
+    apart(&q, family_middle + (size_t)f * width, width, d);
+    UNROLL for (int p = 0; p < PX; p++) sum += d[p];
+    const int lane = nearest_lane(sum, min(CB, size.w - f), &v);
+    if (v < least) {
+      least = v;
+      near = f + lane;
+    }
+  }
+  visit(&q, bank, square, middle, radius, width, near, size.z, true);
+  for (int f = 0; f < size.w; f += CB) {
+    apart(&q, family_middle + (size_t)f * width, width, d);
+    for (int i = 0; i < min(CB, size.w - f); i++)
+      if (f + i != near && matter(&q, d, family_radius + f, min(CB, size.w - f)) & 1 << i)
+        visit(&q, bank, square, middle, radius, width, f + i, size.z, false);
+  }
+  UNROLL for (int p = 0; p < PX; p++)
+    if (q0 + p < n) {
+      float v[CB];
+      int r[CB];
+      STORE_ANY(q.best[p], v);
+      STORE_ANY(q.row[p], r);
+      int at = 0;
+      for (int i = 0; i < CB; i++) {
+        r[i] += i;
+        if (v[i] < v[at] || (v[i] == v[at] && r[i] < r[at])) at = i;
+      }
+      index[list[q0 + p]] = r[at];
+    }
+}
+#endif
+
 /* The best of `parts` parts, for the rows of x in list [queries]. Global size: (queries, 1, 1). */
 KERNEL void settle(__global const float *restrict value, __global const int *restrict where,
                    __global const int *restrict list, __global int *restrict index,

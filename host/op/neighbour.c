@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "op/acts.h"
 #include "op/lanes.h"
+#include "op/order.h"
 
 #include <limits.h>
 #include <math.h>
@@ -12,9 +13,18 @@
 /* A chunk of the bank that stays in the cache of a core while the queries go by, in bytes; and, with k > 1,
  * the values that are written before the smallest are chosen. */
 enum { CHUNK_BYTES = 512 << 10, SLICE = 1024, VALUES = 4 << 20 };
+enum { FAMILY = 32 }; /* tiles */
 
 static int whole(int count, int part) {
   return (count + part - 1) / part;
+}
+
+static int tiles_of(const struct fm_bank *b) {
+  return b->groups / b->tile;
+}
+
+static int rows_of_tile(const struct fm_device *d, const struct fm_bank *b) {
+  return b->tile * fm_lanes(d);
 }
 
 int fm_bank_width(const struct fm_device *d, int dimensions) {
@@ -35,6 +45,40 @@ static enum fm_status write_rows(struct fm_device *d, const struct fm_bank *b, c
   return FM_OK;
 }
 
+/* Middles and radii of every `each` rows. */
+static enum fm_status bound(struct fm_device *d, const struct fm_bank *b, const float *values, size_t each,
+                            struct fm_buffer *middle, struct fm_buffer *radius) {
+  struct fm_context *ctx = fm_device_context(d);
+  size_t dims = (size_t)b->dimensions, width = (size_t)b->width, lanes = (size_t)fm_lanes(d),
+         rows = (size_t)b->rows, count = (rows + each - 1) / each,
+         places = (count + lanes - 1) / lanes * lanes;
+  float *one = fm_alloc(ctx, dims, sizeof *one), *beside = fm_alloc(ctx, places, width * sizeof *beside),
+        *far = fm_alloc(ctx, places, sizeof *far);
+  enum fm_status status = one && beside && far ? FM_OK : FM_MEMORY;
+  for (size_t i = 0; i < count && status == FM_OK; i++) {
+    size_t first = i * each, n = rows - first < each ? rows - first : each;
+    float *to = beside + i / lanes * lanes * width + i % lanes;
+    fm_order_bounds(values + first * dims, NULL, n, dims, one, &far[i]);
+    for (size_t k = 0; k < dims; k++) to[k * lanes] = one[k];
+  }
+  if (status == FM_OK) status = fm_buffer_make(d, places * width * sizeof *beside, middle);
+  if (status == FM_OK) status = fm_buffer_make(d, places * sizeof *far, radius);
+  if (status == FM_OK) status = fm_buffer_write(d, middle, 0, beside, places * width * sizeof *beside);
+  if (status == FM_OK) status = fm_buffer_write(d, radius, 0, far, places * sizeof *far);
+  fm_free(ctx, one);
+  fm_free(ctx, beside);
+  fm_free(ctx, far);
+  return status;
+}
+
+static enum fm_status bounds(struct fm_device *d, struct fm_bank *b, const float *values) {
+  size_t tile = (size_t)rows_of_tile(d, b);
+  if (fm_device_facts(d)->group > 1) return FM_OK;
+  b->families = whole(tiles_of(b), FAMILY);
+  FM_TRY(bound(d, b, values, tile, &b->middle, &b->radius));
+  return bound(d, b, values, tile * FAMILY, &b->family_middle, &b->family_radius);
+}
+
 /* The rows, their packed copy, and the squares. */
 static enum fm_status fill(struct fm_device *d, struct fm_bank *b, const float *values) {
   struct fm_context *ctx = fm_device_context(d);
@@ -47,6 +91,7 @@ static enum fm_status fill(struct fm_device *d, struct fm_bank *b, const float *
     for (size_t k = 0; k < dims && r < (size_t)b->rows; k++)
       sum += (double)values[r * dims + k] * (double)values[r * dims + k];
     square[r] = r < (size_t)b->rows ? (float)sum : INFINITY;
+    b->largest = fmaxf(b->largest, (float)sum);
   }
   if (status == FM_OK) status = write_rows(d, b, values, some);
   if (status == FM_OK) status = fm_buffer_write(d, &b->squares, 0, square, lanes * sizeof *square);
@@ -72,22 +117,15 @@ enum fm_status fm_bank_make(struct fm_device *d, int rows, int dimensions, const
   if (status == FM_OK)
     status = fm_buffer_make(d, (size_t)bank->groups * (size_t)fm_lanes(d) * sizeof(float), &bank->squares);
   if (status == FM_OK) status = fill(d, bank, values);
+  if (status == FM_OK) status = bounds(d, bank, values);
   if (status != FM_OK) fm_bank_free(d, bank);
   return status;
 }
 
 void fm_bank_free(struct fm_device *d, struct fm_bank *bank) {
-  fm_buffer_free(d, &bank->row);
-  fm_buffer_free(d, &bank->packed);
-  fm_buffer_free(d, &bank->squares);
-}
-
-static int tiles_of(const struct fm_bank *b) {
-  return b->groups / b->tile;
-}
-
-static int rows_of_tile(const struct fm_device *d, const struct fm_bank *b) {
-  return b->tile * fm_lanes(d);
+  struct fm_buffer *const own[] = {&bank->row,    &bank->packed,        &bank->squares,      &bank->middle,
+                                   &bank->radius, &bank->family_middle, &bank->family_radius};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
 }
 
 /* Tiles whose values of a slice of queries are written at a time, with k > 1. */
@@ -150,6 +188,17 @@ static void launch(struct fm_device *d, const struct fm_bank *b, const struct fm
             fm_arg_buffer(&s->where), fm_arg_int4(n, b->width, tiles, each), fm_arg_int2(query, tile));
 }
 
+static void find_near(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,
+                      const struct fm_buffer *x) {
+  char options[64];
+  snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D FAMILY=%d", b->tile, b->px, FAMILY);
+  FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "near", options), (size_t)whole(n, b->px), 1, 1,
+            fm_arg_buffer(x), fm_arg_buffer(list_of(s)), fm_arg_buffer(&b->packed),
+            fm_arg_buffer(&b->squares), fm_arg_buffer(&b->middle), fm_arg_buffer(&b->radius),
+            fm_arg_buffer(&b->family_middle), fm_arg_buffer(&b->family_radius), fm_arg_buffer(&s->index),
+            fm_arg_int4(n, b->width, tiles_of(b), b->families), fm_arg_float(b->largest));
+}
+
 static void find_one(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,
                      const struct fm_buffer *x) {
   int tiles = tiles_of(b), parts = whole(tiles, s->each) * fm_device_facts(d)->group;
@@ -176,7 +225,7 @@ static void find_several(struct fm_device *d, const struct fm_bank *b, struct fm
 void fm_search_run(struct fm_device *d, const struct fm_bank *bank, struct fm_search *s, int n,
                    const struct fm_buffer *x, float factor, const struct fm_buffer *mean) {
   int queries = s->only < 0 ? n : s->only;
-  if (queries && s->k == 1) find_one(d, bank, s, queries, x);
+  if (queries && s->k == 1) (bank->families ? find_near : find_one)(d, bank, s, queries, x);
   if (queries && s->k > 1) find_several(d, bank, s, queries, x);
   FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "distances", ""), (size_t)n, 1, 1, fm_arg_buffer(x),
             fm_arg_buffer(&bank->row), fm_arg_buffer(&s->index), fm_arg_buffer(&s->distance),

@@ -13,6 +13,12 @@ struct fm_bank {
   int width;            /* dimensions, in whole blocks */
   int groups, tile, px; /* of the packed form: groups of rows, groups and queries of a tile */
   struct fm_buffer row, packed, squares; /* [rows][width]; side by side; |m|^2, infinite past the last one */
+  /* CPUs: middles of the tiles and of families of tiles, side by side, and radii (op/order.h), with which a
+   * search leaves out tiles that hold nothing near. That pays where rows that follow one another lie close
+   * together. */
+  int families;
+  float largest; /* |m|^2 */
+  struct fm_buffer middle, radius, family_middle, family_radius;
 };
 
 /* Numbers a row takes on the device: dimensions in whole blocks. */

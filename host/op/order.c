@@ -111,12 +111,12 @@ enum fm_status fm_order_rows(struct fm_context *ctx, const float *rows, size_t c
 void fm_order_bounds(const float *rows, const uint32_t *order, size_t count, size_t width, float *middle,
                      float *radius) {
   double most = 0;
-  for (size_t k = 0; k < width; k++) {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) sum += (double)rows[(size_t)order[i] * width + k];
-    middle[k] = (float)(sum / (double)count);
+  for (size_t k = 0; k < width; k++) middle[k] = 0;
+  for (size_t i = 0; i < count; i++) {
+    const float *row = rows + (order ? order[i] : i) * width;
+    for (size_t k = 0; k < width; k++) middle[k] += row[k] / (float)count;
   }
   for (size_t i = 0; i < count; i++)
-    most = fmax(most, squared(rows + (size_t)order[i] * width, middle, width));
+    most = fmax(most, squared(rows + (order ? order[i] : i) * width, middle, width));
   *radius = (float)(sqrt(most) * (1 + 1e-6));
 }
