@@ -176,7 +176,7 @@ static enum fm_status search(struct fm_trial *t, const struct fm_bank *bank, int
   return status;
 }
 
-/* A bank so large that it is searched in two parts. */
+/* A bank so large that it is searched in two parts; with its tiles' bounds, and every row. */
 static enum fm_status neighbour(struct fm_trial *t) {
   enum { BANK = 4200 };
   struct fm_bank bank;
@@ -184,9 +184,12 @@ static enum fm_status neighbour(struct fm_trial *t) {
   enum fm_status status = rows ? fm_bank_make(t->d, BANK, DIMENSIONS, rows, &bank) : FM_MEMORY;
   fm_free(t->ctx, rows);
   FM_TRY(status);
-  status = search(t, &bank, 1,
-                  (const char *const[]){"the nearest row", "its distance", "that distance's gradient"},
-                  (const double[]){5874.73248, 9106.6949, 13.8981072, 15.9175238, 3.98109901, 7.15643297});
+  for (const int families = bank.families; status == FM_OK; bank.families = 0) {
+    status = search(t, &bank, 1,
+                    (const char *const[]){"the nearest row", "its distance", "that distance's gradient"},
+                    (const double[]){5874.73248, 9106.6949, 13.8981072, 15.9175238, 3.98109901, 7.15643297});
+    if (bank.families == 0 || families == 0) break;
+  }
   if (status == FM_OK)
     status = search(t, &bank, 3,
                     (const char *const[]){"the nearest rows", "their mean distance", "that mean's gradient"},
