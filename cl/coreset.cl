@@ -153,7 +153,7 @@ KERNEL void centres(__global const float *restrict pool, __global const int *res
 
 #ifdef ROOM
 /* Roughly: the sum in another order. */
-float apart(__global const float *a, __global const float *b, const int K) {
+inline float apart(__global const float *a, __global const float *b, const int K) {
   FV acc = ZERO;
   int k = 0;
   for (; k + CB <= K; k += CB) NEARER(acc, LOAD_ANY(a + k), LOAD_ANY(b + k));
@@ -167,10 +167,10 @@ float apart(__global const float *a, __global const float *b, const int K) {
 /* The largest of all lanes of a work-group. */
 #if WG > 1
 #define LARGEST(value) largest(value, mosts)
-float largest(const FV value, __local float *mosts) {
+inline float largest(const FV value, __local float *mosts) {
 #else
 #define LARGEST(value) largest(value)
-float largest(const FV value) {
+inline float largest(const FV value) {
 #endif
   float v[CB], most = 0;
   STORE_ANY(value, v);

@@ -96,7 +96,7 @@ struct queries {
 };
 
 /* Squared distances to CB middles that lie side by side. */
-void apart(const struct queries *q, __global const float *middle, const int width, FV *d) {
+inline void apart(const struct queries *q, __global const float *middle, const int width, FV *d) {
   UNROLL for (int p = 0; p < PX; p++) d[p] = ZERO;
   for (int k = 0; k < width; k++) {
     const FV m = LOAD_ANY(middle + (size_t)k * CB);
@@ -108,7 +108,7 @@ void apart(const struct queries *q, __global const float *middle, const int widt
 }
 
 /* Of CB middles those whose rows can matter to some query: a bit each. */
-int matter(const struct queries *q, const FV *d, __global const float *radius, const int count) {
+inline int matter(const struct queries *q, const FV *d, __global const float *radius, const int count) {
   const FV r = LOAD_ANY(radius);
   IV some = (IV)(0);
   UNROLL for (int p = 0; p < PX; p++) {
@@ -122,7 +122,7 @@ int matter(const struct queries *q, const FV *d, __global const float *radius, c
 }
 
 /* The lane of CB, of `count`, whose middle is nearest to a query. */
-int nearest_lane(const FV d, const int count, float *least) {
+inline int nearest_lane(const FV d, const int count, float *least) {
   float v[CB];
   int lane = 0;
   STORE_ANY(d, v);
@@ -133,8 +133,8 @@ int nearest_lane(const FV d, const int count, float *least) {
 }
 
 /* All rows of a tile against all queries. */
-void meet(struct queries *q, __global const float *bank, __global const float *square, const int width,
-          const int tile) {
+inline void meet(struct queries *q, __global const float *bank, __global const float *square, const int width,
+                 const int tile) {
   __global const float *bp = bank + (size_t)tile * OB * width * CB;
   FV acc[OB][PX];
   UNROLL for (int o = 0; o < OB; o++)
@@ -167,8 +167,9 @@ void meet(struct queries *q, __global const float *bank, __global const float *s
 }
 
 /* The tiles of a family that can matter; the nearest ones of each query first, where nothing is known yet. */
-void visit(struct queries *q, __global const float *bank, __global const float *square, __global const float *middle,
-           __global const float *radius, const int width, const int family, const int tiles, const bool begin) {
+inline void visit(struct queries *q, __global const float *bank, __global const float *square,
+                  __global const float *middle, __global const float *radius, const int width, const int family,
+                  const int tiles, const bool begin) {
   const int first = family * FAMILY, last = min(first + FAMILY, tiles);
   for (int t = first; t < last; t += CB) {
     const int count = min(CB, last - t);
