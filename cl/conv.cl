@@ -7,6 +7,7 @@
  *   KS, ST   kernel size, stride
  *   OB, PX   blocks of outputs, pixels of a tile
  *   IB, IL   floats a pixel of the input takes, and how many of them are used (pictures: 4 and 3; else CB and CB)
+ *   TAIL     lanes of the last block of inputs that are channels (rounded up to 4): the others are zero
  *   CHAIN    input blocks that are added up before they join the total
  *   PHASE    1: gradient to the input of a convolution of stride 2. in = dy, wt = transposed and flipped weights. Output
  *            pixels of one parity meet taps of one parity only, so each (n, parity) is a stride-1 convolution over a
@@ -66,8 +67,9 @@ KERNEL void conv(__global const float *restrict in, __global const float *restri
         __global const float *wr = wt + (size_t)og * OB * wstep + ((size_t)ib * KS + ky) * (KS * IL * CB);
         for (int kx = kx0; kx < KS; kx += TS, ip += IB) {
           __global const float *wp = wr + kx * (IL * CB);
+          const int lanes = TAIL < IL && ib == id.x - 1 ? TAIL : IL;
           #pragma unroll 4
-          for (int ic = 0; ic < IL; ic++, wp += CB) {
+          for (int ic = 0; ic < lanes; ic++, wp += CB) {
             FV w[OB];
             UNROLL for (int o = 0; o < OB; o++) w[o] = LOAD(wp + wat[o]);
             UNROLL for (int p = 0; p < PX; p++) {
