@@ -42,11 +42,11 @@ static void conv_describe(const struct fm_facts *f, const struct fm_shape *s, st
   /* Where a gradient comes back, sums of 64 products: resnet50's median gradient is then 3e-3 off instead of
    * 9e-3. */
   int chain = s->conv.k > 1 ? 2 : s->kept ? 64 / s->in.block : 16;
-  int lanes = fm_shape_lanes(s), tail = s->in.c % lanes ? (int)fm_up((size_t)(s->in.c % lanes), 4) * 4 : lanes;
-  if (tail > lanes) tail = lanes;
+  int lanes = fm_shape_lanes(s), rest = s->in.c % lanes, tail = rest ? (rest + 3) / 4 * 4 : lanes;
+  if (tail > lanes) tail = lanes; /* a picture has three */
   snprintf(l->options, sizeof l->options,
-           "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IB=%d -D IL=%d -D TAIL=%d -D PHASE=%d -D CHAIN=%d", s->conv.k,
-           s->stride, t.ob, t.px, s->in.block, lanes, tail, s->phase, chain);
+           "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IB=%d -D IL=%d -D TAIL=%d -D PHASE=%d -D CHAIN=%d",
+           s->conv.k, s->stride, t.ob, t.px, s->in.block, lanes, tail, s->phase, chain);
   /* Output groups in the fast dimension let 1x1 tiles stay in the nearest cache while all outputs are made.
    */
   bool order = s->conv.k == 1 && f->group == 1;
