@@ -1,4 +1,5 @@
 /* flawmap bench: how fast is this device, and how near to its peak. */
+#include "app/bench_share.h"
 #include "app/commands.h"
 #include "app/trusted.h"
 
@@ -15,10 +16,11 @@
 #include <string.h>
 
 struct bench_options {
-  const char *device, *backbones, *passes;
+  const char *device, *backbones, *passes, *share;
   long size, batch, runs;
   double seconds;
-  bool json, quick, list, peak, operators;
+  bool json, quick, list, peak, operators, compare;
+  bool own; /* something was given that decides what is measured, which --share does itself */
 };
 
 /* Everything that was measured, in the order of measuring. */
@@ -223,27 +225,62 @@ static void list_networks(void) {
     fm_print("%-20s %s\n", fm_backbones[i].name, fm_backbones[i].about);
 }
 
+/* What goes together: --share has a suite of its own, --compare measures nothing. */
+static enum fm_status check_together(struct fm_context *ctx, const struct bench_options *o, int words,
+                                     const char *word) {
+  bool measures = o->own || o->quick || o->device;
+  if (o->compare && (o->share || o->list || measures))
+    return fm_error(ctx, FM_USAGE, "--compare only reads files; leave out the other options");
+  if (o->share && (o->own || o->list))
+    return fm_error(ctx, FM_USAGE,
+                    "--share measures a suite of its own, so that devices can be compared; of the other "
+                    "options only --device and --quick go with it");
+  if (!o->compare && words > 0)
+    return fm_error(ctx, FM_USAGE, "flawmap bench takes no argument '%s'; networks are named with --backbone",
+                    word);
+  return FM_OK;
+}
+
+static enum fm_status dispatch(struct fm_context *ctx, struct bench_options *o, const char *const *words,
+                               int count) {
+  FM_TRY(check_together(ctx, o, count, words[0]));
+  if (o->compare) return fm_bench_compare(ctx, words, count);
+  if (o->share) return fm_bench_share(ctx, o->device, o->quick, o->share);
+  if (o->list) {
+    list_networks();
+    return FM_OK;
+  }
+  if (o->quick) {
+    o->runs = 1;
+    o->seconds = 0;
+  }
+  return run(ctx, o);
+}
+
 enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   (void)exit_status;
   struct bench_options o = {
       .backbones = "resnet18", .size = 256, .batch = 16, .runs = 5, .seconds = 1, .peak = true};
   struct fm_option options[] = {
       {"device", FM_OPT_TEXT, &o.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
-      {"backbone", FM_OPT_TEXT, &o.backbones, "NAME,...", "networks (resnet18)", 0, 0, NULL},
-      {"size", FM_OPT_INT, &o.size, "N", "width and height of the pictures (256)", 32, 4096, NULL},
-      {"batch", FM_OPT_INT, &o.batch, "N", "pictures at a time (16)", 1, 4096, NULL},
+      {"backbone", FM_OPT_TEXT, &o.backbones, "NAME,...", "networks (resnet18)", 0, 0, &o.own},
+      {"size", FM_OPT_INT, &o.size, "N", "width and height of the pictures (256)", 32, 4096, &o.own},
+      {"batch", FM_OPT_INT, &o.batch, "N", "pictures at a time (16)", 1, 4096, &o.own},
       {"passes", FM_OPT_TEXT, &o.passes, "LIST", "which: inferN, trainN (infer1,infer16,train16)", 0, 0,
-       NULL},
-      {"runs", FM_OPT_INT, &o.runs, "N", "smallest number of runs of a pass (5)", 1, 1000, NULL},
+       &o.own},
+      {"runs", FM_OPT_INT, &o.runs, "N", "smallest number of runs of a pass (5)", 1, 1000, &o.own},
       {"seconds", FM_OPT_NUMBER, &o.seconds, "S", "measure each pass for at least S seconds (1)", 0, 3600,
-       NULL},
+       &o.own},
       {"operators", FM_OPT_FLAG, &o.operators, NULL,
-       "also time each pass operator by operator, slowest first", 0, 0, NULL},
+       "also time each pass operator by operator, slowest first", 0, 0, &o.own},
       {"peak", FM_OPT_FLAG, &o.peak, NULL, "measure the device's peak first (the default; --no-peak)", 0, 0,
-       NULL},
+       &o.own},
       {"list", FM_OPT_FLAG, &o.list, NULL, "only list the networks", 0, 0, NULL},
       {"quick", FM_OPT_FLAG, &o.quick, NULL, "one run of everything, to see that it works", 0, 0, NULL},
-      {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, NULL},
+      {"json", FM_OPT_FLAG, &o.json, NULL, "the result as JSON", 0, 0, &o.own},
+      {"share", FM_OPT_TEXT, &o.share, "FILE", "verify, then measure a fixed suite into a file for --compare",
+       0, 0, NULL},
+      {"compare", FM_OPT_FLAG, &o.compare, NULL, "show the devices of such files side by side", 0, 0, NULL},
   };
   int count;
   bool help;
@@ -252,16 +289,7 @@ enum fm_status fm_cmd_bench(struct fm_context *ctx, int argc, char **argv, int *
   enum fm_status status =
       fm_options_parse(ctx, fm_command_find("bench"), options, sizeof options / sizeof *options, argc, argv,
                        words, &count, &help);
-  if (status == FM_OK && !help && count > 0)
-    status = fm_error(ctx, FM_USAGE,
-                      "flawmap bench takes no argument '%s'; networks are named with --backbone", words[0]);
+  if (status == FM_OK && !help) status = dispatch(ctx, &o, words, count);
   fm_free(ctx, words);
-  if (o.quick) {
-    o.runs = 1;
-    o.seconds = 0;
-  }
-  if (status != FM_OK || help) return status;
-  if (!o.list) return run(ctx, &o);
-  list_networks();
-  return FM_OK;
+  return status;
 }

@@ -3,10 +3,10 @@
 #include <string.h>
 
 const struct fm_command fm_commands[] = {
-    {"bench", "[options]",
+    {"bench", "[options] | --compare FILE...",
      "Measures the device and whole passes of CDO on it: time, GFLOP/s, share of the peak.",
-     "  flawmap bench\n  flawmap bench --backbone hrnet32,efficientnet_lite0 --passes infer1,train16 "
-     "--operators",
+     "  flawmap bench --backbone hrnet32,efficientnet_lite0 --passes infer1,train16 --operators\n"
+     "  flawmap bench --share mine.json && flawmap bench --compare mine.json theirs.json",
      fm_cmd_bench},
     {"train", "DATA -o MODEL [options]",
      "Learns from good pictures alone what a product looks like, and writes a model.",

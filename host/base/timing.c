@@ -24,6 +24,7 @@ enum fm_status fm_timing_run(struct fm_context *ctx, enum fm_status (*work)(void
   }
   qsort(time, (size_t)n, sizeof *time, by_value);
   double median = n == 0 ? 0 : n % 2 ? time[n / 2] : (time[n / 2 - 1] + time[n / 2]) / 2;
-  *timing = (struct fm_timing){.median = median, .least = n ? time[0] : 0, .runs = n};
+  *timing =
+      (struct fm_timing){.median = median, .least = n ? time[0] : 0, .most = n ? time[n - 1] : 0, .runs = n};
   return FM_OK;
 }

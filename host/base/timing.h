@@ -5,7 +5,7 @@
 #include "base/status.h"
 
 struct fm_timing {
-  double median, least; /* seconds a run */
+  double median, least, most; /* seconds a run */
   int runs;
 };
 

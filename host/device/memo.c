@@ -1,9 +1,9 @@
 #include "device/memo.h"
 
-#include "base/embedded.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "device/internal.h"
+#include "device/program.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -14,16 +14,10 @@
  */
 static char *subject(struct fm_device *d) {
   const struct fm_facts *f = &d->facts;
-  char *text = fm_format(d->ctx, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d\n", fm_version(), f->name, f->version,
-                         f->driver, f->platform, f->platform_version, f->block, f->group);
-  for (const struct fm_embedded *e = fm_embedded_cl; text && e->name; e++) {
-    char *source = fm_program_source(d, e->name);
-    char *longer = source ? fm_format(d->ctx, "%s%s\n%s\n", text, e->name, source) : NULL;
-    fm_free(d->ctx, source);
-    fm_free(d->ctx, text);
-    text = longer;
-  }
-  return text;
+  char sources[65];
+  if (fm_program_sources_hash(d, sources) != FM_OK) return NULL;
+  return fm_format(d->ctx, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d\n%s\n", fm_version(), f->name, f->version,
+                   f->driver, f->platform, f->platform_version, f->block, f->group, sources);
 }
 
 /* FOLDER/WHAT-HASH.memo; NULL without a cache or memory. */

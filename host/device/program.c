@@ -1,7 +1,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "device/program.h"
 
-#include "base/embedded.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -36,24 +35,6 @@ struct cache_header {
   unsigned char checksum[32];
   char kernels[KERNEL_NAMES];
 };
-
-char *fm_program_source(struct fm_device *d, const char *file) {
-  const char *folder = getenv("FLAWMAP_CL_DIR");
-  if (folder) {
-    char *path = fm_path_join(d->ctx, folder, file);
-    unsigned char *bytes = NULL;
-    size_t size;
-    if (path && fm_file_read(d->ctx, path, (size_t)1 << 24, &bytes, &size) != FM_OK)
-      d->status = d->ctx->status;
-    fm_free(d->ctx, path);
-    return (char *)bytes;
-  }
-  const struct fm_embedded *found = fm_embedded_find(fm_embedded_cl, file);
-  if (found) return fm_strdup(d->ctx, (const char *)found->bytes);
-  d->status = fm_error(d->ctx, FM_INTERNAL,
-                       "there is no OpenCL source '%s' in this program; please report this", file);
-  return NULL;
-}
 
 static bool hash_of(struct fm_device *d, const char *source, const char *options, char out[65]) {
   const struct fm_facts *f = &d->facts;

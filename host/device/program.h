@@ -23,4 +23,7 @@ char *fm_program_cache_folder(struct fm_context *ctx);
  * NULL after a failure, which is sticky in the device. */
 struct fm_kernel *fm_kernel_get(struct fm_device *d, const char *file, const char *name, const char *options);
 
+/* SHA-256 over the sources of all kernels as they are used, FLAWMAP_CL_DIR's included: 64 digits. */
+enum fm_status fm_program_sources_hash(struct fm_device *d, char hex[65]);
+
 #endif

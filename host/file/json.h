@@ -1,4 +1,4 @@
-/* Writes JSON onto a growing text. (Reading is cJSON's business.)
+/* Writes JSON onto a growing text. (Reading: json_read.h.)
  *
  *   struct fm_json j;
  *   fm_json_begin(&j, &text, true);

@@ -2,9 +2,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "file/json_read.h"
 #include "file/sniff.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files are
 
 enum {
   MAX_HEADER = 100000000, /* the limit of the reference implementation */
-  MAX_VALUES = 1 << 22,   /* JSON values in a header: cJSON takes 64 bytes for each */
+  MAX_VALUES = 1 << 22,   /* JSON values in a header */
 };
 
 struct fm_safetensors {
@@ -73,20 +73,9 @@ static bool printable(const char *name) {
   return true;
 }
 
-/* The member of that name where it occurs exactly once. */
-static const cJSON *member(const cJSON *object, const char *name) {
-  const cJSON *found = NULL, *item;
-  cJSON_ArrayForEach(item, object) {
-    if (strcmp(item->string, name) != 0) continue;
-    if (found) return NULL;
-    found = item;
-  }
-  return found;
-}
-
 static enum fm_status parse_type(struct fm_context *ctx, const char *path, const cJSON *entry,
                                  struct fm_tensor *t) {
-  const cJSON *type = member(entry, "dtype");
+  const cJSON *type = fm_json_member(entry, "dtype");
   if (!cJSON_IsString(type)) return broken_tensor(ctx, path, t->name, "has no \"dtype\"");
   for (int i = 0; i < FM_DTYPES; i++) {
     if (strcmp(type->valuestring, dtype_table[i].name) != 0) continue;
@@ -101,7 +90,7 @@ static enum fm_status parse_type(struct fm_context *ctx, const char *path, const
 
 static enum fm_status parse_shape(struct fm_context *ctx, const char *path, const cJSON *entry,
                                   struct fm_tensor *t) {
-  const cJSON *shape = member(entry, "shape"), *side;
+  const cJSON *shape = fm_json_member(entry, "shape"), *side;
   if (!cJSON_IsArray(shape)) return broken_tensor(ctx, path, t->name, "has no \"shape\"");
   t->count = 1;
   cJSON_ArrayForEach(side, shape) {
@@ -128,7 +117,7 @@ static enum fm_status parse_tensor(struct fm_context *ctx, const char *path, con
   if (!cJSON_IsObject(entry)) return broken_tensor(ctx, path, t->name, "is not described by a JSON object");
   FM_TRY(parse_type(ctx, path, entry, t));
   FM_TRY(parse_shape(ctx, path, entry, t));
-  const cJSON *span = member(entry, "data_offsets");
+  const cJSON *span = fm_json_member(entry, "data_offsets");
   size_t begin, end, needed;
   if (!cJSON_IsArray(span) || cJSON_GetArraySize(span) != 2 || !whole(span->child, &begin) ||
       !whole(span->child->next, &end) || end < begin)
@@ -197,28 +186,11 @@ static enum fm_status check_meta(struct fm_context *ctx, struct fm_safetensors *
   return FM_OK;
 }
 
-/* Bounds what cJSON may allocate, before it does: each value but the first follows one of these characters.
- */
-static bool too_many_values(const char *json, size_t size) {
-  size_t values = 1;
-  for (size_t i = 0; i < size; i++)
-    values += json[i] == ',' || json[i] == ':' || json[i] == '[' || json[i] == '{';
-  return values > MAX_VALUES;
-}
-
 static enum fm_status parse_header(struct fm_context *ctx, struct fm_safetensors *f, const char *json,
                                    size_t size) {
-  if (memchr(json, 0, size)) return broken(ctx, f->path, "the header has a zero byte");
-  if (too_many_values(json, size))
-    return fm_error(ctx, FM_LIMIT, "'%s': the header has more than %d entries, the limit" AGAIN, f->path,
-                    MAX_VALUES);
-  const char *end = NULL;
-  f->header = cJSON_ParseWithLengthOpts(json, size, &end, false);
-  if (!cJSON_IsObject(f->header)) return broken(ctx, f->path, "the header is not a JSON object");
-  for (; end < json + size; end++)
-    if (*end != ' ' && *end != '\n' && *end != '\r' && *end != '\t')
-      return broken(ctx, f->path, "something follows the JSON object in the header");
-  return FM_OK;
+  const struct fm_json_source source = {
+      .path = f->path, .part = "the header", .advice = AGAIN, .most_values = MAX_VALUES};
+  return fm_json_parse(ctx, &source, json, size, &f->header);
 }
 
 static enum fm_status parse(struct fm_context *ctx, struct fm_safetensors *f, size_t size) {
