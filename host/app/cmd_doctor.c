@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 
+#include "base/available.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"

@@ -2,6 +2,7 @@
 #include "app/evaluate.h"
 
 #include "app/full_size.h"
+#include "base/available.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/real.h"

@@ -1,5 +1,6 @@
 #include "app/full_size.h"
 
+#include "base/available.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "score/scan.h"

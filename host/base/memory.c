@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 static void *out_of_memory(struct fm_context *ctx, size_t count, size_t size) {
   fm_error(ctx, FM_MEMORY,
@@ -95,43 +93,4 @@ enum fm_status fm_grow(struct fm_context *ctx, void **items, size_t *capacity, s
   *items = block;
   *capacity = more;
   return FM_OK;
-}
-
-/* The address space that is in use, and what of it is in memory; zeros where the system does not say. */
-static void look_at_self(unsigned long long *space, unsigned long long *resident) {
-  FILE *f = fopen("/proc/self/statm", "r");
-  char line[256] = "", *end;
-  if (f && !fgets(line, sizeof line, f)) line[0] = 0;
-  if (f) fclose(f);
-  unsigned long long page = (unsigned long long)sysconf(_SC_PAGESIZE);
-  *space = strtoull(line, &end, 10) * page;
-  *resident = strtoull(end, NULL, 10) * page;
-}
-
-size_t fm_memory_resident(void) {
-  unsigned long long space, resident;
-  look_at_self(&space, &resident);
-  return (size_t)resident;
-}
-
-/* What is left of a limit on the address space (ulimit -v); SIZE_MAX without one. */
-static size_t left_of_limit(void) {
-  struct rlimit limit;
-  unsigned long long used, resident;
-  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
-  look_at_self(&used, &resident);
-  return used < limit.rlim_cur ? (size_t)(limit.rlim_cur - used) : 0;
-}
-
-size_t fm_memory_available(void) {
-  FILE *info = fopen("/proc/meminfo", "r");
-  unsigned long long kib = 0;
-  static const char title[] = "MemAvailable:";
-  char line[256];
-  while (info && !kib && fgets(line, sizeof line, info))
-    if (strncmp(line, title, sizeof title - 1) == 0) kib = strtoull(line + sizeof title - 1, NULL, 10);
-  if (info) fclose(info);
-  size_t left = left_of_limit();
-  if (!kib) return left < SIZE_MAX ? left : 0;
-  return (size_t)kib * 1024 < left ? (size_t)kib * 1024 : left;
 }

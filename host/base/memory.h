@@ -27,13 +27,6 @@ void fm_free(struct fm_context *ctx, void *block);
  * a[count++] = x; */
 enum fm_status fm_grow(struct fm_context *ctx, void **items, size_t *capacity, size_t count, size_t size);
 
-/* Bytes of the host's memory that this process has now; 0 where the system does not say. */
-size_t fm_memory_resident(void);
-
-/* Bytes of the host's memory that this process can still have, under its own limit; 0 where the system does
- * not say. */
-size_t fm_memory_available(void);
-
 /* a * b and a + b; false on overflow. */
 static inline bool fm_mul(size_t a, size_t b, size_t *product) {
   return !__builtin_mul_overflow(a, b, product);

@@ -1,5 +1,6 @@
 #include "device/memory.h"
 
+#include "base/available.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "device/internal.h"

@@ -1,5 +1,6 @@
 #include "score/folder.h"
 
+#include "base/available.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"

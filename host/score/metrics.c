@@ -3,6 +3,7 @@
  * first and takes a pass of its own. */
 #include "score/metrics.h"
 
+#include "base/available.h"
 #include "base/memory.h"
 #include "score/cdo1.h"
 #include "score/radix.h"

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "task/score_set.h"
 
+#include "base/available.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/thread.h"
