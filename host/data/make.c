@@ -40,11 +40,19 @@ static struct fm_make_options with_defaults(const struct fm_make_options *option
   return o;
 }
 
-/* The mean of a grid of samples a pixel, as many as the picture's size needs. */
-static void render(const struct fm_product *p, const void *scene, int size, bool flawed, float *out) {
+static enum fm_status go_on(struct fm_context *ctx) {
+  if (!atomic_load(&ctx->stop)) return FM_OK;
+  return fm_error(ctx, FM_STOPPED, "stopped while drawing; the data set is incomplete");
+}
+
+/* The mean of a grid of samples a pixel, as many as the picture's size needs. A large picture takes a minute:
+ * stopping is heard in each row, and leaves `out` unfinished. */
+static enum fm_status render(struct fm_context *ctx, const struct fm_product *p, const void *scene, int size,
+                             bool flawed, float *out) {
   int grid = size <= 384 ? 3 : 2;
   float unit = 256.f / (float)size, part = unit / (float)grid, weight = 1 / (float)(grid * grid);
-  for (int y = 0; y < size; y++)
+  for (int y = 0; y < size; y++) {
+    FM_TRY(go_on(ctx));
     for (int x = 0; x < size; x++, out += 3) {
       struct fm_rgb sum = {0, 0, 0};
       for (int k = 0; k < grid * grid; k++) {
@@ -56,6 +64,8 @@ static void render(const struct fm_product *p, const void *scene, int size, bool
       }
       out[0] = sum.r * weight, out[1] = sum.g * weight, out[2] = sum.b * weight;
     }
+  }
+  return FM_OK;
 }
 
 /* A camera's noise, and 8 bits. Noise belongs to the picture, not to what is in it: a flaw does not change
@@ -138,12 +148,13 @@ static enum fm_status make_picture(struct fm_context *ctx, const struct fm_produ
     struct fm_rng variety = stream(o, p, split, name, index, "good", 0);
     struct fm_rng flaw = stream(o, p, split, name, index, "flaw", attempt);
     p->prepare(&scene, &variety, &flaw, kind, o);
-    if (attempt == 0) render(p, &scene, o->size, false, good);
-    if (!flawed) break;
-    render(p, &scene, o->size, true, flawed);
+    if (attempt == 0) status = render(ctx, p, &scene, o->size, false, good);
+    if (status == FM_OK && flawed) status = render(ctx, p, &scene, o->size, true, flawed);
+    if (status != FM_OK || !flawed) break;
     compare(good, flawed, o->size, mask);
     if (large_enough(mask, n)) break;
   }
+  if (status == FM_OK) status = go_on(ctx);
   if (status == FM_OK)
     develop(flawed ? flawed : good, stream(o, p, split, name, index, "noise", 0), o->size, rgb);
   fm_free(ctx, good);
@@ -211,8 +222,7 @@ static enum fm_status run_job(void *user, size_t index) {
   const struct job *j = &jobs->item[index];
   const char *kind = j->kind < 0 ? "good" : j->product->kinds[j->kind];
   size_t n = (size_t)jobs->options.size * (size_t)jobs->options.size;
-  if (atomic_load(&ctx->stop))
-    return fm_error(ctx, FM_STOPPED, "stopped while drawing; the data set is incomplete");
+  FM_TRY(go_on(ctx));
   char *path =
       fm_format(ctx, "%s/%s/%s/%s/%03d.png", jobs->folder, j->product->name, j->split, kind, j->index);
   char *mask_path =

@@ -98,6 +98,11 @@ static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
   }
   r->finished = true;
   fm_note(r->ctx, "'%s' is finished already", fit->path);
+  if (model->recipe.refine && !model->refinement.there)
+    fm_note(r->ctx,
+            "warning: '%s' lacks what sharpens its maps (--refine), which could not be learned then; to have "
+            "it, train again without --resume",
+            fit->path);
   return FM_OK;
 }
 

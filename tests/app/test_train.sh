@@ -111,6 +111,13 @@ for model in bare sharp; do
   run info $model.flawmap --json
   grep -q "\"sharpens\": $([ $model = sharp ] && echo true || echo false)" out || fail "info --json of $model: $(cat out)"
 done
+# A training that is finished says so when it is resumed, and what its model lacks.
+run train copies $sharp --resume -o bare.flawmap
+grep -q "^'bare.flawmap' is finished already" err || fail "no word that bare.flawmap is finished: $(cat err)"
+grep -q "^warning: 'bare.flawmap' lacks what sharpens its maps.*without --resume" err ||
+  fail "no word that the finished model lacks an extra: $(cat err)"
+run train data --category gear $sharp --resume -o sharp.flawmap
+! grep -q "lacks" err || fail "a whole model is called incomplete: $(cat err)"
 run predict --untrained bare.flawmap "$picture" -o y
 
 # What is wrong is said in one sentence. Untrained weights are never used without a word.

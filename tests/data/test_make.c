@@ -5,6 +5,9 @@
 #include "data/make.h"
 #include "file/image.h"
 
+#include <pthread.h>
+#include <time.h>
+
 enum { S = 64, N = S * S };
 static const struct fm_make_options small = {.size = S, .train = 3, .test_good = 1, .per_kind = 2};
 
@@ -124,9 +127,31 @@ static void failures_are_reported(void **state) {
   folder_remove(&f);
 }
 
+/* A large picture takes seconds, and stopping is heard while it is drawn. */
+static void *stop_soon(void *user) {
+  struct fm_context *ctx = user;
+  nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+  atomic_store(&ctx->stop, true);
+  return NULL;
+}
+
+static void stops_within_a_picture(void **state) {
+  enum { LARGE = 4096 };
+  struct fm_context *ctx = *state;
+  struct fm_make_options o = {.size = LARGE};
+  unsigned char *rgb = malloc((size_t)LARGE * LARGE * 3), *mask = malloc((size_t)LARGE * LARGE);
+  pthread_t thread;
+  assert_true(rgb && mask);
+  assert_int_equal(pthread_create(&thread, NULL, stop_soon, ctx), 0);
+  assert_int_equal(fm_make_picture(ctx, "gear", "test", "scratch", 0, &o, rgb, mask), FM_STOPPED);
+  pthread_join(thread, NULL);
+  free(rgb);
+  free(mask);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(every_kind_can_be_seen), TEST(good_pictures_vary_a_little),
-                                     TEST(a_data_set_in_mvtec_layout), TEST(wrong_options),
-                                     TEST(failures_are_reported)};
+  const struct CMUnitTest tests[] = {
+      TEST(stops_within_a_picture),     TEST(every_kind_can_be_seen), TEST(good_pictures_vary_a_little),
+      TEST(a_data_set_in_mvtec_layout), TEST(wrong_options),          TEST(failures_are_reported)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
