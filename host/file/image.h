@@ -40,8 +40,7 @@ enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const u
 
 /* Only the header: width and height, and the bytes that reading the picture takes at most, the file included.
  */
-enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height,
-                             size_t *bytes);
+enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height, size_t *most);
 
 /* Makes a grey picture RGB in place (no-op for RGB). */
 enum fm_status fm_image_to_rgb(struct fm_context *ctx, struct fm_image *image);

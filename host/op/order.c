@@ -87,14 +87,26 @@ static void halve(const struct work *w, uint32_t *order, size_t count, size_t lo
   for (size_t i = 0; i < count; i++) order[i] = (uint32_t)w->key[i];
 }
 
-/* As deep as there are halvings: 32 at most. */
+/* Halves of halves; what is put off are the second halves of those at hand, at most one for each halving. */
 static void arrange(const struct work *w, uint32_t *order, size_t count, size_t tile) {
-  if (count <= tile) return;
-  size_t low = (count / tile + 1) / 2 * tile; /* whole tiles, so that only the last can have fewer rows */
-  if (low >= count) low = count - count % tile;
-  halve(w, order, count, low);
-  arrange(w, order, low, tile);
-  arrange(w, order + low, count - low, tile);
+  enum { DEEP = 64 };
+  size_t later[DEEP], ends[DEEP], first = 0, end = count;
+  for (int put_off = 0; tile > 0;) {
+    size_t n = end - first;
+    if (n > tile && put_off < DEEP) {
+      size_t low = (n / tile + 1) / 2 * tile; /* whole tiles, so that only the last can have fewer rows */
+      if (low >= n) low = n - n % tile;
+      halve(w, order + first, n, low);
+      later[put_off] = first + low;
+      ends[put_off++] = end;
+      end = first + low;
+    } else if (put_off > 0) {
+      first = later[--put_off];
+      end = ends[put_off];
+    } else {
+      return;
+    }
+  }
 }
 
 enum fm_status fm_order_rows(struct fm_context *ctx, const float *rows, size_t count, size_t width,
