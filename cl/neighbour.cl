@@ -15,6 +15,17 @@
 #define ALL 0
 #endif
 
+/* acc [OB][PX] += x.m of the rows of a tile, from bp on, and the queries at x + at[p]. */
+#define PRODUCTS(bp, x, at, width, acc)                                                                                \
+  for (int k = 0; k < (width); k++, (bp) += LANES) {                                                                   \
+    FV b[OB];                                                                                                          \
+    UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD_ANY((bp) + (size_t)o * (width)*LANES);                             \
+    UNROLL for (int p = 0; p < PX; p++) {                                                                              \
+      const FV v = (FV)((x)[(at)[p] + k]);                                                                             \
+      UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);                                         \
+    }                                                                                                                  \
+  }
+
 /* The smallest |m|^2 - 2 x.m and its row, for each query, chunk and item: value, where [chunk * WG + item][queries]; the
  * lowest row where several are as small. Or all of them: value [queries][tiles * OB * LANES].
  * list [queries]: rows of x that are queries. Tiles are OB groups; a launch takes `tiles` of them from first.y on, `each` a
@@ -44,14 +55,7 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
     FV acc[OB][PX];
     UNROLL for (int o = 0; o < OB; o++)
       UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
-    for (int k = 0; k < width; k++, bp += LANES) {
-      FV b[OB];
-      UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD_ANY(bp + (size_t)o * width * LANES);
-      UNROLL for (int p = 0; p < PX; p++) {
-        const FV v = (FV)(x[at[p] + k]);
-        UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);
-      }
-    }
+    PRODUCTS(bp, x, at, width, acc);
     UNROLL for (int o = 0; o < OB; o++) {
       const int base = (tile * OB + o) * LANES + lane * CB;
       const FV s = LOAD_ANY(square + (size_t)first.y * OB * LANES + base);
@@ -139,14 +143,7 @@ inline void meet(struct queries *q, __global const float *bank, __global const f
   FV acc[OB][PX];
   UNROLL for (int o = 0; o < OB; o++)
     UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
-  for (int k = 0; k < width; k++, bp += CB) {
-    FV b[OB];
-    UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD_ANY(bp + (size_t)o * width * CB);
-    UNROLL for (int p = 0; p < PX; p++) {
-      const FV v = (FV)(q->x[q->at[p] + k]);
-      UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);
-    }
-  }
+  PRODUCTS(bp, q->x, q->at, width, acc);
   UNROLL for (int p = 0; p < PX; p++) {
     IV any_closer = (IV)(0);
     UNROLL for (int o = 0; o < OB; o++) {
@@ -183,8 +180,12 @@ inline void visit(struct queries *q, __global const float *bank, __global const 
         if (!(done & 1 << lane)) meet(q, bank, square, width, t + lane);
         done |= 1 << lane;
       }
+    int bits = matter(q, d, radius + t, count) & ~done;
     for (int i = 0; i < count; i++)
-      if (!(done & 1 << i) && matter(q, d, radius + t, count) & 1 << i) meet(q, bank, square, width, t + i);
+      if (bits & 1 << i) { /* what it finds can rule out others */
+        meet(q, bank, square, width, t + i);
+        bits &= matter(q, d, radius + t, count);
+      }
   }
 }
 
@@ -228,9 +229,13 @@ KERNEL void near(__global const float *restrict x, __global const int *restrict 
   visit(&q, bank, square, middle, radius, width, near, size.z, true);
   for (int f = 0; f < size.w; f += CB) {
     apart(&q, family_middle + (size_t)f * width, width, d);
-    for (int i = 0; i < min(CB, size.w - f); i++)
-      if (f + i != near && matter(&q, d, family_radius + f, min(CB, size.w - f)) & 1 << i)
+    const int count = min(CB, size.w - f);
+    int bits = matter(&q, d, family_radius + f, count);
+    for (int i = 0; i < count; i++)
+      if (f + i != near && bits & 1 << i) {
         visit(&q, bank, square, middle, radius, width, f + i, size.z, false);
+        bits &= matter(&q, d, family_radius + f, count);
+      }
   }
   UNROLL for (int p = 0; p < PX; p++)
     if (q0 + p < n) {
