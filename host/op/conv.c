@@ -115,8 +115,7 @@ void fm_conv_run(struct fm_device *d, struct fm_call *call, const struct fm_conv
   struct fm_shape *s = &call->shape;
   if (a->in->n != s->in.n) { /* the last batch of an epoch: other sizes, the same kernels */
     s->in.n = s->out.n = a->in->n;
-    call->work = (struct fm_work){0};
-    call->variant->describe(fm_device_facts(d), s, &call->work);
+    fm_variant_take(fm_device_facts(d), call, &call->tile);
   }
   call->variant->run(d, call, a);
 }

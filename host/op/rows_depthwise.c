@@ -8,11 +8,23 @@ static bool fits(const struct fm_facts *f, const struct fm_shape *s) {
   return s->conv.depthwise;
 }
 
-static void describe(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work) {
+static int tiles(const struct fm_facts *f, const struct fm_shape *s, struct fm_tile list[FM_TILES]) {
   /* On a GPU neighbours take neighbouring pixels. */
-  int px = f->group > 1 ? 1 : f->block == 16 && s->stride == 1 ? 8 : 4, blocks = fm_acts_blocks(&s->out);
+  int count = 0, px = f->group > 1 ? 1 : f->block == 16 && s->stride == 1 ? 8 : 4;
+  fm_tile_add(list, &count, (struct fm_tile){.pixels = px});
+  for (px = f->group > 1 ? 1 : 2; px <= 16; px *= 2)
+    for (int rows = 0; rows <= 16; rows += 8)
+      if (rows <= s->out.h && px < 2 * s->out.w)
+        fm_tile_add(list, &count, (struct fm_tile){.pixels = px, .rows = rows});
+  return count;
+}
+
+static void describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
+                     struct fm_work *work) {
+  int px = t->pixels, blocks = fm_acts_blocks(&s->out);
   int wide = s->phase ? (s->out.w + 1) / 2 : s->out.w, high = s->phase ? (s->out.h + 1) / 2 : s->out.h;
-  int columns = (wide + px - 1) / px, rows = fm_rows_an_item(f, high, blocks * columns * s->out.n);
+  int columns = (wide + px - 1) / px,
+      rows = t->rows ? t->rows : fm_rows_an_item(f, high, blocks * columns * s->out.n);
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options, "-D KS=%d -D ST=%d -D PX=%d -D PHASE=%d", s->conv.k, s->stride, px,
            s->phase);
@@ -23,7 +35,8 @@ static void describe(const struct fm_facts *f, const struct fm_shape *s, struct 
   memcpy(work->size, (int[4]){s->out.h, s->out.w, rows, 0}, sizeof work->size);
 }
 
-static void wgrad_describe(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work) {
+static void wgrad_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
+                           struct fm_work *work) {
   int blocks = fm_acts_blocks(&s->out);
   work->parts = fm_parts_of(f, s, blocks);
   work->scratch = (size_t)work->parts * fm_conv_weights(&s->conv, f->block) * sizeof(float);
@@ -53,8 +66,8 @@ static void run_wgrad(struct fm_device *d, struct fm_call *call, const struct fm
 }
 
 const struct fm_variant fm_depthwise_rows[] = {
-    {"depthwise", "depthwise.cl", "a filter a channel", FM_OP_CONV, 5e-6, fits, fm_row_always, describe,
-     turn_weights, fm_run_conv},
-    {"depthwise_wgrad", "depthwise.cl", "a filter a channel", FM_OP_WGRAD, 5e-6, fits, fm_row_always,
+    {"depthwise", "depthwise.cl", "a filter a channel", FM_OP_CONV, 5e-6, fits, fm_row_always, tiles,
+     describe, turn_weights, fm_run_conv},
+    {"depthwise_wgrad", "depthwise.cl", "a filter a channel", FM_OP_WGRAD, 5e-6, fits, fm_row_always, NULL,
      wgrad_describe, NULL, run_wgrad}};
 const int fm_depthwise_row_count = (int)(sizeof fm_depthwise_rows / sizeof *fm_depthwise_rows);

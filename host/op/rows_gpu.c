@@ -25,9 +25,10 @@ static bool local_memory_pays(const struct fm_facts *f, const struct fm_shape *s
   return f->local_memory_real;
 }
 
+enum { TILE_BYTES = 24 << 10, TILE_ITEMS = 128 }; /* of every tile here: at most */
+
 static bool local_memory_fits(const struct fm_facts *f, const struct fm_shape *s) {
-  enum { TILES = 24 << 10, ITEMS = 128 };
-  return for_gpus(f, s) && f->local_memory >= TILES && f->max_group >= ITEMS;
+  return for_gpus(f, s) && f->local_memory >= TILE_BYTES && f->max_group >= TILE_ITEMS;
 }
 
 /* ---- conv_tiled: tiles measured on an H100 (bench/results/devices), chains as long as a CPU's with blocks
@@ -42,16 +43,40 @@ static bool tiled_pays(const struct fm_facts *f, const struct fm_shape *s) {
   return local_memory_pays(f, s) && fm_acts_blocks(&s->in) > 8 && fm_acts_blocks(&s->out) >= 8;
 }
 
-static void tiled_describe(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work) {
-  int k = s->conv.k, tx = 16, ty = 8, rm = 8, rn = 4, kb = 4;
-  size_t pixels = pixels_of(s, s->out.n), blocks = (size_t)fm_acts_blocks(&s->out);
+/* Bytes of local memory: two buffers of both tiles, with room against conflicts of banks. */
+static size_t tiled_bytes(const struct fm_tile *t) {
+  int tm = t->across * t->pixels + 4, tn = t->down * t->blocks * 4 + 4;
+  return (size_t)(2 * 4 * t->depth * (tm + tn)) * sizeof(float);
+}
+
+static int tiled_tiles(const struct fm_facts *f, const struct fm_shape *s, struct fm_tile list[FM_TILES]) {
+  static const struct fm_tile others[] = {{.across = 16, .down = 8, .pixels = 8, .blocks = 1},
+                                          {.across = 16, .down = 8, .pixels = 4, .blocks = 1},
+                                          {.across = 8, .down = 8, .pixels = 8, .blocks = 1},
+                                          {.across = 8, .down = 8, .pixels = 8, .blocks = 2},
+                                          {.across = 8, .down = 8, .pixels = 4, .blocks = 2},
+                                          {.across = 8, .down = 8, .pixels = 4, .blocks = 1}};
+  struct fm_tile t = {.across = 16, .down = 8, .pixels = 8, .blocks = 1, .depth = 4};
+  int count = 0;
   /* Too few groups for the device: a quarter of the tile, and longer steps. */
-  if (fm_up(pixels_of(s, s->made_for), (size_t)(tx * rm)) * fm_up(blocks, (size_t)(ty * rn / 4)) <
-      (size_t)f->compute_units) {
-    tx = 8;
-    rm = 4;
-    kb = 8;
+  if (fm_up(pixels_of(s, s->made_for), (size_t)(t.across * t.pixels)) *
+          fm_up((size_t)fm_acts_blocks(&s->out), (size_t)(t.down * t.blocks)) <
+      (size_t)f->compute_units)
+    t = (struct fm_tile){.across = 8, .down = 8, .pixels = 4, .blocks = 1, .depth = 8};
+  fm_tile_add(list, &count, t);
+  /* Another depth would be another order of the sums. */
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    struct fm_tile other = others[i];
+    other.depth = t.depth;
+    if (tiled_bytes(&other) <= TILE_BYTES) fm_tile_add(list, &count, other);
   }
+  return count;
+}
+
+static void tiled_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
+                           struct fm_work *work) {
+  int k = s->conv.k, tx = t->across, ty = t->down, rm = t->pixels, rn = 4 * t->blocks, kb = t->depth;
+  size_t pixels = pixels_of(s, s->out.n), blocks = (size_t)fm_acts_blocks(&s->out);
   size_t items = (size_t)(tx * ty);
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options,
@@ -66,16 +91,35 @@ static void tiled_describe(const struct fm_facts *f, const struct fm_shape *s, s
 }
 
 /* ---- conv_direct */
-static void direct_describe(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work) {
-  enum { LANES = 64 };
-  int k = s->conv.k, ob = 4, px = 4, waves = 4;
-  size_t pixels = pixels_of(s, s->out.n), most = pixels_of(s, s->made_for),
-         blocks = (size_t)fm_acts_blocks(&s->out), enough = 2 * (size_t)f->compute_units;
-  if (k == 1 || blocks < 16) waves = 1;
+enum { LANES = 64 };
+
+static struct fm_tile direct_rule(const struct fm_facts *f, const struct fm_shape *s) {
+  int ob = 4, px = 4, waves = 4;
+  size_t most = pixels_of(s, s->made_for), blocks = (size_t)fm_acts_blocks(&s->out),
+         enough = 2 * (size_t)f->compute_units;
+  if (s->conv.k == 1 || blocks < 16) waves = 1;
   while (ob > 1 && (blocks % (size_t)ob ||
                     fm_up(most, (size_t)(LANES * px)) * fm_up(blocks, (size_t)(ob * waves)) < enough))
     ob /= 2;
   if (fm_up(most, (size_t)(LANES * px)) * fm_up(blocks, (size_t)(ob * waves)) < enough) waves = 1;
+  return (struct fm_tile){.blocks = ob, .pixels = px, .waves = waves};
+}
+
+static int direct_tiles(const struct fm_facts *f, const struct fm_shape *s, struct fm_tile list[FM_TILES]) {
+  int count = 0, blocks = fm_acts_blocks(&s->out);
+  fm_tile_add(list, &count, direct_rule(f, s));
+  for (int ob = 4; ob >= 1; ob /= 2)
+    for (int px = 4; px >= 1; px /= 2)
+      for (int waves = 4; waves >= 1; waves /= 4)
+        if (blocks % ob == 0 && (waves == 1 || blocks >= ob * waves))
+          fm_tile_add(list, &count, (struct fm_tile){.blocks = ob, .pixels = px, .waves = waves});
+  return count;
+}
+
+static void direct_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
+                            struct fm_work *work) {
+  int k = s->conv.k, ob = t->blocks, px = t->pixels, waves = t->waves;
+  size_t pixels = pixels_of(s, s->out.n), blocks = (size_t)fm_acts_blocks(&s->out);
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options,
            "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IL=%d -D PHASE=%d -D LN=%d -D CW=%d -D CHAIN=%d", k,
@@ -95,12 +139,25 @@ static bool direct_fits(const struct fm_facts *f, const struct fm_shape *s) {
 }
 
 /* ---- wgrad_tiled */
-static void wgrad_tiled_describe(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work) {
-  enum { TX = 8, TY = 8, KP = 16, MOST_BYTES = 64 << 20 };
-  int k = s->conv.k;
+enum { TX = 8, TY = 8 };
+
+static int wgrad_tiled_tiles(const struct fm_facts *f, const struct fm_shape *s,
+                             struct fm_tile list[FM_TILES]) {
+  int count = 0, rows = fm_acts_blocks(&s->in) * s->conv.k * s->conv.k;
+  fm_tile_add(list, &count,
+              (struct fm_tile){.inputs = rows > TX ? 2 : 1, .blocks = fm_acts_blocks(&s->out) > TY ? 2 : 1});
+  for (int in = 2; in >= 1; in--)
+    for (int out = 2; out >= 1; out--)
+      fm_tile_add(list, &count, (struct fm_tile){.inputs = in, .blocks = out});
+  return count;
+}
+
+static void wgrad_tiled_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
+                                 struct fm_work *work) {
+  enum { KP = 16, MOST_BYTES = 64 << 20 };
+  int k = s->conv.k, rm = 4 * t->inputs, rn = 4 * t->blocks;
   size_t rows = (size_t)fm_acts_blocks(&s->in) * (size_t)(k * k), blocks = (size_t)fm_acts_blocks(&s->out),
          pixels = pixels_of(s, s->out.n), bytes = fm_conv_weights(&s->conv, 4) * sizeof(float);
-  int rm = rows > TX ? 8 : 4, rn = blocks > TY ? 8 : 4;
   size_t tiles = fm_up(rows, (size_t)(TX * rm / 4)) * fm_up(blocks, (size_t)(TY * rn / 4));
   /* Groups for every unit a few times over, as long as each has a good run of pixels and the sums stay small.
    */
@@ -122,9 +179,9 @@ static void wgrad_tiled_describe(const struct fm_facts *f, const struct fm_shape
 
 const struct fm_variant fm_gpu_rows[] = {
     {"conv_tiled", "conv_tiled.cl", "many channels, through local memory", FM_OP_CONV, 5e-6, tiled_fits,
-     tiled_pays, tiled_describe, fm_turn_weights, fm_run_conv},
+     tiled_pays, tiled_tiles, tiled_describe, fm_turn_weights, fm_run_conv},
     {"conv_direct", "conv_direct.cl", "a lane is a pixel", FM_OP_CONV, 5e-6, direct_fits, fm_row_always,
-     direct_describe, fm_turn_weights, fm_run_conv},
+     direct_tiles, direct_describe, fm_turn_weights, fm_run_conv},
     {"wgrad_tiled", "wgrad_tiled.cl", "split over pixels, through local memory", FM_OP_WGRAD, 5e-6,
-     local_memory_fits, local_memory_pays, wgrad_tiled_describe, NULL, fm_run_wgrad}};
+     local_memory_fits, local_memory_pays, wgrad_tiled_tiles, wgrad_tiled_describe, NULL, fm_run_wgrad}};
 const int fm_gpu_row_count = (int)(sizeof fm_gpu_rows / sizeof *fm_gpu_rows);

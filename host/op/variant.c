@@ -43,10 +43,25 @@ static const struct fm_variant *by_rule(const struct fm_facts *f, const struct f
   return chosen;
 }
 
+int fm_variant_tiles(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
+                     struct fm_tile list[FM_TILES]) {
+  if (row->tiles) return row->tiles(f, s, list);
+  list[0] = (struct fm_tile){0};
+  return 1;
+}
+
+void fm_variant_take(const struct fm_facts *f, struct fm_call *call, const struct fm_tile *tile) {
+  call->tile = *tile;
+  call->work = (struct fm_work){0};
+  call->variant->describe(f, &call->shape, &call->tile, &call->work);
+}
+
 void fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
                        struct fm_call *call) {
+  struct fm_tile list[FM_TILES];
   *call = (struct fm_call){.variant = row ? row : by_rule(f, s), .shape = *s};
-  call->variant->describe(f, s, &call->work);
+  fm_variant_tiles(f, s, call->variant, list);
+  fm_variant_take(f, call, &list[0]);
 }
 
 void fm_variant_say(struct fm_device *d, const struct fm_call *call) {

@@ -13,6 +13,7 @@
 #define FM_OP_VARIANT_H
 
 #include "op/conv.h"
+#include "op/tile.h"
 
 enum fm_operator {
   FM_OP_CONV, /* forward, and the gradient to the input, which is a convolution of dy */
@@ -68,7 +69,12 @@ struct fm_variant {
   /* It can compute this; and is worth taking before the next row. */
   bool (*fits)(const struct fm_facts *f, const struct fm_shape *s);
   bool (*pays)(const struct fm_facts *f, const struct fm_shape *s);
-  void (*describe)(const struct fm_facts *f, const struct fm_shape *s, struct fm_work *work);
+  /* The tiles it may take for this, one at least, and how many; the first is the rule's. Every tile of a row
+   * gives the same bits, but for FM_OP_WGRAD, where `parts` may follow from it. NULL: a row without a choice.
+   */
+  int (*tiles)(const struct fm_facts *f, const struct fm_shape *s, struct fm_tile list[FM_TILES]);
+  void (*describe)(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *tile,
+                   struct fm_work *work);
   /* NULL where nothing is prepared. */
   void (*prepare)(struct fm_device *d, const struct fm_call *call, const struct fm_buffer *packed,
                   const struct fm_buffer *prepared);
@@ -78,6 +84,7 @@ struct fm_variant {
 /* A choice: everything that is known before the numbers are. */
 struct fm_call {
   const struct fm_variant *variant;
+  struct fm_tile tile;
   struct fm_shape shape;
   struct fm_work work;
   struct fm_kernel *kernel[FM_LAUNCHES];
@@ -90,6 +97,13 @@ const struct fm_variant *fm_variant_at(int i);
  * rule's choice but this one, which must fit. Every shape has a row that always fits. */
 void fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
                        struct fm_call *call);
+
+/* The tiles that the row may take for this shape, the rule's first; how many, one at least. */
+int fm_variant_tiles(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
+                     struct fm_tile list[FM_TILES]);
+
+/* Gives a call another of these tiles, before its first launch. */
+void fm_variant_take(const struct fm_facts *f, struct fm_call *call, const struct fm_tile *tile);
 
 /* True where the row can compute this. */
 bool fm_variant_fits(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row);
