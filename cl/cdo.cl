@@ -90,25 +90,27 @@ inline float weight(const float ratio, const float gamma) { return gamma == 2.0f
 
 /* Sums over one row of positions; part [rows][8]. Pass 0: normal count, sum d, synthetic count, sum d. Pass 1, with the means
  * in loss[2], loss[3]: sum w_n, sum w_n d, sum w_s, sum w_s d. mask: [n][picture h][picture w], nearest:
- * the pixel floor(i * step). Global size: (rows of all pictures, 1, 1). */
+ * the pixel floor(i * step). Global size: (rows of all pictures * WG, 1, 1). */
 KERNEL void loss_rows(__global const float *restrict d, __global const uchar *restrict mask,
                       __global const float *restrict loss, __global float *restrict part,
-                      const int4 size /* h, w, mask h, mask w */, const int4 use /* rows, pass, overlap, 0 */,
+                      const int4 size /* h, w, mask h, mask w */, const int2 use /* pass, overlap */,
                       const float gamma) {
-  const int r = get_global_id(0);
-  if (r >= use.x) return;
-  const int n = r / size.x, row = r % size.x;
+  const int r = get_group_id(0), n = r / size.x, row = r % size.x;
   __global const uchar *m = mask + ((size_t)n * size.z + (size_t)row * size.z / size.x) * size.w;
-  float count[2] = {0.0f, 0.0f}, sum[2] = {0.0f, 0.0f};
-  for (int i = 0; i < size.y; i++) {
-    const int s = m[(size_t)i * size.w / size.y] != 0;
+  float4 sum = (float4)(0.0f);
+  for (int i = get_local_id(0); i < size.y; i += WG) {
+    const bool s = m[(size_t)i * size.w / size.y] != 0;
     const float v = d[(size_t)r * size.y + i];
     float w = 1.0f;
-    if (use.y && use.z) w = s ? weight(loss[3] / fmax(v, TINY), gamma) : weight(v / loss[2], gamma);
-    count[s] += w;
-    sum[s] += w * v;
+    if (use.x && use.y) w = s ? weight(loss[3] / fmax(v, TINY), gamma) : weight(v / loss[2], gamma);
+    sum += s ? (float4)(0.0f, 0.0f, w, w * v) : (float4)(w, w * v, 0.0f, 0.0f);
   }
-  vstore4((float4)(count[0], sum[0], count[1], sum[1]), 0, part + (size_t)r * 8 + use.y * 4);
+#if WG > 1
+  __local float4 scratch[WG];
+  GROUP_SUM(sum, scratch);
+  if (get_local_id(0) != 0) return;
+#endif
+  vstore4(sum, 0, part + (size_t)r * 8 + use.x * 4);
 }
 
 /* Adds the rows (Kahan). Pass 0: loss[2], loss[3] = mean d of normal and of synthetic positions (0 of none).
@@ -139,22 +141,19 @@ KERNEL void loss_finish(__global const float *restrict part, __global float *res
 /* From dL/dd = +- loss[1] w at every position, the factors of the resized features in dL/df_A:
  *   dd/df_A = 2/|f_A| (cos u_A - u_E), cos = 1 - d/2
  *   dL/df_A = cb f_A + ca f_E,  cb = g 2 (1 - d/2) / |f_A|^2,  ca = -g 2 / (|f_A| |f_E|)
- * Global size: (rows of all pictures, 1, 1). */
+ * Global size: (gx, rows of all pictures, 1). */
 KERNEL void loss_factors(__global const float *restrict d, __global const uchar *restrict mask,
                          __global const float *restrict loss, __global const float *restrict ie,
                          __global const float *restrict ia, __global float *restrict ca, __global float *restrict cb,
-                         const int4 size /* h, w, mask h, mask w */, const int2 use /* rows, overlap */,
-                         const float gamma) {
-  const int r = get_global_id(0);
-  if (r >= use.x) return;
-  const int n = r / size.x, row = r % size.x;
+                         const int4 size /* h, w, mask h, mask w */, const int overlap, const float gamma) {
+  const int r = get_global_id(1), n = r / size.x, row = r % size.x;
   __global const uchar *m = mask + ((size_t)n * size.z + (size_t)row * size.z / size.x) * size.w;
-  for (int i = 0; i < size.y; i++) {
+  for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
     const size_t at = (size_t)r * size.y + i;
     const int s = m[(size_t)i * size.w / size.y] != 0;
     const float v = d[at];
     float g = loss[1];
-    if (use.y) g *= s ? weight(loss[3] / fmax(v, TINY), gamma) : weight(v / loss[2], gamma);
+    if (overlap) g *= s ? weight(loss[3] / fmax(v, TINY), gamma) : weight(v / loss[2], gamma);
     if (s) g = -g;
     cb[at] = 2.0f * g * (1.0f - 0.5f * v) * ia[at] * ia[at];
     ca[at] = -2.0f * g * ia[at] * ie[at];
@@ -162,14 +161,12 @@ KERNEL void loss_factors(__global const float *restrict d, __global const uchar 
 }
 
 /* The same two factors for any slope dL/dd; io, it: reciprocal norms of the tap compared with and of the tap itself.
- * Global size: (rows of all pictures, 1, 1). */
+ * Global size: (gx, rows of all pictures, 1). */
 KERNEL void slope_factors(__global const float *restrict d, __global const float *restrict slope,
                           __global const float *restrict io, __global const float *restrict it,
-                          __global float *restrict ca, __global float *restrict cb, const int2 size /* rows, w */) {
-  const int r = get_global_id(0);
-  if (r >= size.x) return;
-  for (int i = 0; i < size.y; i++) {
-    const size_t at = (size_t)r * size.y + i;
+                          __global float *restrict ca, __global float *restrict cb, const int w) {
+  for (int i = get_global_id(0); i < w; i += get_global_size(0)) {
+    const size_t at = (size_t)get_global_id(1) * w + i;
     cb[at] = 2.0f * slope[at] * (1.0f - 0.5f * d[at]) * it[at] * it[at];
     ca[at] = -2.0f * slope[at] * it[at] * io[at];
   }

@@ -101,11 +101,9 @@ KERNEL void depthwise_wgrad(__global const float *restrict in, __global const fl
 }
 /* clang-format on */
 
-/* Filters turned by 180 degrees. Global size: (blocks, 1, 1). */
-KERNEL void depthwise_flip(__global const float *restrict wt, __global float *restrict to, const int blocks,
-                           const int taps) {
-  const int b = get_global_id(0);
-  if (b >= blocks) return;
-  for (int k = 0; k < taps; k++)
-    STORE(LOAD(wt + ((size_t)b * taps + k) * CB), to + ((size_t)b * taps + taps - 1 - k) * CB);
+/* Filters turned by 180 degrees. Global size: (gx over taps, blocks, 1). */
+KERNEL void depthwise_flip(__global const float *restrict wt, __global float *restrict to, const int taps) {
+  const size_t b = get_global_id(1);
+  for (int k = get_global_id(0); k < taps; k += get_global_size(0))
+    STORE(LOAD(wt + (b * taps + k) * CB), to + (b * taps + taps - 1 - k) * CB);
 }

@@ -26,7 +26,31 @@
     }                                                                                                                  \
   }
 
-/* The smallest |m|^2 - 2 x.m and its row, for each query, chunk and item: value, where [chunk * WG + item][queries]; the
+/* A row that is nearer, or as near and lower. */
+inline bool nearer(const float v, const int row, const float than, const int its) {
+  return v < than || (v == than && row < its);
+}
+
+#if WG > 1
+/* Of `count` queries the nearest of the rows that a work-group's items have: item i's at [query * WG + i] of values and rows,
+ * the nearest at [query * WG] then, for all to read; a tree. */
+inline void nearest_of_group(__local float *values, __local int *rows, const int count) {
+  const int lane = get_local_id(0);
+  for (int s = 1; s < WG; s *= 2) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int p = 0; p < count; p++) {
+      const int i = p * WG + lane;
+      if (lane % (2 * s) == 0 && lane + s < WG && nearer(values[i + s], rows[i + s], values[i], rows[i])) {
+        values[i] = values[i + s];
+        rows[i] = rows[i + s];
+      }
+    }
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+}
+#endif
+
+/* The smallest |m|^2 - 2 x.m and its row, for each query and chunk: value, where [chunk][queries]; the
  * lowest row where several are as small. Or all of them: value [queries][tiles * OB * LANES].
  * list [queries]: rows of x that are queries. Tiles are OB groups; a launch takes `tiles` of them from first.y on, `each` a
  * chunk, for queries from first.x on.
@@ -72,6 +96,10 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
     }
   }
 #if !ALL
+#if WG > 1
+  __local float values[PX * WG];
+  __local int rows[PX * WG];
+#endif
   UNROLL for (int p = 0; p < PX; p++)
     if (q0 + p < n) {
       float v[CB];
@@ -81,11 +109,24 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
       for (int i = 0; i < CB; i++) r[i] += i;
       int least = 0;
       for (int i = 1; i < CB; i++)
-        if (v[i] < v[least] || (v[i] == v[least] && r[i] < r[least])) least = i;
-      const size_t to = (size_t)(chunk * WG + lane) * n + q0 + p;
-      value[to] = v[least];
-      where[to] = first.y * OB * LANES + r[least];
+        if (nearer(v[i], r[i], v[least], r[least])) least = i;
+#if WG == 1
+      value[(size_t)chunk * n + q0 + p] = v[least];
+      where[(size_t)chunk * n + q0 + p] = first.y * OB * LANES + r[least];
+#else
+      values[p * WG + lane] = v[least];
+      rows[p * WG + lane] = r[least];
+#endif
     }
+#if WG > 1
+  const int count = min(PX, n - q0);
+  nearest_of_group(values, rows, count);
+  for (int p = 0; p < count; p++)
+    if (lane == p % WG) { /* not a loop that begins at lane: PoCL 3.1 gets that wrong here */
+      value[(size_t)chunk * n + q0 + p] = values[p * WG];
+      where[(size_t)chunk * n + q0 + p] = first.y * OB * LANES + rows[p * WG];
+    }
+#endif
 #endif
 }
 
@@ -246,7 +287,7 @@ KERNEL void near(__global const float *restrict x, __global const int *restrict 
       int at = 0;
       for (int i = 0; i < CB; i++) {
         r[i] += i;
-        if (v[i] < v[at] || (v[i] == v[at] && r[i] < r[at])) at = i;
+        if (nearer(v[i], r[i], v[at], r[at])) at = i;
       }
       index[list[q0 + p]] = r[at];
     }
@@ -264,7 +305,7 @@ KERNEL void settle(__global const float *restrict value, __global const int *res
   for (int i = 1; i < size.y; i++) {
     const float v = value[(size_t)i * n + q];
     const int r = where[(size_t)i * n + q];
-    if (v < least || (v == least && r < row)) {
+    if (nearer(v, r, least, row)) {
       least = v;
       row = r;
     }
@@ -272,14 +313,14 @@ KERNEL void settle(__global const float *restrict value, __global const int *res
   index[list[q]] = row;
 }
 
+#if WG == 1
 /* Keeps the k smallest of what came before and of `rows` further values (of rows first, first + 1, ... of the bank), in
  * order; begin: nothing came before. Rows come in order, so equal values keep the lower one. list: as above.
- * Global size: (queries, 1, 1). */
+ * Global size: (queries * WG, 1, 1). */
 KERNEL void keep(__global const float *restrict value, __global const int *restrict list, __global float *restrict kept,
                  __global int *restrict index, const int4 size /* queries, rows, k, first row */,
                  const int2 first /* query, begin */) {
   const int q = get_global_id(0), k = size.z;
-  if (q >= size.x) return;
   __global const float *v = value + (size_t)q * size.y;
   __global float *best = kept + (size_t)q * k;
   __global int *row = index + (size_t)list[first.x + q] * k;
@@ -301,37 +342,95 @@ KERNEL void keep(__global const float *restrict value, __global const int *restr
     worst = best[k - 1];
   }
 }
+#else
+/* The nearest of an item's rows, every WG-th, of those that come after (*least, *its). */
+inline void next_of_lane(__global const float *v, const int rows, float *least, int *its) {
+  const float before = *least;
+  const int row = *its;
+  *least = INFINITY;
+  for (int r = get_local_id(0); r < rows; r += WG)
+    if (v[r] < *least && nearer(before, row, v[r], r)) {
+      *least = v[r];
+      *its = r;
+    }
+}
+
+/* The same by a work-group a query: each item has the nearest of its rows at hand, and a tree finds the nearest of these as
+ * often as one is taken. What came before has lower rows. */
+KERNEL void keep(__global const float *restrict value, __global const int *restrict list, __global float *restrict kept,
+                 __global int *restrict index, const int4 size /* queries, rows, k, first row */,
+                 const int2 first /* query, begin */) {
+  enum { MOST = 64 }; /* FM_NEIGHBOURS */
+  __local float values[WG], new_value[MOST];
+  __local int rows[WG], new_row[MOST];
+  const int q = get_group_id(0), lane = get_local_id(0), k = size.z;
+  __global const float *v = value + (size_t)q * size.y;
+  __global float *best = kept + (size_t)q * k;
+  __global int *row = index + (size_t)list[first.x + q] * k;
+  float mine = -INFINITY;
+  int own = -1, old = 0;
+  next_of_lane(v, size.y, &mine, &own);
+  for (int i = 0; i < k; i++) {
+    values[lane] = mine;
+    rows[lane] = own;
+    nearest_of_group(values, rows, 1);
+    const float least = values[0];
+    const int its = rows[0];
+    const float was = first.y ? INFINITY : best[old];
+    const bool fresh = least < was;
+    if (lane == 0) {
+      new_value[i] = fresh ? least : was;
+      new_row[i] = fresh ? size.w + its : first.y ? 0 : row[old];
+    }
+    if (!fresh) old++;
+    barrier(CLK_LOCAL_MEM_FENCE); /* all know which it was */
+    if (fresh && its % WG == lane) next_of_lane(v, size.y, &mine, &own);
+  }
+  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE); /* all have read what came before */
+  for (int i = lane; i < k; i += WG) {
+    best[i] = new_value[i];
+    row[i] = new_row[i];
+  }
+}
+#endif
 
 /* distance [queries][k] = |x - m|^2 for the rows in index [queries][k], put in order (index too); mean [queries] = factor
- * times their mean. Global size: (queries, 1, 1). */
+ * times their mean. Global size: (queries * WG, 1, 1). */
 KERNEL void distances(__global const float *restrict x, __global const float *restrict bank,
                       __global int *restrict index, __global float *restrict distance, __global float *restrict mean,
                       const int4 size /* queries, width, k, 0 */, const float factor) {
-  const int q = get_global_id(0), width = size.y, k = size.z;
-  if (q >= size.x) return;
+  const int q = get_group_id(0), width = size.y, k = size.z;
   __global const float *xp = x + (size_t)q * width;
   float sum = 0.0f;
+#if WG > 1
+  __local float scratch[WG];
+#endif
   for (int i = 0; i < k; i++) {
     const int row = index[(size_t)q * k + i];
     __global const float *m = bank + (size_t)row * width;
     FV acc = ZERO;
-    for (int c = 0; c < width; c += CB) {
+    for (int c = get_local_id(0) * CB; c < width; c += WG * CB) {
       const FV d = LOAD_ANY(xp + c) - LOAD_ANY(m + c);
       acc = FMA(d, d, acc);
     }
-    const float v = sum_of(acc);
+    float v = sum_of(acc);
+#if WG > 1
+    GROUP_SUM(v, scratch);
+#endif
     sum += v;
-    int to = i;
-    for (; to > 0; to--) {
-      const size_t b = (size_t)q * k + to - 1;
-      if (!(v < distance[b] || (v == distance[b] && row < index[b]))) break;
-      distance[b + 1] = distance[b];
-      index[b + 1] = index[b];
+    if (get_local_id(0) == 0) {
+      int to = i;
+      for (; to > 0; to--) {
+        const size_t b = (size_t)q * k + to - 1;
+        if (!nearer(v, row, distance[b], index[b])) break;
+        distance[b + 1] = distance[b];
+        index[b + 1] = index[b];
+      }
+      distance[(size_t)q * k + to] = v;
+      index[(size_t)q * k + to] = row;
     }
-    distance[(size_t)q * k + to] = v;
-    index[(size_t)q * k + to] = row;
   }
-  mean[q] = factor * (sum / (float)k);
+  if (get_local_id(0) == 0) mean[q] = factor * (sum / (float)k);
 }
 
 /* d loss / d x = 2 factor slope / k * sum over the k rows of (x - m), slope = d loss / d mean.

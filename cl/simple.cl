@@ -23,22 +23,16 @@ KERNEL void mask(__global const float *restrict y, __global float *restrict dy, 
     STORE(MASKED(LOAD(dp + i * CB), LOAD(yp + i * CB), lim), dp + i * CB);
 }
 
-/* Zeroes the halo of every plane; a pixel takes `lanes` floats. Global size: (planes, 1, 1). */
-KERNEL void halo(__global float *restrict x, const int4 size /* h, w, halo, planes */, const int lanes) {
-  const int plane = get_global_id(0), h = size.x, w = size.y, e = size.z;
-  if (plane >= size.w) return;
-  const int row = (w + 2 * e) * lanes, height = h + 2 * e;
-  __global float *p = x + (size_t)plane * height * row;
-  for (int y = 0; y < height; y++) {
-    const bool whole = y < e || y >= height - e;
-    if (whole)
-      for (int i = 0; i < row; i += 4) vstore4((float4)(0.0f), 0, p + y * row + i);
-    else
-      for (int i = 0; i < e * lanes; i += 4) {
-        vstore4((float4)(0.0f), 0, p + y * row + i);
-        vstore4((float4)(0.0f), 0, p + y * row + row - e * lanes + i);
-      }
-  }
+/* Pixels of row y of a plane that belong to its halo, and where the j-th of them is. */
+#define HALO_PIXELS(y, h, w, e) ((y) < (e) || (y) >= (h) + (e) ? (w) + 2 * (e) : 2 * (e))
+#define HALO_PIXEL(j, y, h, w, e) ((y) < (e) || (y) >= (h) + (e) || (j) < (e) ? (j) : (j) + (w))
+
+/* Zeroes the halo of every plane; a pixel takes `lanes` floats. Global size: (gx, h + 2 halo, planes). */
+KERNEL void halo(__global float *restrict x, const int4 size /* h, w, halo, 0 */, const int lanes) {
+  const int y = get_global_id(1), h = size.x, w = size.y, e = size.z;
+  __global float *row = x + ((size_t)get_global_id(2) * (h + 2 * e) + y) * (w + 2 * e) * lanes;
+  for (int j = get_global_id(0); j < HALO_PIXELS(y, h, w, e); j += get_global_size(0))
+    for (int k = 0; k < lanes; k += 4) vstore4((float4)(0.0f), 0, row + HALO_PIXEL(j, y, h, w, e) * lanes + k);
 }
 
 /* The pixel that index i stands for where a line of n is mirrored without its end repeated: c b | a b c | b a. */
@@ -47,18 +41,16 @@ inline int bounce(int i, const int n) {
   return n > 1 ? i : 0;
 }
 
-/* Mirrors every plane into its halo; a pixel takes `lanes` floats. Global size: (planes, 1, 1). */
-KERNEL void reflect(__global float *x, const int4 size /* h, w, halo, planes */, const int lanes) {
-  const int plane = get_global_id(0), h = size.x, w = size.y, e = size.z;
-  if (plane >= size.w) return;
-  const int row = (w + 2 * e) * lanes;
-  __global float *p = x + (size_t)plane * (h + 2 * e) * row + e * row + e * lanes;
-  for (int y = -e; y < h + e; y++)
-    for (int i = -e; i < w + e; i++) {
-      if (y >= 0 && y < h && i == 0) i = w; /* what is inside stays */
-      __global const float *from = p + bounce(y, h) * row + bounce(i, w) * lanes;
-      for (int k = 0; k < lanes; k += 4) vstore4(vload4(0, from + k), 0, p + y * row + i * lanes + k);
-    }
+/* Mirrors every plane into its halo; a pixel takes `lanes` floats. Global size: (gx, h + 2 halo, planes). */
+KERNEL void reflect(__global float *x, const int4 size /* h, w, halo, 0 */, const int lanes) {
+  const int y = get_global_id(1), h = size.x, w = size.y, e = size.z, row = (w + 2 * e) * lanes;
+  __global float *plane = x + (size_t)get_global_id(2) * (h + 2 * e) * row, *to = plane + y * row;
+  __global const float *line = plane + (bounce(y - e, h) + e) * row;
+  for (int j = get_global_id(0); j < HALO_PIXELS(y, h, w, e); j += get_global_size(0)) {
+    const int i = HALO_PIXEL(j, y, h, w, e);
+    __global const float *from = line + (bounce(i - e, w) + e) * lanes;
+    for (int k = 0; k < lanes; k += 4) vstore4(vload4(0, from + k), 0, to + i * lanes + k);
+  }
 }
 
 /* 8-bit RGB [n][h][w][3] to a picture tensor [n][1][h][w][lanes]: (v / 255 - mean) / std, lanes past the third 0.

@@ -54,26 +54,45 @@ KERNEL void wgrad(__global const float *restrict in, __global const float *restr
     }
 }
 
-/* to[i] = sum over parts of from[part][i]. Global size: (vectors). */
+/* to[i] = sum over parts of from[part][i]. SLICES work-items of a group share a vector: each adds every SLICES-th part, and a
+ * tree adds those sums. Global size: (items, each of which takes every vector at a distance of the global size; with SLICES
+ * vectors * SLICES, 1, 1). */
+#ifndef SLICES
+#define SLICES 1
+#endif
 KERNEL void sum_parts(__global const float *restrict from, __global float *restrict to, const int vectors,
                       const int parts) {
+#if SLICES > 1
+  enum { SHARE = WG / SLICES }; /* vectors a group */
+  __local FV sums[WG];
+  const int lane = get_local_id(0), slice = lane / SHARE, i = get_group_id(0) * SHARE + lane % SHARE;
+  FV sum = ZERO;
+  for (int p = slice; p < parts && i < vectors; p += SLICES) sum += LOAD(from + ((size_t)p * vectors + i) * CB);
+  sums[lane] = sum;
+  for (int s = SLICES / 2; s > 0; s /= 2) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (slice < s) sums[lane] += sums[lane + s * SHARE];
+  }
+  if (slice == 0 && i < vectors) STORE(sums[lane], to + (size_t)i * CB);
+#else
   for (int i = get_global_id(0); i < vectors; i += get_global_size(0)) {
     FV sum = LOAD(from + (size_t)i * CB);
     for (int p = 1; p < parts; p++) sum += LOAD(from + ((size_t)p * vectors + i) * CB);
     STORE(sum, to + (size_t)i * CB);
   }
+#endif
 }
 
-/* Weights for the gradient to the input: [o][i][ky][kx][ci][co] to [i][o][k-1-ky][k-1-kx][co][ci].
- * Global size: (output blocks, input blocks, 1). */
-KERNEL void flip(__global const float *restrict wt, __global float *restrict to, const int outputs, const int inputs,
-                 const int taps, const int lanes /* IL */) {
-  const int ob = get_global_id(0), ib = get_global_id(1);
-  if (ob >= outputs) return;
-  __global const float *from = wt + ((size_t)ob * inputs + ib) * (size_t)(taps * lanes * CB);
-  __global float *at = to + ((size_t)ib * outputs + ob) * (size_t)(taps * CB * CB);
-  for (int k = 0; k < taps; k++)
-    for (int co = 0; co < CB; co++)
-      for (int ci = 0; ci < CB; ci++)
-        at[((taps - 1 - k) * CB + co) * CB + ci] = ci < lanes ? from[(k * lanes + ci) * CB + co] : 0.0f;
+/* Weights for the gradient to the input: [o][i][ky][kx][ci][co] to [i][o][k-1-ky][k-1-kx][co][ci]. A work-item takes `run`
+ * vectors of the result. Global size: (those of all o / run, input blocks, 1). */
+KERNEL void flip(__global const float *restrict wt, __global float *restrict to,
+                 const int4 size /* output blocks, input blocks, taps, IL */, const int run) {
+  const int ib = get_global_id(1), each = size.z * CB, all = size.x * each;
+  __global float *at = to + (size_t)ib * all * CB;
+  const int first = get_global_id(0) * run, last = min(first + run, all);
+  for (int v = first; v < last; v++) {
+    const int ob = v / each, k = size.z - 1 - v % each / CB, co = v % CB;
+    __global const float *from = wt + ((size_t)ob * size.y + ib) * (size_t)(each * size.w) + k * size.w * CB + co;
+    for (int ci = 0; ci < CB; ci++) at[(size_t)v * CB + ci] = ci < size.w ? from[ci * CB] : 0.0f;
+  }
 }

@@ -44,10 +44,10 @@ void fm_discrepancy_back(struct fm_device *d, const struct fm_acts *expert, cons
   int rows = expert->n * h;
   fm_discrepancy(d, expert, apprentice, h, w, false, &s->distance, &s->ie, &s->ia);
   for (int i = 0; i < 2; i++) { /* the distance is the same from both sides */
-    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "slope_factors", ""), (size_t)rows, 1, 1,
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "slope_factors", ""), fm_acts_gx(d, w), (size_t)rows, 1,
               fm_arg_buffer(&s->distance), fm_arg_buffer(slope), fm_arg_buffer(i ? &s->ie : &s->ia),
               fm_arg_buffer(i ? &s->ia : &s->ie), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb),
-              fm_arg_int2(rows, w));
+              fm_arg_int(w));
     if (i == 0)
       spread_back(d, apprentice, expert, h, w, s, expert_gradient);
     else
@@ -60,20 +60,20 @@ void fm_loss_tap(struct fm_device *d, const struct fm_loss_options *o, const str
                  int mask_w, const struct fm_loss_scratch *s, const struct fm_buffer *result,
                  const struct fm_acts *gradient) {
   int rows = expert->n * h;
+  size_t group = (size_t)fm_device_facts(d)->group;
   struct fm_arg size = fm_arg_int4(h, w, mask_h, mask_w);
   fm_discrepancy(d, expert, apprentice, h, w, false, &s->distance, &s->ie, &s->ia);
   for (int pass = 0; pass < 2; pass++) {
-    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_rows", ""), (size_t)rows, 1, 1, fm_arg_buffer(&s->distance),
-              fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->rows), size,
-              fm_arg_int4(rows, pass, o->overlap, 0), fm_arg_float(o->gamma));
-    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_finish", ""), (size_t)fm_device_facts(d)->group, 1, 1,
-              fm_arg_buffer(&s->rows), fm_arg_buffer(result), fm_arg_int2(rows, pass),
-              fm_arg_float((float)expert->n));
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_rows", ""), (size_t)rows * group, 1, 1,
+              fm_arg_buffer(&s->distance), fm_arg_buffer(mask), fm_arg_buffer(result),
+              fm_arg_buffer(&s->rows), size, fm_arg_int2(pass, o->overlap), fm_arg_float(o->gamma));
+    FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_finish", ""), group, 1, 1, fm_arg_buffer(&s->rows),
+              fm_arg_buffer(result), fm_arg_int2(rows, pass), fm_arg_float((float)expert->n));
   }
-  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_factors", ""), (size_t)rows, 1, 1,
+  FM_LAUNCH(d, fm_kernel_get(d, "cdo.cl", "loss_factors", ""), fm_acts_gx(d, w), (size_t)rows, 1,
             fm_arg_buffer(&s->distance), fm_arg_buffer(mask), fm_arg_buffer(result), fm_arg_buffer(&s->ie),
-            fm_arg_buffer(&s->ia), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb), size,
-            fm_arg_int2(rows, o->overlap), fm_arg_float(o->gamma));
+            fm_arg_buffer(&s->ia), fm_arg_buffer(&s->ca), fm_arg_buffer(&s->cb), size, fm_arg_int(o->overlap),
+            fm_arg_float(o->gamma));
   spread_back(d, expert, apprentice, h, w, s, gradient);
 }
 

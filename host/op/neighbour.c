@@ -146,7 +146,7 @@ enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, i
   s->each = (int)(CHUNK_BYTES / tile);
   if (s->each < 1) s->each = 1;
   if (s->each > tiles) s->each = tiles;
-  size_t parts = (size_t)whole(tiles, s->each) * (size_t)fm_device_facts(d)->group;
+  size_t parts = (size_t)whole(tiles, s->each);
   values = k > 1 ? (size_t)slice * (size_t)tiles_at_once(d, bank) * (size_t)rows_of_tile(d, bank)
                  : (size_t)n * parts;
   list = k > 1 ? (size_t)slice * (size_t)k : (size_t)n * parts;
@@ -201,7 +201,7 @@ static void find_near(struct fm_device *d, const struct fm_bank *b, struct fm_se
 
 static void find_one(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,
                      const struct fm_buffer *x) {
-  int tiles = tiles_of(b), parts = whole(tiles, s->each) * fm_device_facts(d)->group;
+  int tiles = tiles_of(b), parts = whole(tiles, s->each);
   launch(d, b, s, x, 0, n, 0, tiles, s->each, false);
   FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "settle", ""), (size_t)n, 1, 1, fm_arg_buffer(&s->value),
             fm_arg_buffer(&s->where), fm_arg_buffer(list_of(s)), fm_arg_buffer(&s->index),
@@ -212,13 +212,15 @@ static void find_one(struct fm_device *d, const struct fm_bank *b, struct fm_sea
 static void find_several(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,
                          const struct fm_buffer *x) {
   int tiles = tiles_of(b), step = tiles_at_once(d, b), rows = rows_of_tile(d, b);
+  size_t group = (size_t)fm_device_facts(d)->group;
   for (int query = 0; query < n; query += SLICE)
     for (int tile = 0; tile < tiles; tile += step) {
       int now = n - query < SLICE ? n - query : SLICE, t = tiles - tile < step ? tiles - tile : step;
       launch(d, b, s, x, query, now, tile, t, t < s->each ? t : s->each, true);
-      FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "keep", ""), (size_t)now, 1, 1, fm_arg_buffer(&s->value),
-                fm_arg_buffer(list_of(s)), fm_arg_buffer(&s->where), fm_arg_buffer(&s->index),
-                fm_arg_int4(now, t * rows, s->k, tile * rows), fm_arg_int2(query, tile == 0));
+      FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "keep", ""), (size_t)now * group, 1, 1,
+                fm_arg_buffer(&s->value), fm_arg_buffer(list_of(s)), fm_arg_buffer(&s->where),
+                fm_arg_buffer(&s->index), fm_arg_int4(now, t * rows, s->k, tile * rows),
+                fm_arg_int2(query, tile == 0));
     }
 }
 
@@ -227,9 +229,10 @@ void fm_search_run(struct fm_device *d, const struct fm_bank *bank, struct fm_se
   int queries = s->only < 0 ? n : s->only;
   if (queries && s->k == 1) (bank->families ? find_near : find_one)(d, bank, s, queries, x);
   if (queries && s->k > 1) find_several(d, bank, s, queries, x);
-  FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "distances", ""), (size_t)n, 1, 1, fm_arg_buffer(x),
-            fm_arg_buffer(&bank->row), fm_arg_buffer(&s->index), fm_arg_buffer(&s->distance),
-            fm_arg_buffer(mean), fm_arg_int4(n, bank->width, s->k, 0), fm_arg_float(factor));
+  FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "distances", ""),
+            (size_t)n * (size_t)fm_device_facts(d)->group, 1, 1, fm_arg_buffer(x), fm_arg_buffer(&bank->row),
+            fm_arg_buffer(&s->index), fm_arg_buffer(&s->distance), fm_arg_buffer(mean),
+            fm_arg_int4(n, bank->width, s->k, 0), fm_arg_float(factor));
 }
 
 void fm_search_back(struct fm_device *d, const struct fm_bank *bank, const struct fm_search *s, int n,

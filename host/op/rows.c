@@ -35,15 +35,18 @@ size_t fm_turned_bytes(const struct fm_facts *f, const struct fm_shape *s) {
   return (s->conv.depthwise ? outputs * taps * b : outputs * inputs * taps * b * b) * sizeof(float);
 }
 
+/* Kernels of cl/wgrad.cl that are the same whatever these are. */
+#define BARE "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1"
+
 void fm_turn_weights(struct fm_device *d, const struct fm_call *call, const struct fm_buffer *packed,
                      const struct fm_buffer *turned) {
   const struct fm_shape *s = &call->shape;
-  int inputs = fm_acts_blocks(&s->out), outputs = fm_acts_blocks(&s->in);
-  struct fm_kernel *k =
-      fm_kernel_get(d, "wgrad.cl", "flip", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
-  FM_LAUNCH(d, k, (size_t)outputs, (size_t)inputs, 1, fm_arg_buffer(packed), fm_arg_buffer(turned),
-            fm_arg_int(outputs), fm_arg_int(inputs), fm_arg_int(s->conv.k * s->conv.k),
-            fm_arg_int(s->packed_lanes));
+  const struct fm_facts *f = fm_device_facts(d);
+  int inputs = fm_acts_blocks(&s->out), outputs = fm_acts_blocks(&s->in), taps = s->conv.k * s->conv.k;
+  int vectors = taps * f->block, run = f->group == 1 ? vectors : 1; /* of a pair of blocks, of an item */
+  FM_LAUNCH(d, fm_kernel_get(d, "wgrad.cl", "flip", BARE), (size_t)(outputs * (vectors / run)),
+            (size_t)inputs, 1, fm_arg_buffer(packed), fm_arg_buffer(turned),
+            fm_arg_int4(outputs, inputs, taps, s->packed_lanes), fm_arg_int(run));
 }
 
 /* Enough parts for every unit; and as long as the partial sums stay small beside what is read,
@@ -59,13 +62,14 @@ int fm_parts_of(const struct fm_facts *f, const struct fm_shape *s, int items) {
 
 void fm_sum_parts(struct fm_device *d, const struct fm_call *call, const struct fm_conv_args *a) {
   if (call->work.parts == 1) return;
+  enum { SLICES = 16, MANY = 32 }; /* parts that one work-item of a GPU should not add alone */
   const struct fm_facts *f = fm_device_facts(d);
   int vectors = (int)(fm_conv_weights(&call->shape.conv, f->block) / (size_t)f->block);
-  struct fm_kernel *k =
-      fm_kernel_get(d, "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1");
+  bool sliced = f->group >= SLICES && f->group % SLICES == 0 && call->work.parts >= MANY;
   size_t items = f->group == 1 ? (size_t)(2 * f->compute_units) : (size_t)vectors;
-  FM_LAUNCH(d, k, items, 1, 1, fm_arg_buffer(a->scratch), fm_arg_buffer(a->dw), fm_arg_int(vectors),
-            fm_arg_int(call->work.parts));
+  FM_LAUNCH(d, fm_kernel_get(d, "wgrad.cl", "sum_parts", sliced ? BARE " -D SLICES=16" : BARE),
+            sliced ? items * SLICES : items, 1, 1, fm_arg_buffer(a->scratch), fm_arg_buffer(a->dw),
+            fm_arg_int(vectors), fm_arg_int(call->work.parts));
 }
 
 void fm_run_conv(struct fm_device *d, struct fm_call *call, const struct fm_conv_args *a) {

@@ -51,8 +51,9 @@ static void wgrad_describe(const struct fm_facts *f, const struct fm_shape *s, c
 static void turn_weights(struct fm_device *d, const struct fm_call *call, const struct fm_buffer *packed,
                          const struct fm_buffer *turned) {
   int blocks = fm_acts_blocks(&call->shape.out), taps = call->shape.conv.k * call->shape.conv.k;
-  FM_LAUNCH(d, fm_kernel_get(d, "depthwise.cl", "depthwise_flip", "-D KS=1 -D ST=1 -D PX=1"), (size_t)blocks,
-            1, 1, fm_arg_buffer(packed), fm_arg_buffer(turned), fm_arg_int(blocks), fm_arg_int(taps));
+  FM_LAUNCH(d, fm_kernel_get(d, "depthwise.cl", "depthwise_flip", "-D KS=1 -D ST=1 -D PX=1"),
+            fm_acts_gx(d, taps), (size_t)blocks, 1, fm_arg_buffer(packed), fm_arg_buffer(turned),
+            fm_arg_int(taps));
 }
 
 static void run_wgrad(struct fm_device *d, struct fm_call *call, const struct fm_conv_args *a) {

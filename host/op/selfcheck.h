@@ -14,7 +14,7 @@
 #include "op/acts.h"
 
 /* A check as it runs: what it made is freed after it. */
-enum { FM_TRIAL_MOST = 32 };
+enum { FM_TRIAL_MOST = 48 };
 struct fm_trial {
   struct fm_device *d;
   struct fm_context *ctx;

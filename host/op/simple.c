@@ -21,16 +21,21 @@ void fm_mask(struct fm_device *d, const struct fm_acts *y, struct fm_limits limi
             fm_arg_int(y->w), fm_arg_float2(limits.low, limits.high));
 }
 
+/* A kernel that goes through the pixels of all halos. */
+static void along_halo(struct fm_device *d, const struct fm_acts *x, const char *kernel) {
+  FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", kernel, ""), fm_acts_gx(d, x->w + 2 * x->halo),
+            (size_t)(x->h + 2 * x->halo), planes(x), fm_arg_buffer(&x->buffer),
+            fm_arg_int4(x->h, x->w, x->halo, 0), fm_arg_int(x->block));
+}
+
 void fm_halo(struct fm_device *d, const struct fm_acts *x) {
   if (x->halo == 0) return;
-  FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "halo", ""), planes(x), 1, 1, fm_arg_buffer(&x->buffer),
-            fm_arg_int4(x->h, x->w, x->halo, (int)planes(x)), fm_arg_int(x->block));
+  along_halo(d, x, "halo");
 }
 
 void fm_reflect(struct fm_device *d, const struct fm_acts *x) {
   if (x->halo == 0) return;
-  FM_LAUNCH(d, fm_kernel_get(d, "simple.cl", "reflect", ""), planes(x), 1, 1, fm_arg_buffer(&x->buffer),
-            fm_arg_int4(x->h, x->w, x->halo, (int)planes(x)), fm_arg_int(x->block));
+  along_halo(d, x, "reflect");
 }
 
 void fm_picture(struct fm_device *d, const struct fm_buffer *rgb, const struct fm_acts *x) {

@@ -55,6 +55,7 @@ static const struct shape table[] = {
     {2, 24, 24, 5, 2, 10, 12, .depthwise = true, .same = true, .limits = 2},
     {1, 16, 16, 5, 2, 7, 5, .depthwise = true, .same = true, .bias = true, .accumulate = true},
     {1, 1, 1, 5, 2, 1, 1, .depthwise = true, .same = true},
+    {40, 7, 8, 1, 1, 8, 8, .accumulate = false},
 };
 
 static void padding(const struct shape *s, struct ref_conv *r) {
