@@ -16,10 +16,12 @@ enum fm_status fm_net_choose(struct fm_net *net) {
                                                [FM_STEP_WGRAD] = FM_CONV_WEIGHTS};
   struct fm_context *ctx = fm_device_context(net->d);
   net->call = fm_alloc(ctx, net->tape.count, sizeof *net->call);
+  net->expand = fm_alloc(ctx, net->tape.count, sizeof *net->expand);
   net->prepared = fm_alloc(ctx, net->tape.count, sizeof *net->prepared);
-  if (!net->call || !net->prepared) return FM_MEMORY;
+  if (!net->call || !net->expand || !net->prepared) return FM_MEMORY;
   for (size_t i = 0; i < net->tape.count; i++) {
     const struct fm_step *s = &net->tape.step[i];
+    if (s->kind == FM_STEP_EXPAND) net->expand[i] = fm_graph_expand(&net->graph, s->node);
     if (!is_conv(s)) continue;
     fm_conv_choose(net->d, &net->graph.node[s->node].conv, way[s->kind], &net->tape.tensor[s->t[0]],
                    &net->tape.tensor[s->t[1]], NULL, &net->call[i]);

@@ -124,12 +124,12 @@ static void print_graph(const struct fm_graph *g, const char *title) {
     if (n->kind == FM_NODE_CONV)
       snprintf(more, sizeof more, " %dx%d/%d%s", n->conv.k, n->conv.k, n->conv.stride,
                n->conv.depthwise ? " depthwise" : "");
-    fm_note(g->ctx, "%4d %-6s in %4d res %4d  %4d x %d x %d%s%s%s %s", i, names[n->kind], n->in, n->res, n->c,
-            n->h, n->w, more,
+    fm_note(g->ctx, "%4d %-6s in %4d res %4d  %4d x %d x %d%s%s%s%s %s", i, names[n->kind], n->in, n->res,
+            n->c, n->h, n->w, more,
             bare(n)                     ? ""
             : n->limits.high < INFINITY ? " relu6"
                                         : " relu",
-            is_tap(g, i) ? " TAP" : "", n->name);
+            is_tap(g, i) ? " TAP" : "", n->expands ? " with its input" : "", n->name);
   }
 }
 
@@ -197,6 +197,25 @@ void fm_graph_fuse(struct fm_graph *g, bool fold) {
     }
   }
   if (fm_verbose("graph")) print_graph(g, fold ? "folded and fused" : "fused");
+}
+
+struct fm_expand fm_graph_expand(const struct fm_graph *g, int node) {
+  const struct fm_node *n = &g->node[node], *wide = &g->node[n->in];
+  return (struct fm_expand){
+      .wide = wide->conv, .depthwise = n->conv, .h = wide->h, .w = wide->w, .out_h = n->h, .out_w = n->w};
+}
+
+void fm_graph_join(struct fm_graph *g, const struct fm_facts *f) {
+  if (g->failed) return;
+  for (int i = 0; i < g->count; i++) {
+    struct fm_node *n = &g->node[i];
+    if (n->kind != FM_NODE_CONV || n->res >= 0) continue;
+    struct fm_node *wide = &g->node[n->in];
+    if (wide->kind != FM_NODE_CONV || wide->res >= 0 || !only_for(g, n->in, i)) continue;
+    const struct fm_expand e = fm_graph_expand(g, i);
+    n->expands = wide->inside = fm_expand_pays(f, &e);
+  }
+  if (fm_verbose("graph")) print_graph(g, "expansions joined");
 }
 
 double fm_graph_macs(const struct fm_graph *g) {

@@ -5,7 +5,7 @@
 #ifndef FM_NET_GRAPH_H
 #define FM_NET_GRAPH_H
 
-#include "op/conv.h"
+#include "op/expand.h"
 
 enum fm_node_kind {
   FM_NODE_INPUT,  /* the picture */
@@ -28,6 +28,8 @@ struct fm_node {
   float eps;          /* of a norm, or of the norm folded into a conv */
   char name[FM_NAME]; /* of the parameters */
   char fold[FM_NAME]; /* conv: name of the norm folded into it; "" none */
+  bool expands;       /* a depthwise conv that computes its input, a 1x1 conv, along with itself */
+  bool inside;        /* that 1x1 conv: its result is never a tensor */
 };
 
 struct fm_graph {
@@ -56,6 +58,13 @@ int fm_graph_resize(struct fm_graph *g, int in, int like);
  * true, for frozen statistics) and sums and activations into the node before them. */
 void fm_graph_drop(struct fm_graph *g);
 void fm_graph_fuse(struct fm_graph *g, bool fold);
+
+/* Joins expansions with the depthwise convolutions behind them, where this device computes both in one kernel
+ * (op/expand.h): for inference, after fuse. */
+void fm_graph_join(struct fm_graph *g, const struct fm_facts *f);
+
+/* The two convolutions of a node that expands. */
+struct fm_expand fm_graph_expand(const struct fm_graph *g, int node);
 
 double fm_graph_macs(const struct fm_graph *g); /* multiply-adds of all convolutions for one picture */
 void fm_graph_free(struct fm_graph *g);

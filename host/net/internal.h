@@ -33,7 +33,8 @@ struct fm_net {
   struct fm_acts full[1 + FM_TAPS]; /* where inner < made_for: input and taps of the whole batch */
   struct fm_buffer *part;           /* [chunks of the batch][1 + FM_TAPS]: views of them */
   size_t running_count, stat_count;
-  struct fm_call *call; /* how each step's convolution is computed */
+  struct fm_call *call;     /* how each step's convolution is computed */
+  struct fm_expand *expand; /* the same of steps that expand */
   struct fm_buffer
       *prepared; /* a step's frozen weights in the layout of its call; trained ones share `ready` */
   struct fm_buffer stats, ready, scratch;

@@ -39,6 +39,7 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
   enum fm_status status = fm_backbone_build(ctx, b, size, &net->graph);
   if (status == FM_OK) {
     fm_graph_fuse(&net->graph, mode != FM_NET_TRAIN);
+    if (mode == FM_NET_INFER) fm_graph_join(&net->graph, fm_device_facts(d));
     net->store = fm_alloc(ctx, (size_t)net->graph.count, sizeof *net->store);
     status = net->store ? FM_OK : FM_MEMORY;
   }
@@ -83,6 +84,7 @@ void fm_net_free(struct fm_net *net) {
   for (size_t i = 0; net->prepared && i < net->tape.count; i++) fm_buffer_free(d, &net->prepared[i]);
   fm_free(ctx, net->prepared);
   fm_free(ctx, net->call);
+  fm_free(ctx, net->expand);
   fm_free(ctx, net->chunk);
   fm_free(ctx, net->chunk_bytes);
   fm_free(ctx, net->slot);
@@ -142,6 +144,23 @@ static void convolve(struct fm_net *net, size_t i, const struct fm_acts *in, con
   fm_conv_run(net->d, &net->call[i], &args);
 }
 
+/* A depthwise convolution together with the expansion before it. */
+static void expand(struct fm_net *net, size_t i, const struct fm_acts *in, const struct fm_acts *out) {
+  const struct fm_step *s = &net->tape.step[i];
+  const struct fm_node *n = &net->graph.node[s->node], *wide = &net->graph.node[n->in];
+  const struct node_store *own = &net->store[s->node], *before = &net->store[n->in];
+  fm_expand_run(net->d, &net->expand[i],
+                &(struct fm_expand_args){.in = in,
+                                         .out = out,
+                                         .wide_weights = &before->weights,
+                                         .wide_bias = wide->fold[0] ? &before->shift : NULL,
+                                         .weights = &own->weights,
+                                         .bias = n->fold[0] ? &own->shift : NULL,
+                                         .wide_limits = wide->limits,
+                                         .limits = n->limits,
+                                         .reflect = net->reflect});
+}
+
 static void run_step(struct fm_net *net, size_t i) {
   struct fm_device *d = net->d;
   const struct fm_step *s = &net->tape.step[i];
@@ -155,6 +174,9 @@ static void run_step(struct fm_net *net, size_t i) {
   case FM_STEP_CONV:
     if (net->reflect && n->conv.k > 1) fm_reflect(d, t[0]);
     convolve(net, i, t[0], n->fold[0] ? &store->shift : NULL, t[2], limits, t[1]);
+    break;
+  case FM_STEP_EXPAND:
+    expand(net, i, t[0], t[1]);
     break;
   case FM_STEP_MEASURE:
     fm_norm_measure(d, &norm, t[0], &store->weights, &net->scratch, &store->stat, &store->running);

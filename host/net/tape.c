@@ -51,7 +51,7 @@ static int max_int(int a, int b) {
 static void find_halos(struct maker *m) {
   for (int i = 0; i < m->g->count; i++) {
     const struct fm_node *n = &m->g->node[i];
-    if (n->kind != FM_NODE_CONV) continue;
+    if (n->kind != FM_NODE_CONV || n->expands) continue;
     const struct fm_node *in = &m->g->node[n->in];
     m->halo[n->in] = max_int(m->halo[n->in], fm_conv_halo(&n->conv, in->h, in->w, n->h, n->w));
   }
@@ -82,7 +82,8 @@ static void forward_node(struct maker *m, int i) {
     m->out[i] = m->tape->input = new_tensor(m, n->c, n->h, n->w, m->halo[i], straight ? 4 : m->block, false);
     return;
   }
-  int in = m->out[n->in], res = n->res >= 0 ? m->out[n->res] : -1;
+  if (n->inside) return; /* the node behind it does its work */
+  int in = m->out[n->expands ? m->g->node[n->in].in : n->in], res = n->res >= 0 ? m->out[n->res] : -1;
   if (n->kind == FM_NODE_POOL && m->mode != FM_NET_INFER)
     m->index[i] = new_tensor(m, n->c, n->h, n->w, m->halo[i], m->block, true);
   if (n->kind == FM_NODE_NORM && train) STEP(FM_STEP_MEASURE, i, {in, -1, -1, -1});
@@ -90,7 +91,7 @@ static void forward_node(struct maker *m, int i) {
   if (m->status != FM_OK) return;
   switch (n->kind) {
   case FM_NODE_CONV:
-    STEP(FM_STEP_CONV, i, {in, out, res, -1});
+    STEP(n->expands ? FM_STEP_EXPAND : FM_STEP_CONV, i, {in, out, res, -1});
     break;
   case FM_NODE_NORM:
     STEP(FM_STEP_APPLY, i, {in, out, res, -1});

@@ -8,6 +8,7 @@
 
 enum fm_step_kind {
   FM_STEP_CONV,        /* t[1] = conv(t[0]) + t[2] */
+  FM_STEP_EXPAND,      /* t[1] = conv(expansion(t[0])), both in one */
   FM_STEP_MEASURE,     /* batch statistics of t[0] */
   FM_STEP_APPLY,       /* t[1] = norm(t[0]) + t[2] */
   FM_STEP_ADD,         /* t[1] = t[0] + t[2] */

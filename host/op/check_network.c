@@ -1,6 +1,7 @@
 /* The self-test's rows of networks: convolutions, batch norm, element by element, pooling, resizing, AdamW.
  */
 #include "op/adam.h"
+#include "op/expand.h"
 #include "op/norm.h"
 #include "op/planes.h"
 #include "op/selfcheck.h"
@@ -18,7 +19,7 @@ static const struct fm_trial_shape shape = {N, C, H, W, 2};
 
 static enum fm_status packed_weights(struct fm_trial *t, const struct fm_conv *c, struct fm_buffer *b) {
   size_t packed = fm_conv_weights(c, fm_device_facts(t->d)->block),
-         count = (size_t)(c->depthwise ? c->cin : c->cin * c->cout) * 9;
+         count = (size_t)(c->depthwise ? c->cin : c->cin * c->cout) * (size_t)(c->k * c->k);
   float *w = fm_trial_draw(t, "weights", count), *p = fm_alloc(t->ctx, packed, sizeof *p);
   enum fm_status status = w && p ? fm_trial_room(t, packed, b) : FM_MEMORY;
   if (status == FM_OK) {
@@ -151,8 +152,47 @@ static enum fm_status depthwise(struct fm_trial *t) {
   return to_weights(t, "a depthwise convolution's gradient to the weights",
                     &(struct fm_conv){C, C, 3, 1, 1, 1, true, false}, shape, 0.0732906042, 46.0297612);
 }
+
+/* Where a device does both in one kernel; stride 2, so that lines come by twos. */
+static enum fm_status expand(struct fm_trial *t) {
+  enum { WIDE = 84 };
+  struct fm_expand e = {.wide = {C, WIDE, 1, 1, 0, 0, false, false},
+                        .depthwise = {WIDE, WIDE, 5, 2, 2, 2, true, false},
+                        .h = H,
+                        .w = W,
+                        .out_h = (H + 1) / 2,
+                        .out_w = (W + 1) / 2};
+  static const struct {
+    const char *what;
+    double along, size;
+  } answers[2] = {{"an expansion and its convolution", -67.9405296, 220.621682},
+                  {"an expansion and its convolution, mirrored at the border", -56.0777768, 266.317994}};
+  struct fm_acts in, out;
+  struct fm_buffer wide, weights, bias;
+  if (!fm_expand_pays(fm_device_facts(t->d), &e)) return FM_OK;
+  FM_TRY(packed_weights(t, &e.wide, &wide));
+  FM_TRY(packed_weights(t, &e.depthwise, &weights));
+  FM_TRY(fm_trial_numbers(t, "bias", PADDED, &bias));
+  FM_TRY(fm_trial_tensor(t, "x", shape, &in));
+  for (int reflect = 0; reflect < 2; reflect++) {
+    FM_TRY(fm_trial_blank(t, (struct fm_trial_shape){N, WIDE, e.out_h, e.out_w, 1}, &out));
+    fm_expand_run(t->d, &e,
+                  &(struct fm_expand_args){.in = &in,
+                                           .out = &out,
+                                           .wide_weights = &wide,
+                                           .wide_bias = &bias,
+                                           .weights = &weights,
+                                           .bias = &bias,
+                                           .wide_limits = fm_limits_none,
+                                           .limits = fm_limits_none,
+                                           .reflect = reflect});
+    FM_TRY(fm_trial_tensor_is(t, answers[reflect].what, &out, answers[reflect].along, answers[reflect].size));
+  }
+  return FM_OK;
+}
 const struct fm_selfcheck fm_check_conv = {"conv", conv}, fm_check_winograd = {"winograd", winograd},
-                          fm_check_wgrad = {"wgrad", wgrad}, fm_check_depthwise = {"depthwise", depthwise};
+                          fm_check_wgrad = {"wgrad", wgrad}, fm_check_depthwise = {"depthwise", depthwise},
+                          fm_check_expand = {"expand", expand};
 
 static enum fm_status norm(struct fm_trial *t) {
   const struct fm_norm n = {0.1f, 0.1f}; /* an epsilon that counts */

@@ -20,6 +20,9 @@ static inline bool fm_row_always(const struct fm_facts *f, const struct fm_shape
   return true;
 }
 
+/* Blocks of inputs that a 1x1 convolution of wide vectors adds up before they join the total. */
+enum { FM_CHAIN_1X1 = 16 };
+
 /* A launch of the kernel in groups of its own, or of as many work-items in groups of the device's size. */
 void fm_launch_set(struct fm_launch *l, const char *kernel, const size_t global[3], size_t local);
 void fm_launch_items(const struct fm_facts *f, struct fm_launch *l, const char *kernel, size_t x, size_t y,
