@@ -31,7 +31,7 @@ static enum fm_status build_and_run(struct fm_context *ctx) {
     snprintf(options, sizeof options, "-D TWICE=1 -D TWICE=%d", i + 2);
     fm_buffer_fill(d, &x, 1);
     struct fm_kernel *k = fm_kernel_get(d, "simple.cl", "halo", options);
-    FM_LAUNCH(d, k, 1, 1, 1, fm_arg_buffer(&x), fm_arg_int4(2, 2, 1, 1),
+    FM_LAUNCH(d, k, 1, 4, 1, fm_arg_buffer(&x), fm_arg_int4(2, 2, 1, 0),
               fm_arg_int(4)); /* 4 x 4 pixels of 4 */
     status = fm_buffer_read(d, &x, 0, back, sizeof back);
     if (status == FM_OK && (back[0] != 0 || back[20] != 1))

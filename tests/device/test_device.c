@@ -191,7 +191,7 @@ static enum fm_status small_program(struct fm_context *ctx, struct fm_device_liv
   if (status == FM_OK) {
     fm_buffer_write(d, &view, 0, v, sizeof v);
     struct fm_kernel *k = fm_kernel_get(d, "simple.cl", "halo", "");
-    FM_LAUNCH(d, k, 1, 1, 1, fm_arg_buffer(&view), fm_arg_int4(2, 2, 1, 1),
+    FM_LAUNCH(d, k, 1, 4, 1, fm_arg_buffer(&view), fm_arg_int4(2, 2, 1, 0),
               fm_arg_int(4)); /* 4 x 4 pixels of 4 */
     status = fm_buffer_read(d, &x, 0, back, sizeof back);
     if (status == FM_OK) status = fm_device_finish(d);
