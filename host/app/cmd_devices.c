@@ -20,7 +20,7 @@ static void print_table(const struct fm_facts *facts, int count, int used) {
     fm_print("     %d compute units, %.1f GiB of memory, largest buffer %.1f GiB\n", f->compute_units,
              (double)f->global_memory / 0x1p30, (double)f->max_allocation / 0x1p30);
     fm_print("     kernels: blocks of %d channels, work-groups of %d, fma %s\n", f->block, f->group,
-             f->fast_fma ? "fast" : "emulated (not used)");
+             f->fast_fma ? "fast" : "not promised (a * b + c instead)");
   }
   fm_print(
       "To use another one: --device with its number or part of its name, or the variable FLAWMAP_DEVICE.\n");

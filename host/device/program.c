@@ -60,6 +60,15 @@ static char *cache_path(struct fm_device *d, const struct fm_program *p) {
   return d->cache_folder ? fm_format(d->ctx, "%s/%s.program", d->cache_folder, p->hash) : NULL;
 }
 
+/* The first line of a compiler's log that names an error, or of all lines the first that says anything. */
+static const char *telling_line(const char *log, int *length) {
+  const char *first = log + strspn(log, " \r\n"), *error = strstr(first, "error");
+  const char *begin = error ? error : first;
+  while (begin > first && begin[-1] != '\n') begin--;
+  *length = (int)strcspn(begin, "\r\n");
+  return begin;
+}
+
 static void build_failed(struct fm_device *d, const struct fm_program *p, const char *call, cl_int code) {
   char log[600] = "";
   size_t size = 0;
@@ -71,7 +80,9 @@ static void build_failed(struct fm_device *d, const struct fm_program *p, const 
       end = line + strcspn(line, "\n");
       fm_note(d->ctx, "%.*s", (int)(end - line), line);
     }
-    snprintf(log, sizeof log, "building %s: %.400s", p->key, all);
+    int length;
+    const char *line = telling_line(all, &length);
+    snprintf(log, sizeof log, "building %s: %.*s", p->key, length < 400 ? length : 400, line);
   }
   fm_free(d->ctx, all);
   fm_device_fail(d, call, code, log[0] ? log : p->key);

@@ -20,4 +20,8 @@ status=0
 FLAWMAP_CACHE=off FLAWMAP_CL_DIR=$work/cl "$flawmap" verify >"$work/bad" || status=$?
 [ "$status" = 1 ] && [ "$(grep -c "EXCEEDED at loss" "$work/bad")" = 2 ] && grep -q "^FAILED" "$work/bad" ||
   { cat "$work/bad"; echo "FAIL: a loss that is no number is not called wrong"; exit 1; }
+# A kernel that does not compile: one sentence, with the compiler's line that says why.
+(echo "#error for the test" && cat "$source/cl/cdo.cl") >"$work/cl/cdo.cl"
+! FLAWMAP_CACHE=off FLAWMAP_CL_DIR=$work/cl "$flawmap" verify >"$work/out" 2>"$work/err"
+[ "$(grep -c 'building cdo.cl.*for the test' "$work/err")" = 1 ] && ! grep -qF '\n' "$work/err" || { cat "$work/err"; echo "FAIL: why a kernel does not compile is not said"; exit 1; }
 echo "verify: agrees, and sees a broken kernel"
