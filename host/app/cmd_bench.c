@@ -63,8 +63,9 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   snprintf(name, sizeof name, "%s%d", p->train ? "train" : "infer", p->batch);
   if (b->peak.flops > 0) snprintf(share, sizeof share, "%.1f %%", 100 * speed / b->peak.flops);
   if (!b->o->json) {
-    fm_print("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f\n", p->backbone->name, name, r->time.median,
-             r->time.least, r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20);
+    fm_print("%-20s %-8s %10.4f %10.4f %5d %10.1f %9s %9.0f %9ld %6ld\n", p->backbone->name, name,
+             r->time.median, r->time.least, r->time.runs, 1e-9 * speed, share, (double)r->bytes / 0x1p20,
+             r->launches, r->waits);
     fflush(stdout);
   }
   fm_json_object(&b->json, NULL);
@@ -78,6 +79,8 @@ static void put_pass(struct bench_run *b, const struct fm_bench_pass *p, const s
   fm_json_number(&b->json, "gflops", 1e-9 * speed);
   if (b->peak.flops > 0) fm_json_number(&b->json, "share_of_peak", speed / b->peak.flops);
   fm_json_integer(&b->json, "device_bytes", (int64_t)r->bytes);
+  fm_json_integer(&b->json, "launches", r->launches);
+  fm_json_integer(&b->json, "waits", r->waits);
 }
 
 /* Convolutions are compared with the peak of multiply-adds, everything else with the faster of copy and
@@ -157,8 +160,8 @@ static enum fm_status check_pass(struct bench_run *b, const struct fm_bench_pass
 
 static enum fm_status bench_passes(struct bench_run *b) {
   if (!b->o->json)
-    fm_print("%-20s %-8s %10s %10s %5s %10s %9s %9s\n", "backbone", "pass", "seconds", "least", "runs",
-             "GFLOP/s", "of peak", "MiB");
+    fm_print("%-20s %-8s %10s %10s %5s %10s %9s %9s %9s %6s\n", "backbone", "pass", "seconds", "least",
+             "runs", "GFLOP/s", "of peak", "MiB", "launches", "waits");
   fm_json_array(&b->json, "passes");
   FM_TRY(each_pass(b, bench_pass));
   fm_json_end(&b->json);

@@ -48,7 +48,6 @@ static enum fm_status infer(void *arg) {
   struct fm_bench *b = arg;
   fm_scorer_cells(b->scorer);
   fm_scorer_map(b->scorer);
-  FM_TRY(fm_device_finish(b->d));
   return fm_scorer_read(b->scorer, b->pass->batch, b->maps, NULL);
 }
 
@@ -56,9 +55,10 @@ static enum fm_status train(void *arg) {
   struct fm_bench *b = arg;
   struct fm_cdo_loss loss;
   double norm;
-  FM_TRY(fm_cdo_trainer_gradient(b->trainer, &loss, &norm));
-  fm_cdo_trainer_update(b->trainer, ++b->step, 4e-4, 1);
-  return fm_device_finish(b->d);
+  fm_cdo_trainer_gradient(b->trainer, 0);
+  fm_cdo_trainer_update(b->trainer, ++b->step, 4e-4);
+  FM_TRY(fm_device_finish(b->d));
+  return fm_cdo_trainer_outcome(b->trainer, &loss, &norm);
 }
 
 static enum fm_status prepare(struct fm_bench *b) {
@@ -76,6 +76,7 @@ static enum fm_status prepare(struct fm_bench *b) {
                                .adam = {4e-4, 0.9, 0.999, 1e-8, 1e-4}};
     status = fm_cdo_trainer_make(b->d, &o, &b->model.expert.weights, &b->model.learned, &b->trainer);
     if (status == FM_OK) status = fm_cdo_trainer_load(b->trainer, p->batch, rgb, b->mask);
+    if (status == FM_OK) status = fm_cdo_trainer_loaded(b->trainer);
   } else if (status == FM_OK) {
     status = fm_scorer_make(b->d, &b->model, p->batch, false, &b->scorer);
     b->maps = fm_alloc(ctx, (size_t)p->batch * (size_t)p->size * (size_t)p->size, sizeof *b->maps);
@@ -114,6 +115,10 @@ enum fm_status fm_bench_pass_run(struct fm_device *d, const struct fm_bench_pass
   if (status == FM_OK) {
     result->bytes = fm_device_live(d).bytes;
     status = fm_timing_run(ctx, pass->train ? train : infer, &b, runs, seconds, &result->time);
+    struct fm_device_live before = fm_device_live(d);
+    if (status == FM_OK) status = (pass->train ? train : infer)(&b);
+    result->launches = fm_device_live(d).launches - before.launches;
+    result->waits = fm_device_live(d).waits - before.waits;
   }
   fm_bench_close(&b);
   return status;

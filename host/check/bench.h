@@ -17,8 +17,9 @@ struct fm_bench_pass {
 
 struct fm_bench_result {
   struct fm_timing time;
-  double flops; /* of one run: two a multiply-add of every convolution, counted as direct ones */
-  size_t bytes; /* of device memory */
+  double flops;         /* of one run: two a multiply-add of every convolution, counted as direct ones */
+  size_t bytes;         /* of device memory */
+  long launches, waits; /* of one run: kernels enqueued, times the host waited for the device */
 };
 
 /* runs, seconds: as fm_timing_run has them. */

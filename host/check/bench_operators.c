@@ -114,12 +114,11 @@ static enum fm_status train_round(struct recorder *r) {
   }
   FM_TRY(run_net(r, net, fm_net_backward));
   const struct fm_net_vectors *v = fm_net_vectors(net);
-  double norm;
   begin_step(r);
-  FM_TRY(fm_norm2(r->d, v->count, &v->gradient, &r->parts, &norm));
+  fm_norm2(r->d, v->count, &v->gradient, 0, &r->parts, &r->result);
   FM_TRY(end_named(r, "gradient norm", NULL, (double)v->count * sizeof(float)));
   begin_step(r);
-  fm_cdo_trainer_update(t, ++r->bench->step, 4e-4, 1);
+  fm_cdo_trainer_update(t, ++r->bench->step, 4e-4);
   return end_named(r, "adam", NULL, 7 * (double)v->count * sizeof(float));
 }
 

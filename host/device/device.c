@@ -382,6 +382,7 @@ struct fm_device_live fm_device_live(const struct fm_device *d) {
 
 enum fm_status fm_device_finish(struct fm_device *d) {
   if (!fm_device_may(d, "clFinish")) return d->status;
+  d->live.waits++;
   cl_int code = d->cl.clFinish(d->queue);
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clFinish", code, NULL);
 }

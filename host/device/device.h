@@ -62,6 +62,7 @@ struct fm_device_live {
   long contexts, queues, programs, kernels, buffers, events;
   size_t bytes, peak_bytes; /* of buffers */
   long compiled, cached;    /* programs since open: built from source, taken from the cache */
+  long launches, waits;     /* since open: kernels enqueued; times the host waited for the queue */
 };
 struct fm_device_live fm_device_live(const struct fm_device *device);
 

@@ -18,8 +18,8 @@
   X(clReleaseProgram) X(clCreateKernel) X(clReleaseKernel) X(clSetKernelArg) X(clEnqueueNDRangeKernel) \
   X(clCreateBuffer) X(clCreateSubBuffer) X(clReleaseMemObject) X(clEnqueueMapBuffer) \
   X(clEnqueueUnmapMemObject) X(clEnqueueReadBuffer) X(clEnqueueWriteBuffer) X(clEnqueueFillBuffer) \
-  X(clEnqueueCopyBuffer) X(clFinish) X(clFlush) X(clWaitForEvents) X(clGetEventProfilingInfo) \
-  X(clReleaseEvent)
+  X(clEnqueueCopyBuffer) X(clFinish) X(clFlush) X(clWaitForEvents) X(clGetEventInfo) \
+  X(clGetEventProfilingInfo) X(clReleaseEvent)
 /* clang-format on */
 
 struct fm_cl {

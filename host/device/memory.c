@@ -93,6 +93,7 @@ static void *map(struct fm_device *d, const struct fm_buffer *buffer, cl_map_fla
                  size_t size) {
   cl_int code = CL_SUCCESS;
   if (!fm_device_may(d, "clEnqueueMapBuffer")) return NULL;
+  d->live.waits++;
   void *at =
       d->cl.clEnqueueMapBuffer(d->queue, buffer->mem, CL_TRUE, flags, offset, size, 0, NULL, NULL, &code);
   if (!at) fm_device_fail(d, "clEnqueueMapBuffer", code, NULL);
@@ -114,6 +115,7 @@ enum fm_status fm_buffer_write(struct fm_device *d, const struct fm_buffer *buff
     return unmap(d, buffer, at);
   }
   if (!fm_device_may(d, "clEnqueueWriteBuffer")) return d->status;
+  d->live.waits++;
   cl_int code =
       d->cl.clEnqueueWriteBuffer(d->queue, buffer->mem, CL_TRUE, offset, size, bytes, 0, NULL, NULL);
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueWriteBuffer", code, NULL);
@@ -129,8 +131,52 @@ enum fm_status fm_buffer_read(struct fm_device *d, const struct fm_buffer *buffe
     return unmap(d, buffer, at);
   }
   if (!fm_device_may(d, "clEnqueueReadBuffer")) return d->status;
+  d->live.waits++;
   cl_int code = d->cl.clEnqueueReadBuffer(d->queue, buffer->mem, CL_TRUE, offset, size, bytes, 0, NULL, NULL);
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueReadBuffer", code, NULL);
+}
+
+enum fm_status fm_buffer_write_later(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
+                                     const void *bytes, size_t size, struct fm_transfer *transfer) {
+  *transfer = (struct fm_transfer){0};
+  if (d->status != FM_OK || size == 0 || !inside(d, buffer, offset, size)) return d->status;
+  if (!fm_device_may(d, "clEnqueueWriteBuffer")) return d->status;
+  cl_event event = NULL;
+  cl_int code =
+      d->cl.clEnqueueWriteBuffer(d->queue, buffer->mem, CL_FALSE, offset, size, bytes, 0, NULL, &event);
+  if (code != CL_SUCCESS) return fm_device_fail(d, "clEnqueueWriteBuffer", code, NULL);
+  transfer->event = event;
+  d->live.events++;
+  return FM_OK;
+}
+
+enum fm_status fm_buffer_read_later(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
+                                    void *bytes, size_t size, struct fm_transfer *transfer) {
+  *transfer = (struct fm_transfer){0};
+  if (d->status != FM_OK || size == 0 || !inside(d, buffer, offset, size)) return d->status;
+  if (!fm_device_may(d, "clEnqueueReadBuffer")) return d->status;
+  cl_event event = NULL;
+  cl_int code =
+      d->cl.clEnqueueReadBuffer(d->queue, buffer->mem, CL_FALSE, offset, size, bytes, 0, NULL, &event);
+  if (code != CL_SUCCESS) return fm_device_fail(d, "clEnqueueReadBuffer", code, NULL);
+  transfer->event = event;
+  d->live.events++;
+  return FM_OK;
+}
+
+/* After a failure the device may still be at it. */
+enum fm_status fm_transfer_wait(struct fm_device *d, struct fm_transfer *transfer) {
+  cl_event event = transfer->event;
+  *transfer = (struct fm_transfer){0};
+  if (!event) return d->status;
+  cl_int state = CL_QUEUED;
+  d->cl.clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+  if (state > CL_COMPLETE) d->live.waits++; /* else it has happened already */
+  cl_int code = d->cl.clWaitForEvents(1, &event);
+  d->cl.clReleaseEvent(event);
+  d->live.events--;
+  if (code != CL_SUCCESS && d->status == FM_OK) fm_device_fail(d, "clWaitForEvents", code, NULL);
+  return d->status;
 }
 
 enum fm_status fm_buffer_fill(struct fm_device *d, const struct fm_buffer *buffer, float value) {

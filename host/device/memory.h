@@ -28,6 +28,18 @@ enum fm_status fm_buffer_write(struct fm_device *d, const struct fm_buffer *buff
                                const void *bytes, size_t size); /* returns when bytes may be reused */
 enum fm_status fm_buffer_read(struct fm_device *d, const struct fm_buffer *buffer, size_t offset, void *bytes,
                               size_t size); /* waits */
+
+/* The same without waiting: the copy is enqueued, and the host's bytes stay where they are and what they are
+ * until fm_transfer_wait, which is called for each, also after a failure; a second time does nothing. */
+struct fm_transfer {
+  void *event; /* NULL: nothing to wait for */
+};
+enum fm_status fm_buffer_write_later(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
+                                     const void *bytes, size_t size, struct fm_transfer *transfer);
+enum fm_status fm_buffer_read_later(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
+                                    void *bytes, size_t size, struct fm_transfer *transfer);
+enum fm_status fm_transfer_wait(struct fm_device *d, struct fm_transfer *transfer);
+
 enum fm_status fm_buffer_fill(struct fm_device *d, const struct fm_buffer *buffer,
                               float value); /* whole floats */
 enum fm_status fm_buffer_copy(struct fm_device *d, const struct fm_buffer *from, size_t from_offset,

@@ -54,6 +54,7 @@ void fm_launch_groups(struct fm_device *d, struct fm_kernel *k, const size_t glo
     fm_device_fail(d, "clEnqueueNDRangeKernel", code, k->name);
     return;
   }
+  d->live.launches++;
   if (event) record(d, event, k);
   if (!k->ran) fm_kernel_mark(d, k);
 }

@@ -6,12 +6,22 @@
 #include <math.h>
 #include <string.h>
 
+/* A step's results on their way to the host. */
+struct outcome {
+  float *values; /* as in the buffer results */
+  struct fm_transfer transfer;
+};
+
 struct fm_cdo_trainer {
   struct fm_device *d;
   struct fm_cdo_options o;
   struct fm_net *expert, *apprentice;
   struct fm_buffer rgb, mask, moments[2], norm_parts;
-  struct fm_buffer result[FM_TAPS];
+  struct fm_buffer results, result[FM_TAPS],
+      limit; /* results: the others in one, and what they hold on its way */
+  struct outcome outcome[2];
+  long enqueued, taken; /* gradients */
+  struct fm_transfer load[2];
   struct fm_loss_scratch loss;
   struct fm_unit_pair unit[FM_TAPS]; /* empty where once is enough */
   int n;
@@ -23,13 +33,26 @@ static bool twice(const struct fm_cdo_trainer *t, int tap) {
   return t->o.twice && (a->h != grid->h || a->w != grid->w);
 }
 
+/* What a step tells: of each tap four numbers, of the gradient two; in one buffer, so that one copy fetches
+ * it. */
+static enum fm_status make_results(struct fm_cdo_trainer *t) {
+  const size_t each = fm_device_facts(t->d)->base_alignment;
+  FM_TRY(fm_buffer_make(t->d, (FM_TAPS + 1) * each, &t->results));
+  for (size_t i = 0; i <= FM_TAPS; i++)
+    FM_TRY(fm_buffer_view(t->d, &t->results, i * each, each, i < FM_TAPS ? &t->result[i] : &t->limit));
+  for (int i = 0; i < 2; i++) {
+    t->outcome[i].values = fm_alloc(fm_device_context(t->d), FM_TAPS + 1, each);
+    if (!t->outcome[i].values) return FM_MEMORY;
+  }
+  return FM_OK;
+}
+
 static enum fm_status make_loss(struct fm_cdo_trainer *t) {
   const struct fm_acts *grid = fm_net_tap(t->apprentice, 0);
+  FM_TRY(make_results(t));
   FM_TRY(fm_loss_scratch_make(t->d, t->o.batch, grid->h, grid->w, &t->loss));
-  for (int i = 0; i < FM_TAPS; i++) {
-    FM_TRY(fm_buffer_make(t->d, 4 * sizeof(float), &t->result[i]));
+  for (int i = 0; i < FM_TAPS; i++)
     if (twice(t, i)) FM_TRY(fm_unit_pair_make(t->d, fm_net_tap(t->apprentice, i), &t->unit[i]));
-  }
   return FM_OK;
 }
 
@@ -66,12 +89,17 @@ enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_opti
 void fm_cdo_trainer_free(struct fm_cdo_trainer *t) {
   if (!t) return;
   struct fm_device *d = t->d;
+  for (int i = 0; i < 2; i++) {
+    fm_transfer_wait(d, &t->load[i]);
+    fm_transfer_wait(d, &t->outcome[i].transfer);
+    fm_free(fm_device_context(d), t->outcome[i].values);
+  }
   fm_net_free(t->expert);
   fm_net_free(t->apprentice);
   fm_loss_scratch_free(d, &t->loss);
   for (int i = 0; i < FM_TAPS; i++) fm_unit_pair_free(d, &t->unit[i]);
-  struct fm_buffer *const own[] = {&t->rgb,        &t->mask,      &t->moments[0], &t->moments[1],
-                                   &t->norm_parts, &t->result[0], &t->result[1],  &t->result[2]};
+  struct fm_buffer *const own[] = {&t->rgb,   &t->mask,      &t->moments[0], &t->moments[1], &t->norm_parts,
+                                   &t->limit, &t->result[2], &t->result[1],  &t->result[0],  &t->results};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
   fm_free(fm_device_context(d), t);
 }
@@ -86,10 +114,16 @@ enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsign
                                    const unsigned char *mask) {
   size_t pixels = (size_t)n * (size_t)t->o.size * (size_t)t->o.size;
   set_batch(t, n);
-  FM_TRY(fm_buffer_write(t->d, &t->rgb, 0, rgb, pixels * 3));
-  FM_TRY(fm_buffer_write(t->d, &t->mask, 0, mask, pixels));
+  FM_TRY(fm_cdo_trainer_loaded(t));
+  FM_TRY(fm_buffer_write_later(t->d, &t->rgb, 0, rgb, pixels * 3, &t->load[0]));
+  FM_TRY(fm_buffer_write_later(t->d, &t->mask, 0, mask, pixels, &t->load[1]));
   fm_picture(t->d, &t->rgb, fm_net_input(t->expert));
   fm_picture(t->d, &t->rgb, fm_net_input(t->apprentice));
+  return fm_device_status(t->d);
+}
+
+enum fm_status fm_cdo_trainer_loaded(struct fm_cdo_trainer *t) {
+  for (int i = 0; i < 2; i++) fm_transfer_wait(t->d, &t->load[i]);
   return fm_device_status(t->d);
 }
 
@@ -107,37 +141,45 @@ static void tap_loss(struct fm_cdo_trainer *t, int i) {
                 gradient);
 }
 
-enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_loss *loss, double *norm) {
+void fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, double clip) {
   struct fm_device *d = t->d;
+  struct outcome *outcome = &t->outcome[t->enqueued++ % 2];
+  const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
   fm_net_forward(t->expert);
   fm_net_forward(t->apprentice);
   for (int i = 0; i < FM_TAPS; i++) tap_loss(t, i);
   fm_net_backward(t->apprentice);
+  fm_norm2(d, v->count, &v->gradient, (float)clip, &t->norm_parts, &t->limit);
+  fm_buffer_read_later(d, &t->results, 0, outcome->values, t->results.bytes, &outcome->transfer);
+}
+
+void fm_cdo_trainer_update(struct fm_cdo_trainer *t, long step, double lr) {
+  const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
+  struct fm_adam adam = t->o.adam;
+  adam.lr = lr;
+  fm_adam_step(t->d, &adam, step, &t->limit, v->count, &v->weights, &v->gradient, &t->moments[0],
+               &t->moments[1]);
+}
+
+enum fm_status fm_cdo_trainer_outcome(struct fm_cdo_trainer *t, struct fm_cdo_loss *loss, double *norm) {
+  struct outcome *outcome = &t->outcome[t->taken++ % 2];
+  const size_t each = fm_device_facts(t->d)->base_alignment / sizeof(float);
+  FM_TRY(fm_transfer_wait(t->d, &outcome->transfer));
   loss->total = 0;
-  for (int i = 0; i < FM_TAPS; i++) {
-    float r[4];
-    FM_TRY(fm_buffer_read(d, &t->result[i], 0, r, sizeof r));
+  for (size_t i = 0; i < FM_TAPS; i++) {
+    const float *r = outcome->values + i * each;
     loss->part[i][0] = r[0];
     loss->part[i][1] = r[2];
     loss->part[i][2] = r[3];
     loss->total += r[0];
   }
-  const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
-  FM_TRY(fm_norm2(d, v->count, &v->gradient, &t->norm_parts, norm));
+  *norm = (double)outcome->values[FM_TAPS * each];
   if (!isfinite(loss->total) || !isfinite(*norm))
-    return fm_error(fm_device_context(d), FM_NUMERIC,
+    return fm_error(fm_device_context(t->d), FM_NUMERIC,
                     "the training diverged: loss %g, gradient norm %g; use a smaller learning rate (--lr) "
                     "and continue from the last checkpoint (--resume)",
                     (double)loss->total, *norm);
   return FM_OK;
-}
-
-void fm_cdo_trainer_update(struct fm_cdo_trainer *t, long step, double lr, float factor) {
-  const struct fm_net_vectors *v = fm_net_vectors(t->apprentice);
-  struct fm_adam adam = t->o.adam;
-  adam.lr = lr;
-  fm_adam_step(t->d, &adam, step, factor, v->count, &v->weights, &v->gradient, &t->moments[0],
-               &t->moments[1]);
 }
 
 void fm_cdo_trainer_measure(struct fm_cdo_trainer *t, float momentum) {

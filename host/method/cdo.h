@@ -33,16 +33,22 @@ enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_opti
                                    struct fm_cdo_trainer **trainer);
 void fm_cdo_trainer_free(struct fm_cdo_trainer *t);
 
-/* Loads n <= batch pictures (rgb: [n][size][size][3]) with masks ([n][size][size], non-zero: synthetic). */
+/* Loads n <= batch pictures (rgb: [n][size][size][3]) with masks ([n][size][size], non-zero: synthetic). Does
+ * not wait: they stay where they are until fm_cdo_trainer_loaded, which does. */
 enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsigned char *rgb,
                                    const unsigned char *mask);
+enum fm_status fm_cdo_trainer_loaded(struct fm_cdo_trainer *t);
 
-/* Forward, loss and backward of what was loaded; the gradient lies in the apprentice's vector afterwards. A
- * loss or a gradient that is not finite is FM_NUMERIC. */
-enum fm_status fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, struct fm_cdo_loss *loss, double *norm);
+/* Forward, loss and backward of what was loaded; the gradient lies in the apprentice's vector afterwards.
+ * clip: what its norm is limited to in the update, 0: nothing. Only enqueues. */
+void fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, double clip);
 
-/* AdamW with this learning rate; step counts from 1. factor scales the gradient (clipping). */
-void fm_cdo_trainer_update(struct fm_cdo_trainer *t, long step, double lr, float factor);
+/* AdamW with this learning rate; step counts from 1. Only enqueues. */
+void fm_cdo_trainer_update(struct fm_cdo_trainer *t, long step, double lr);
+
+/* Waits for the oldest gradient whose outcome was not asked for; two may be. The next step can be on its way
+ * meanwhile. A loss or a gradient that is not finite is FM_NUMERIC: the weights are worth nothing then. */
+enum fm_status fm_cdo_trainer_outcome(struct fm_cdo_trainer *t, struct fm_cdo_loss *loss, double *norm);
 
 /* Forward of the apprentice only, so that its running statistics move: with momentum 1/k at the k-th batch
  * they become the mean over the batches. */

@@ -15,6 +15,7 @@ struct run {
   struct fm_cdo_trainer *trainer;
   struct fm_loader *loader;
   struct fm_training session;
+  int steps_open; /* steps whose outcome is not known yet */
 };
 
 /* ---- state: device to checkpoint and back ---- */
@@ -116,11 +117,6 @@ static double learning_rate(const struct fm_recipe *recipe, long epoch) {
   return recipe->lr_drop && epoch >= recipe->lr_drop ? lr / 10 : lr;
 }
 
-/* What the gradient is multiplied by, so that its norm is clip at most (as PyTorch does it). */
-static float clipped(const struct fm_recipe *recipe, double norm) {
-  return recipe->clip > 0 && norm > recipe->clip ? (float)(recipe->clip / (norm + 1e-6)) : 1;
-}
-
 /* Unit vectors are at most 2 apart, so a tap's term is at most 4 times the batch. (What is not finite was
  * seen before.) */
 static enum fm_status check_loss(struct run *r, const struct fm_cdo_loss *loss) {
@@ -132,29 +128,44 @@ static enum fm_status check_loss(struct run *r, const struct fm_cdo_loss *loss) 
                   (double)loss->total, most);
 }
 
+/* Only enqueues. */
 static enum fm_status step(struct run *r, const struct fm_batch *batch) {
   struct fm_training *s = &r->session;
-  struct fm_cdo_loss loss;
-  double norm;
   FM_TRY(fm_cdo_trainer_load(r->trainer, (int)batch->count, batch->rgb, batch->mask));
-  FM_TRY(fm_cdo_trainer_gradient(r->trainer, &loss, &norm));
-  FM_TRY(check_loss(r, &loss));
+  fm_cdo_trainer_gradient(r->trainer, r->t->recipe.clip);
   s->lr = learning_rate(&r->t->recipe, s->state.epoch);
-  fm_cdo_trainer_update(r->trainer, ++s->state.step, s->lr, clipped(&r->t->recipe, norm));
-  double sums[FM_LOSS_SUMS] = {(double)loss.total};
-  for (int i = 0; i < FM_TAPS; i++) sums[i + 1] = (double)loss.part[i][0];
-  fm_training_batch(s, sums);
+  fm_cdo_trainer_update(r->trainer, ++s->state.step, s->lr);
+  r->steps_open++;
   return FM_OK;
 }
 
+/* What steps came to, but of the last `most`. */
+static enum fm_status outcomes(struct run *r, int most) {
+  for (; r->steps_open > most; r->steps_open--) {
+    struct fm_cdo_loss loss;
+    double norm, sums[FM_LOSS_SUMS];
+    FM_TRY(fm_cdo_trainer_outcome(r->trainer, &loss, &norm));
+    FM_TRY(check_loss(r, &loss));
+    sums[0] = (double)loss.total;
+    for (int i = 0; i < FM_TAPS; i++) sums[i + 1] = (double)loss.part[i][0];
+    fm_training_batch(&r->session, sums);
+  }
+  return FM_OK;
+}
+
+/* The host looks at a step when the next one has been enqueued, so that the device never waits for it; but
+ * nothing is saved before all that went into it was found good. */
 static enum fm_status run_epochs(struct run *r) {
   for (;;) {
     struct fm_batch batch;
+    FM_TRY(fm_cdo_trainer_loaded(r->trainer)); /* the next batch may take this one's place */
     FM_TRY(fm_loader_next(r->loader, &batch));
     if (!batch.count) return FM_OK;
     FM_TRY(step(r, &batch));
+    const bool stop = r->ctx->stop;
+    FM_TRY(outcomes(r, batch.last || stop ? 0 : 1));
     if (batch.last) FM_TRY(fm_training_epoch(&r->session));
-    if (r->ctx->stop) return fm_training_stopped(&r->session);
+    if (stop) return fm_training_stopped(&r->session);
   }
 }
 
@@ -176,6 +187,7 @@ static enum fm_status reestimate(struct run *r) {
     status = fm_cdo_trainer_load(r->trainer, (int)batch.count, batch.rgb, batch.mask);
     if (status == FM_OK) fm_cdo_trainer_measure(r->trainer, 1.0f / (float)k);
     if (status == FM_OK) status = fm_device_finish(r->d);
+    if (status == FM_OK) status = fm_cdo_trainer_loaded(r->trainer);
     if (status == FM_OK && r->ctx->stop) status = fm_training_stopped(&r->session);
   }
   fm_loader_close(loader);
@@ -202,8 +214,8 @@ enum fm_status fm_train_run(struct fm_device *d, const struct fm_train *t, struc
   struct run r = {.d = d, .ctx = fm_device_context(d), .t = t};
   enum fm_status status = begin_state(&r);
   if (status == FM_OK) status = train(&r);
+  fm_cdo_trainer_free(r.trainer); /* waits until the last batch has been read */
   fm_loader_close(r.loader);
-  fm_cdo_trainer_free(r.trainer);
   if (status == FM_OK) {
     *weights = r.session.state.weights;
     r.session.state.weights = (struct fm_weights){0};

@@ -306,7 +306,7 @@ static enum fm_status train_tap(struct run *r, const struct fm_batch *batch, int
   for (int k = 0; k < tap->steps; k++) {
     fm_flow_step(tap->flow, &tap->fibres, &tap->place, k * tap->rows, tap->rows, &tap->list, k * list,
                  &tap->losses, k);
-    fm_adam_step(r->d, &adam, done * tap->steps + k + 1, 1, fm_flow_count(tap->flow),
+    fm_adam_step(r->d, &adam, done * tap->steps + k + 1, NULL, fm_flow_count(tap->flow),
                  fm_flow_weights(tap->flow), fm_flow_gradient(tap->flow), &tap->moment[0], &tap->moment[1]);
     fm_flow_prepare(tap->flow);
   }

@@ -103,7 +103,15 @@ static void test_buffers(void **state) {
   assert_true(back[1] == 0 && back[2] == 2.5f && back[4] == 2.5f && back[5] == 0);
   ASSERT_OK(ctx, fm_buffer_read(d, &a, align - 4, back, 8));
   assert_true(back[0] == 0 && back[1] == 2.5f);
+  struct fm_transfer to = {0}, from = {0};
+  ASSERT_OK(ctx, fm_buffer_write_later(d, &b, 16, v, 64, &to)); /* in the queue's order, as everything */
+  ASSERT_OK(ctx, fm_buffer_read_later(d, &b, 12, back, 72, &from));
+  assert_int_equal(fm_device_live(d).events, 2);
+  for (int i = 0; i < 2; i++) ASSERT_OK(ctx, fm_transfer_wait(d, &from));
+  ASSERT_OK(ctx, fm_transfer_wait(d, &to));
+  assert_true(back[0] == 2.5f && back[1] == 0 && back[2] == 1 && back[16] == 15 && back[17] == 0);
   struct fm_device_live live = fm_device_live(d);
+  assert_int_equal(live.events, 0);
   assert_int_equal(live.buffers, 4);
   assert_int_equal(live.bytes, 8 * align + 128);
   fm_buffer_free(d, &view);
