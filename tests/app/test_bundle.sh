@@ -19,7 +19,7 @@ bundle="$work/a folder/another name"
 there() {
   local wanted=$1 text=$2 got=0
   shift 2
-  env -i -C "$bundle" PATH="$PATH" HOME="$HOME" "$@" >out 2>err || got=$?
+  env -i -C "$bundle" PATH="$PATH" HOME="${HOME-}" "$@" >out 2>err || got=$?
   [ $got = "$wanted" ] || fail "'$*' ended with $got, not $wanted: $(cat out err)"
   says "$text"
 }
