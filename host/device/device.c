@@ -362,6 +362,7 @@ enum fm_status fm_device_close(struct fm_device *d) {
                  "OpenCL objects were not freed: %ld contexts, %ld queues, %ld programs, %ld kernels, %ld "
                  "events; please report this",
                  l->contexts, l->queues, l->programs, l->kernels, l->events);
+  if (d->kept) d->free_kept(ctx, d->kept);
   fm_free(ctx, d->cache_folder);
   fm_free(ctx, d);
   return status;
@@ -372,6 +373,13 @@ const struct fm_facts *fm_device_facts(const struct fm_device *d) {
 }
 struct fm_context *fm_device_context(const struct fm_device *d) {
   return d->ctx;
+}
+void *fm_device_kept(const struct fm_device *d) {
+  return d->kept;
+}
+void fm_device_keep(struct fm_device *d, void *kept, void (*free_kept)(struct fm_context *ctx, void *kept)) {
+  d->kept = kept;
+  d->free_kept = free_kept;
 }
 enum fm_status fm_device_status(const struct fm_device *d) {
   return d->status;

@@ -51,6 +51,11 @@ enum fm_status fm_device_close(struct fm_device *device);
 const struct fm_facts *fm_device_facts(const struct fm_device *device);
 struct fm_context *fm_device_context(const struct fm_device *device);
 
+/* What a later layer keeps with the device (op/tuned.h), NULL before; free_kept is called when it closes. */
+void *fm_device_kept(const struct fm_device *device);
+void fm_device_keep(struct fm_device *device, void *kept,
+                    void (*free_kept)(struct fm_context *ctx, void *kept));
+
 /* FM_OK, or the first failure. */
 enum fm_status fm_device_status(const struct fm_device *device);
 

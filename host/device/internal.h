@@ -23,7 +23,9 @@ struct fm_device {
   char *cache_folder; /* NULL: no program cache */
   void *blas;         /* CLBlast's library, once it was used */
   bool profile;
-  bool rehearsing;                 /* see fm_device_rehearse */
+  bool rehearsing; /* see fm_device_rehearse */
+  void *kept;      /* see fm_device_keep */
+  void (*free_kept)(struct fm_context *ctx, void *kept);
   struct fm_event_record *records; /* of a profile */
   size_t record_count, record_capacity;
 };

@@ -43,6 +43,9 @@ struct fm_net {
   void *observe_arg;
 };
 
+/* net.c: the passes over a new graph */
+void fm_net_fuse(const struct fm_device *d, enum fm_net_mode mode, struct fm_graph *g);
+
 /* place.c */
 int fm_net_inner_batch(const struct fm_device *d, enum fm_net_mode mode, int batch);
 bool fm_net_chunked(const struct fm_net *net);            /* inner < made_for */

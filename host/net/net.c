@@ -21,6 +21,11 @@ static void print_plan(const struct fm_net *net) {
   }
 }
 
+void fm_net_fuse(const struct fm_device *d, enum fm_net_mode mode, struct fm_graph *g) {
+  fm_graph_fuse(g, mode != FM_NET_TRAIN);
+  if (mode == FM_NET_INFER) fm_graph_join(g, fm_device_facts(d));
+}
+
 enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
                            int size, const struct fm_weights *weights, struct fm_net **out) {
   struct fm_context *ctx = fm_device_context(d);
@@ -38,8 +43,7 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
   size_t before = fm_device_live(d).bytes;
   enum fm_status status = fm_backbone_build(ctx, b, size, &net->graph);
   if (status == FM_OK) {
-    fm_graph_fuse(&net->graph, mode != FM_NET_TRAIN);
-    if (mode == FM_NET_INFER) fm_graph_join(&net->graph, fm_device_facts(d));
+    fm_net_fuse(d, mode, &net->graph);
     net->store = fm_alloc(ctx, (size_t)net->graph.count, sizeof *net->store);
     status = net->store ? FM_OK : FM_MEMORY;
   }

@@ -5,7 +5,7 @@
 #define FM_NET_NET_H
 
 #include "net/weights.h"
-#include "op/acts.h"
+#include "op/conv.h"
 
 enum fm_net_mode { FM_NET_INFER, FM_NET_TRAIN, FM_NET_GRADIENT /* infer, and back to the picture */ };
 
@@ -45,6 +45,13 @@ void fm_net_observe(struct fm_net *net,
                     void *arg);
 const struct fm_tape *fm_net_tape(const struct fm_net *net);
 const struct fm_graph *fm_net_graph(const struct fm_net *net);
+
+/* Calls visit for every convolution that such a network would compute, with tensors that have no buffers;
+ * nothing is made. The first status that is not FM_OK ends it. */
+typedef enum fm_status fm_net_visit(void *arg, const struct fm_conv *conv, enum fm_conv_way way,
+                                    const struct fm_acts *in, const struct fm_acts *out);
+enum fm_status fm_net_each_conv(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode,
+                                int batch, int size, fm_net_visit *visit, void *arg);
 
 /* Training: the parameter vector, its gradient, and the running statistics, in the device's packing. */
 struct fm_net_vectors {

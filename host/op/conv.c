@@ -91,12 +91,11 @@ static struct fm_shape shape_of(const struct fm_facts *f, const struct fm_conv *
   return s;
 }
 
-void fm_conv_choose(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
+void fm_conv_choose(struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
                     const struct fm_acts *in, const struct fm_acts *out, const struct fm_variant *row,
                     struct fm_call *call) {
-  const struct fm_facts *f = fm_device_facts(d);
-  const struct fm_shape s = shape_of(f, c, way, in, out);
-  fm_variant_choose(f, &s, row, call);
+  const struct fm_shape s = shape_of(fm_device_facts(d), c, way, in, out);
+  fm_variant_choose(d, &s, row, call);
 }
 
 bool fm_conv_fits(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,

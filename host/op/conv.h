@@ -50,8 +50,8 @@ struct fm_variant;
 struct fm_conv_args;
 
 /* Chooses how this device computes it, for in->n pictures or fewer; buffers are not looked at. row: this way
- * (which must fit) instead of the rule's; NULL: the rule's. */
-void fm_conv_choose(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
+ * (which must fit); NULL: what was tuned (op/tuned.h), else the rule's. */
+void fm_conv_choose(struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,
                     const struct fm_acts *in, const struct fm_acts *out, const struct fm_variant *row,
                     struct fm_call *call);
 bool fm_conv_fits(const struct fm_device *d, const struct fm_conv *c, enum fm_conv_way way,

@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "op/rows.h"
+#include "op/tuned.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,15 +34,20 @@ static bool wished(const char *list, const char *name) {
   return false;
 }
 
-static const struct fm_variant *by_rule(const struct fm_facts *f, const struct fm_shape *s) {
+/* What FLAWMAP_VARIANT asks for, or NULL. */
+static const struct fm_variant *by_wish(const struct fm_facts *f, const struct fm_shape *s) {
   const char *wish = getenv("FLAWMAP_VARIANT");
-  const struct fm_variant *chosen = NULL, *v;
-  for (int i = 0; (v = fm_variant_at(i)); i++) {
-    if (!fm_variant_fits(f, s, v)) continue;
-    if (wished(wish, v->name)) return v;
-    if (!chosen && v->pays(f, s)) chosen = v;
-  }
-  return chosen;
+  const struct fm_variant *v = NULL;
+  for (int i = 0; wish && (v = fm_variant_at(i)); i++)
+    if (fm_variant_fits(f, s, v) && wished(wish, v->name)) break;
+  return v;
+}
+
+const struct fm_variant *fm_variant_rule(const struct fm_facts *f, const struct fm_shape *s) {
+  const struct fm_variant *v;
+  for (int i = 0; (v = fm_variant_at(i)); i++)
+    if (fm_variant_fits(f, s, v) && v->pays(f, s)) break;
+  return v;
 }
 
 int fm_variant_tiles(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
@@ -56,11 +63,16 @@ void fm_variant_take(const struct fm_facts *f, struct fm_call *call, const struc
   call->variant->describe(f, &call->shape, &call->tile, &call->work);
 }
 
-void fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
+void fm_variant_choose(struct fm_device *d, const struct fm_shape *s, const struct fm_variant *row,
                        struct fm_call *call) {
+  const struct fm_facts *f = fm_device_facts(d);
   struct fm_tile list[FM_TILES];
-  *call = (struct fm_call){.variant = row ? row : by_rule(f, s), .shape = *s};
-  fm_variant_tiles(f, s, call->variant, list);
+  *call = (struct fm_call){.variant = row ? row : by_wish(f, s), .shape = *s};
+  const bool asked = call->variant != NULL;
+  if (!asked) call->variant = fm_tuned_row(d, s, &call->tuned);
+  if (!call->variant) call->variant = fm_variant_rule(f, s);
+  if (asked || !fm_tuned_tile(d, s, call->variant, &list[0], &call->tuned))
+    fm_variant_tiles(f, s, call->variant, list);
   fm_variant_take(f, call, &list[0]);
 }
 
@@ -68,12 +80,16 @@ void fm_variant_say(struct fm_device *d, const struct fm_call *call) {
   const struct fm_shape *s = &call->shape;
   const struct fm_conv *c = &s->conv;
   const struct fm_variant *v = call->variant;
-  fm_note(fm_device_context(d), "choose: %s %d x %dx%d/%d%s %d>%d %dx%d: %s (%s)",
+  char tuned[80] = "";
+  if (call->tuned)
+    snprintf(tuned, sizeof tuned, "; %s, %d us where the rule takes %d us",
+             call->tuned->shipped ? "measured before" : "tuned", call->tuned->us, call->tuned->rule_us);
+  fm_note(fm_device_context(d), "choose: %s %d x %dx%d/%d%s %d>%d %dx%d: %s (%s)%s",
           s->op == FM_OP_WGRAD ? "conv dw"
           : s->back            ? "conv dx"
                                : "conv",
           s->out.n, c->k, c->k, c->stride, c->depthwise ? " depthwise" : "", c->cin, c->cout, s->out.h,
-          s->out.w, v->name, v->why);
+          s->out.w, v->name, v->why, tuned);
   for (int i = 0; i < call->work.launches; i++) {
     const struct fm_launch *l = &call->work.launch[i];
     fm_note(fm_device_context(d), "choose:   %s; %s; %zu x %zu x %zu groups of %zu", l->kernel, l->options,

@@ -3,7 +3,8 @@
  * network asks for a choice once for each of its convolutions, when it is made; memory plan, packing and
  * launches ask the choice (struct fm_call), and a step only enqueues.
  *
- * The first row that fits and pays is taken, so the choice depends on the device's facts and the shape alone.
+ * The first row that fits and pays is taken, with the first of its tiles, unless something else was measured
+ * to be faster (op/tuned.h): the choice depends on the device's facts, the shape and that file alone.
  * FLAWMAP_VARIANT=NAME,... takes a row wherever it fits (tests); FLAWMAP_VERBOSE=choose says what was taken
  * and why.
  *
@@ -51,6 +52,7 @@ struct fm_work {
 };
 
 struct fm_call;
+struct fm_tuned_line;
 
 /* What a call computes with. */
 struct fm_conv_args {
@@ -61,6 +63,9 @@ struct fm_conv_args {
   struct fm_limits limits;
   const struct fm_buffer *dw; /* FM_OP_WGRAD: the result */
 };
+
+/* Largest error of a row in training: see FM_CONV_KEPT in conv.h. */
+#define FM_KEPT_ERROR 5e-6
 
 struct fm_variant {
   const char *name, *file, *why;
@@ -88,15 +93,19 @@ struct fm_call {
   struct fm_shape shape;
   struct fm_work work;
   struct fm_kernel *kernel[FM_LAUNCHES];
+  const struct fm_tuned_line *tuned; /* what chose it, or NULL; the device's */
 };
 
 /* The rows in the order in which they are asked; NULL past the last. */
 const struct fm_variant *fm_variant_at(int i);
 
-/* Chooses a row and fills *call, whose shape.in.n is shape.made_for; compiles nothing yet. row: not the
- * rule's choice but this one, which must fit. Every shape has a row that always fits. */
-void fm_variant_choose(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
+/* Chooses a row and its tile and fills *call, whose shape.in.n is shape.made_for; compiles nothing yet. row:
+ * not what was tuned or the rule's choice but this one, which must fit, with its first tile. */
+void fm_variant_choose(struct fm_device *d, const struct fm_shape *s, const struct fm_variant *row,
                        struct fm_call *call);
+
+/* The rule's row; every shape has one that always fits. */
+const struct fm_variant *fm_variant_rule(const struct fm_facts *f, const struct fm_shape *s);
 
 /* The tiles that the row may take for this shape, the rule's first; how many, one at least. */
 int fm_variant_tiles(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row,
