@@ -34,6 +34,15 @@ if [ "$library" ]; then
   there 0 "Portable Computing Language" ICD_FOLDER="$work/none" DRIVER_FOLDERS="$work/none" DRIVER="$library" ./flawmap devices
   there 0 "driver: $(readlink -f "$library")" ICD_FOLDER="$work/none" ./check -o "$work/results" machine devices
   grep -q "^ok  *devices: flawmap devices" results/summary.txt || fail "the summary lacks a step: $(cat results/summary.txt)"
+  # A container that got an NVIDIA driver's files and none of the names under which they look for each other. What stands in
+  # for it can be loaded, and offers nothing.
+  mkdir nvidia
+  cp "$library" nvidia/libnvidia-opencl.so.999.1
+  touch nvidia/libcuda.so.999.1 nvidia/libnvidia-nvvm.so.999.1
+  there 1 "libnvidia-opencl.so.999.1' can be loaded" ICD_FOLDER="$work/none" DRIVER_FOLDERS="$work/nvidia" XDG_CACHE_HOME="$work/cache" ./flawmap doctor
+  for link in libcuda.so.1 libnvidia-nvvm.so.4; do
+    [ -e cache/flawmap/drivers-*/$link ] || fail "no $link: $(ls -R cache/flawmap)"
+  done
 fi
 there 3 "no OpenCL driver on this machine" ICD_FOLDER="$work/none" DRIVER_FOLDERS="$work/none" ./check -o "$work/results"
 there 1 "there is no library '/nowhere/libpocl.so'" DRIVER=/nowhere/libpocl.so ./flawmap devices
