@@ -15,6 +15,7 @@
 #define BK (KB * 4)
 #define PM (TM + 4)
 #define PN (TN + 4)
+#define AHEAD (256 / (RM * RN)) /* k at a time: further ahead compilers for AMD read so much that they spill */
 #define LA (TM * KB / GROUP) /* float4 of the input an item fetches a step */
 #define LB (TN * KB / GROUP)
 
@@ -93,36 +94,38 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
   FETCH
   PUT(0)
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint s = 0; s < steps; s++) {
-    const uint now = s & 1;
-    if (s + 1 < steps) FETCH
-    __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
-    #pragma unroll
-    for (int k = 0; k < BK; k++) {
-      float av[RM];
-      #pragma unroll
-      for (int i = 0; i < RM / 4; i++) {
-        const float4 v = a[k * (PM / 4) + i * TX];
-        av[i * 4] = v.x, av[i * 4 + 1] = v.y, av[i * 4 + 2] = v.z, av[i * 4 + 3] = v.w;
-      }
-      #pragma unroll
-      for (int j = 0; j < RN / 4; j++) {
-        const float4 w = b[k * (PN / 4) + j * TY];
+  /* A loop of its own for each chain: a condition within would cost a selection for every sum at every step. */
+  for (uint s = 0; s < steps;) {
+    for (const uint last = min(s + (CHAIN ? CHAIN : steps), steps); s < last; s++) {
+      const uint now = s & 1;
+      if (s + 1 < steps) FETCH
+      __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
+      #pragma unroll AHEAD
+      for (int k = 0; k < BK; k++) {
+        float av[RM];
         #pragma unroll
-        for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
-      }
-    }
-    if (s + 1 < steps) PUT(now ^ 1)
-    barrier(CLK_LOCAL_MEM_FENCE);
-#if CHAIN
-    if ((s + 1) % CHAIN == 0)
-      #pragma unroll
-      for (int j = 0; j < RN / 4; j++)
-        #pragma unroll
-        for (int i = 0; i < RM; i++) {
-          total[j][i] += acc[j][i];
-          acc[j][i] = (float4)(0.0f);
+        for (int i = 0; i < RM / 4; i++) {
+          const float4 v = a[k * (PM / 4) + i * TX];
+          av[i * 4] = v.x, av[i * 4 + 1] = v.y, av[i * 4 + 2] = v.z, av[i * 4 + 3] = v.w;
         }
+        #pragma unroll
+        for (int j = 0; j < RN / 4; j++) {
+          const float4 w = b[k * (PN / 4) + j * TY];
+          #pragma unroll
+          for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
+        }
+      }
+      if (s + 1 < steps) PUT(now ^ 1)
+      barrier(CLK_LOCAL_MEM_FENCE);
+    }
+#if CHAIN
+    #pragma unroll
+    for (int j = 0; j < RN / 4; j++)
+      #pragma unroll
+      for (int i = 0; i < RM; i++) {
+        total[j][i] += acc[j][i];
+        acc[j][i] = (float4)(0.0f);
+      }
 #endif
   }
   #pragma unroll
@@ -134,9 +137,10 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
       for (int j = 0; j < RN / 4; j++) {
         const uint ob = ob0 + ty + j * TY;
         if (ob < (uint)od.x) {
-          float4 s = acc[j][i];
 #if CHAIN
-          s += total[j][i];
+          float4 s = total[j][i];
+#else
+          float4 s = acc[j][i];
 #endif
           if (use.y) s += *(__global const float4 *)(res + AT(rd, n, ob, y, x));
           *(__global float4 *)(out + AT(od, n, ob, y, x)) = ACTIVATE(s, lim);
