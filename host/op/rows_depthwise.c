@@ -47,8 +47,8 @@ static bool two_fit(const struct fm_facts *f, const struct fm_shape *s) {
   return fits(f, s) && s->stride == 1 && !s->phase && f->group == 1;
 }
 
-/* Eight sums hide too little latency where a filter is large: 1.9 times as fast for 5x5 on AVX-512, and 1.0
- * to 1.2 times for 3x3, which is left to the tuner. */
+/* Eight sums hide too little latency where a filter is large: 1.9 times as fast for 5x5 on AVX-512, and 0.9
+ * to 1.1 times for 3x3, which is left to the tuner. */
 static bool two_pay(const struct fm_facts *f, const struct fm_shape *s) {
   return f->block == 16 && s->conv.k == 5;
 }
