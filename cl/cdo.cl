@@ -11,8 +11,12 @@ inline FV resized(__global const float *top, __global const float *bottom, const
                   const bool plain) {
   const FV first = LOAD(top + x0 * CB);
   if (plain) return first;
-  return w.x * first + w.y * LOAD(top + x1 * CB) + w.z * LOAD(bottom + x0 * CB) + w.w * LOAD(bottom + x1 * CB);
+  const FV above = FMA((FV)(w.y), LOAD(top + x1 * CB), w.x * first);
+  return FMA((FV)(w.w), LOAD(bottom + x1 * CB), FMA((FV)(w.z), LOAD(bottom + x0 * CB), above));
 }
+
+/* Blocks of a position that a CPU keeps between the norms and the distance. */
+#define KEPT 64
 
 /* d, 1 / max(|f_E|, tiny), 1 / max(|f_A|, tiny) at every position. accumulate: d is added to (the map over taps).
  * Global size: (gx, h, n). */
@@ -24,6 +28,9 @@ KERNEL void discrepancy(__global const float *restrict fe, __global const float 
   const float sy = row * step.x;
   const int y0 = min((int)sy, size.z - 1), y1 = min(y0 + 1, size.z - 1);
   const float fy = sy - y0;
+#if WG == 1
+  FV kept_e[KEPT], kept_a[KEPT];
+#endif
   for (int i = get_global_id(0); i < size.y; i += get_global_size(0)) {
     const float sx = i * step.y;
     const int x0 = min((int)sx, size.w - 1), x1 = min(x0 + 1, size.w - 1);
@@ -36,10 +43,23 @@ KERNEL void discrepancy(__global const float *restrict fe, __global const float 
       const FV a = resized(fa + AT(ad, n, b, y0, 0), fa + AT(ad, n, b, y1, 0), x0, x1, w, plain);
       se = FMA(e, e, se);
       sa = FMA(a, a, sa);
+#if WG == 1
+      if (b < KEPT) {
+        kept_e[b] = e;
+        kept_a[b] = a;
+      }
+#endif
     }
     const float re = 1.0f / fmax(sqrt(sum_of(se)), TINY), ra = 1.0f / fmax(sqrt(sum_of(sa)), TINY);
     FV sum = ZERO;
-    for (int b = 0; b < ed.x; b++) {
+    int again = 0; /* the first block whose features are not kept */
+#if WG == 1
+    for (; again < min(ed.x, KEPT); again++) {
+      const FV v = kept_e[again] * re - kept_a[again] * ra;
+      sum = FMA(v, v, sum);
+    }
+#endif
+    for (int b = again; b < ed.x; b++) {
       const FV e = resized(fe + AT(ed, n, b, y0, 0), fe + AT(ed, n, b, y1, 0), x0, x1, w, plain);
       const FV a = resized(fa + AT(ad, n, b, y0, 0), fa + AT(ad, n, b, y1, 0), x0, x1, w, plain);
       const FV v = e * re - a * ra;

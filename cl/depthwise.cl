@@ -52,17 +52,18 @@ KERNEL void depthwise(__global const float *restrict in, __global const float *r
       }
     }
 #endif
-    UNROLL for (int p = 0; p < PX; p++)
-      if (p < left) {
 #if PHASE
-        const int oy = 2 * y + py, ox = 2 * (x0 + p) + px;
+    const int oy = 2 * y + py, ox = 2 * x0 + px;
 #else
-        const int oy = y, ox = x0 + p;
+    const int oy = y, ox = x0;
 #endif
-        FV r = acc[p];
-        if (use.y) r += LOAD(res + AT(rd, n, b, oy, ox));
-        STORE(ACTIVATE(r, lim), out + AT(od, n, b, oy, ox));
-      }
+    if (use.y)
+      for (int p = 0; p < min(PX, left); p++) acc[p] += LOAD(res + AT(rd, n, b, oy, ox + p * TS));
+    __global float *op = out + AT(od, n, b, oy, ox);
+    if (left >= PX)
+      UNROLL for (int p = 0; p < PX; p++) STORE(ACTIVATE(acc[p], lim), op + p * (TS * CB));
+    else /* a loop: compilers make each sum just before a store that may not happen, one waiting for the other */
+      for (int p = 0; p < left; p++) STORE(ACTIVATE(acc[p], lim), op + p * (TS * CB));
   }
 }
 

@@ -76,8 +76,11 @@ KERNEL void expand_depthwise(__global const float *restrict in, __global const f
           UNROLL for (int p = 0; p < PX; p++) acc[p] = FMA(v[p * ST + kx], k, acc[p]);
         }
       }
-      UNROLL for (int p = 0; p < PX; p++)
-        if (x0 + p < size.y) STORE(ACTIVATE(acc[p], lim), out + AT(od, n, b, y, x0 + p));
+      __global float *op = out + AT(od, n, b, y, x0);
+      if (x0 + PX <= size.y)
+        UNROLL for (int p = 0; p < PX; p++) STORE(ACTIVATE(acc[p], lim), op + p * CB);
+      else /* a loop: compilers make each sum just before a store that may not happen, one waiting for the other */
+        for (int p = 0; p < size.y - x0; p++) STORE(ACTIVATE(acc[p], lim), op + p * CB);
     }
   }
 }

@@ -89,7 +89,7 @@ KERNEL void wino_weights(__global const float *restrict packed, __global float *
 #if TURNED
       float lanes[CB];
       for (int o = 0; o < CB; o++) lanes[o] = from[((8 - k) * CB + o) * CB + c];
-      w[k / 3][k % 3] = JOIN(vload, CB)(0, lanes);
+      w[k / 3][k % 3] = LOAD_ANY(lanes);
 #else
       w[k / 3][k % 3] = LOAD(from + (k * CB + c) * CB);
 #endif

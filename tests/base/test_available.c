@@ -140,8 +140,8 @@ static void huge_files(void **state) {
   free(text);
 }
 
-/* AddressSanitizer's own memory counts as the process's data, terabytes of it: any limit ends the process. */
-#if defined __SANITIZE_ADDRESS__
+/* A sanitizer's own memory counts as the process's data, terabytes of it: any limit ends the process. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { LIMITS_CAN_BE_SET = 0 };
 #else
 enum { LIMITS_CAN_BE_SET = 1 };
