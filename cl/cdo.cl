@@ -52,16 +52,18 @@ KERNEL void discrepancy(__global const float *restrict fe, __global const float 
     }
     const float re = 1.0f / fmax(sqrt(sum_of(se)), TINY), ra = 1.0f / fmax(sqrt(sum_of(sa)), TINY);
     FV sum = ZERO;
-    int again = 0; /* the first block whose features are not kept */
+    for (int b = 0; b < ed.x; b++) {
+      FV e, a;
 #if WG == 1
-    for (; again < min(ed.x, KEPT); again++) {
-      const FV v = kept_e[again] * re - kept_a[again] * ra;
-      sum = FMA(v, v, sum);
-    }
+      if (b < KEPT) {
+        e = kept_e[b];
+        a = kept_a[b];
+      } else
 #endif
-    for (int b = again; b < ed.x; b++) {
-      const FV e = resized(fe + AT(ed, n, b, y0, 0), fe + AT(ed, n, b, y1, 0), x0, x1, w, plain);
-      const FV a = resized(fa + AT(ad, n, b, y0, 0), fa + AT(ad, n, b, y1, 0), x0, x1, w, plain);
+      {
+        e = resized(fe + AT(ed, n, b, y0, 0), fe + AT(ed, n, b, y1, 0), x0, x1, w, plain);
+        a = resized(fa + AT(ad, n, b, y0, 0), fa + AT(ad, n, b, y1, 0), x0, x1, w, plain);
+      }
       const FV v = e * re - a * ra;
       sum = FMA(v, v, sum);
     }
