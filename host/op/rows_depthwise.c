@@ -19,51 +19,20 @@ static int tiles(const struct fm_facts *f, const struct fm_shape *s, struct fm_t
   return count;
 }
 
-/* least: rows of a work-item, at least */
-static void describe_as(const char *kernel, int least, const struct fm_facts *f, const struct fm_shape *s,
-                        const struct fm_tile *t, struct fm_work *work) {
+static void describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
+                     struct fm_work *work) {
   int px = t->pixels, blocks = fm_acts_blocks(&s->out);
   int wide = s->phase ? (s->out.w + 1) / 2 : s->out.w, high = s->phase ? (s->out.h + 1) / 2 : s->out.h;
   int columns = (wide + px - 1) / px,
       rows = t->rows ? t->rows : fm_rows_an_item(f, high, blocks * columns * s->out.n);
-  if (rows < least) rows = least;
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options, "-D KS=%d -D ST=%d -D PX=%d -D PHASE=%d", s->conv.k, s->stride, px,
            s->phase);
-  fm_launch_items(f, l, kernel, (size_t)columns * fm_up((size_t)high, (size_t)rows), (size_t)blocks,
+  fm_launch_items(f, l, "depthwise", (size_t)columns * fm_up((size_t)high, (size_t)rows), (size_t)blocks,
                   (size_t)s->out.n * (s->phase ? 4 : 1));
   work->launches = 1;
   work->prepared = fm_turned_bytes(f, s);
   memcpy(work->size, (int[4]){s->out.h, s->out.w, rows, 0}, sizeof work->size);
-}
-
-static void describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
-                     struct fm_work *work) {
-  describe_as("depthwise", 1, f, s, t, work);
-}
-
-/* ---- depthwise2 */
-static bool two_fit(const struct fm_facts *f, const struct fm_shape *s) {
-  return fits(f, s) && s->stride == 1 && !s->phase && f->group == 1;
-}
-
-/* Eight sums hide too little latency where a filter is large: 1.9 times as fast for 5x5 on AVX-512, and 0.9
- * to 1.1 times for 3x3, which is left to the tuner. */
-static bool two_pay(const struct fm_facts *f, const struct fm_shape *s) {
-  return f->block == 16 && s->conv.k == 5;
-}
-
-static int two_tiles(const struct fm_facts *f, const struct fm_shape *s, struct fm_tile list[FM_TILES]) {
-  int count = 0;
-  for (int px = f->block == 16 ? 8 : 4; px >= 2; px /= 2)
-    for (int rows = 0; rows <= 16; rows += 8)
-      if (rows <= s->out.h) fm_tile_add(list, &count, (struct fm_tile){.pixels = px, .rows = rows});
-  return count;
-}
-
-static void two_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
-                         struct fm_work *work) {
-  describe_as("depthwise2", 2, f, s, t, work);
 }
 
 static void wgrad_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
@@ -98,8 +67,6 @@ static void run_wgrad(struct fm_device *d, struct fm_call *call, const struct fm
 }
 
 const struct fm_variant fm_depthwise_rows[] = {
-    {"depthwise2", "depthwise2.cl", "two rows at a time", FM_OP_CONV, 5e-6, two_fit, two_pay, two_tiles,
-     two_describe, turn_weights, fm_run_conv},
     {"depthwise", "depthwise.cl", "a filter a channel", FM_OP_CONV, 5e-6, fits, fm_row_always, tiles,
      describe, turn_weights, fm_run_conv},
     {"depthwise_wgrad", "depthwise.cl", "a filter a channel", FM_OP_WGRAD, 5e-6, fits, fm_row_always, NULL,

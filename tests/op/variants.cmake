@@ -32,7 +32,7 @@ foreach(row conv_tiled wgrad_tiled)
                        "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_TEST_SMALL=2;FLAWMAP_VARIANT=${row}")
 endforeach()
 # And rows that a CPU takes for some of its shapes, wherever they fit.
-foreach(row winograd4 winograd2 depthwise2)
+foreach(row winograd4 winograd2)
   foreach(block 16 8)
     add_test(NAME op.conv.${row}.block${block} COMMAND test_op_conv)
     set_tests_properties(op.conv.${row}.block${block} PROPERTIES TIMEOUT 900 ENVIRONMENT
