@@ -22,7 +22,7 @@ static const struct shape table[] = {
     {1, 16, 6, 70, 12, 140, 12, 140, 0, 2, true, false}, {2, 24, 4, 2, 8, 8, 32, 32, 0, 2, true, true},
     {1, 17, 3, 5, 7, 9, 28, 36, 0, 1.5, true, true},     {1, 40, 1, 1, 6, 5, 24, 20, 0, 2, true, true},
     {2, 48, 8, 8, 16, 16, 64, 64, 1, 2, false, true},    {2, 112, 5, 7, 5, 7, 20, 28, 0, 2, true, true},
-    {1, 16, 6, 70, 12, 140, 12, 140, 0, 2, true, true},
+    {1, 16, 6, 70, 12, 140, 12, 140, 0, 2, true, true},  {1, 1100, 2, 3, 3, 5, 6, 10, 0, 2, true, false},
 };
 
 /* fm_loss_scratch_make's buffers, between red zones. */
