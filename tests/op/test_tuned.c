@@ -90,8 +90,9 @@ static void test_hostile(void **state) {
       "cpu16x1 | class A | forward | 1 | conv | - | 1 us | 1 us",
       "cpu16x1 | device A\033[2J | forward | 1 | conv | - | 1 us | 1 us",
       "cpu16x1 | device A | for%ward | 1 | conv | - | 1 us | 1 us",
-      "cpu16x1 | device A | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | 1 | conv "
-      "| - | 1 us | 1 us",
+      ("cpu16x1 | device A | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | 1 | "
+       "conv "
+       "| - | 1 us | 1 us"),
       "cpu16x1 | device A | forward | 0 | conv | - | 1 us | 1 us",
       "cpu16x1 | device A | forward | 4097 | conv | - | 1 us | 1 us",
       "cpu16x1 | device A | forward | 99999999999999999999 | conv | - | 1 us | 1 us",
