@@ -136,6 +136,15 @@ enum fm_status fm_buffer_read(struct fm_device *d, const struct fm_buffer *buffe
   return code == CL_SUCCESS ? FM_OK : fm_device_fail(d, "clEnqueueReadBuffer", code, NULL);
 }
 
+/* What became of enqueuing a transfer. */
+static enum fm_status on_its_way(struct fm_device *d, const char *call, cl_int code, cl_event event,
+                                 struct fm_transfer *transfer) {
+  if (code != CL_SUCCESS) return fm_device_fail(d, call, code, NULL);
+  transfer->event = event;
+  d->live.events++;
+  return FM_OK;
+}
+
 enum fm_status fm_buffer_write_later(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
                                      const void *bytes, size_t size, struct fm_transfer *transfer) {
   *transfer = (struct fm_transfer){0};
@@ -144,10 +153,7 @@ enum fm_status fm_buffer_write_later(struct fm_device *d, const struct fm_buffer
   cl_event event = NULL;
   cl_int code =
       d->cl.clEnqueueWriteBuffer(d->queue, buffer->mem, CL_FALSE, offset, size, bytes, 0, NULL, &event);
-  if (code != CL_SUCCESS) return fm_device_fail(d, "clEnqueueWriteBuffer", code, NULL);
-  transfer->event = event;
-  d->live.events++;
-  return FM_OK;
+  return on_its_way(d, "clEnqueueWriteBuffer", code, event, transfer);
 }
 
 enum fm_status fm_buffer_read_later(struct fm_device *d, const struct fm_buffer *buffer, size_t offset,
@@ -158,10 +164,7 @@ enum fm_status fm_buffer_read_later(struct fm_device *d, const struct fm_buffer 
   cl_event event = NULL;
   cl_int code =
       d->cl.clEnqueueReadBuffer(d->queue, buffer->mem, CL_FALSE, offset, size, bytes, 0, NULL, &event);
-  if (code != CL_SUCCESS) return fm_device_fail(d, "clEnqueueReadBuffer", code, NULL);
-  transfer->event = event;
-  d->live.events++;
-  return FM_OK;
+  return on_its_way(d, "clEnqueueReadBuffer", code, event, transfer);
 }
 
 /* After a failure the device may still be at it. */

@@ -40,10 +40,9 @@ void fm_expand_run(struct fm_device *d, struct fm_expand *e, const struct fm_exp
   const struct fm_conv *c = &e->depthwise;
   struct tile t = tile_of(f, e);
   if (!e->kernel) {
-    int rest = e->wide.cin % f->block;
     char options[128];
     snprintf(options, sizeof options, "-D KS=%d -D ST=%d -D PE=%d -D PX=%d -D ROW=%d -D TAIL=%d", c->k,
-             c->stride, t.pe, t.px, t.row, rest ? (rest + 3) / 4 * 4 : f->block);
+             c->stride, t.pe, t.px, t.row, fm_tail_lanes(e->wide.cin, f->block));
     e->kernel = fm_kernel_get(d, "expand.cl", "expand_depthwise", options);
   }
   int blocks = fm_acts_blocks(a->out), rows = e->out_h;

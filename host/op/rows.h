@@ -16,6 +16,12 @@ static inline int fm_shape_lanes(const struct fm_shape *s) {
   return s->conv.picture ? 3 : s->in.block;
 }
 
+/* Lanes of the last block of inputs that a kernel walks: those that are channels, rounded up to 4. */
+static inline int fm_tail_lanes(int channels, int lanes) {
+  int rest = channels % lanes, tail = rest ? (rest + 3) / 4 * 4 : lanes;
+  return tail < lanes ? tail : lanes; /* a picture has three */
+}
+
 static inline bool fm_row_always(const struct fm_facts *f, const struct fm_shape *s) {
   return true;
 }

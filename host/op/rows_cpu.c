@@ -57,8 +57,7 @@ static void conv_describe(const struct fm_facts *f, const struct fm_shape *s, co
   /* Where a gradient comes back, sums of 64 products: resnet50's median gradient is then 3e-3 off instead of
    * 9e-3. */
   int chain = s->conv.k > 1 ? 2 : s->kept ? 64 / s->in.block : FM_CHAIN_1X1;
-  int lanes = fm_shape_lanes(s), rest = s->in.c % lanes, tail = rest ? (rest + 3) / 4 * 4 : lanes;
-  if (tail > lanes) tail = lanes; /* a picture has three */
+  int lanes = fm_shape_lanes(s), tail = fm_tail_lanes(s->in.c, lanes);
   snprintf(l->options, sizeof l->options,
            "-D KS=%d -D ST=%d -D OB=%d -D PX=%d -D IB=%d -D IL=%d -D TAIL=%d -D PHASE=%d -D CHAIN=%d",
            s->conv.k, s->stride, t->blocks, t->pixels, s->in.block, lanes, tail, s->phase, chain);
