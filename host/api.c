@@ -23,7 +23,8 @@ struct fm_detector {
   struct fm_score_batch *scorer;
   struct fm_preprocess preprocess;
   int side, at_once;
-  unsigned char *rgb; /* [at_once] pictures at the network's size */
+  struct fm_adjusted *adjusted; /* [at_once] */
+  unsigned char *rgb;           /* [at_once] pictures at the network's size */
 };
 
 int fm_session_open(const char *device, struct fm_session **session) {
@@ -69,11 +70,12 @@ static enum fm_status open_detector(struct fm_detector *d, const char *path) {
     return fm_error(ctx, FM_USAGE, "at_once is %d; it must be from 1 to %d", d->at_once, MOST_AT_ONCE);
   FM_TRY(fm_model_load(ctx, path, NULL, &d->model));
   FM_TRY(fm_model_check_trained(&d->model, path, d->session->untrained));
-  FM_TRY(fm_recipe_preprocess(ctx, &d->model.recipe, &d->preprocess));
+  FM_TRY(fm_model_preprocess(&d->model, &d->preprocess));
   d->side = fm_preprocess_side(&d->preprocess);
   size_t pixels = (size_t)d->side * (size_t)d->side;
   d->rgb = fm_alloc(ctx, (size_t)d->at_once * pixels, 3);
-  if (!d->rgb) return FM_MEMORY;
+  d->adjusted = fm_alloc(ctx, (size_t)d->at_once, sizeof *d->adjusted);
+  if (!d->rgb || !d->adjusted) return FM_MEMORY;
   return fm_score_batch_make(d->session->device, &d->model, d->at_once, false, &d->scorer);
 }
 
@@ -97,6 +99,7 @@ void fm_detector_close(struct fm_detector *d) {
   fm_score_batch_free(d->scorer);
   fm_model_free(&d->model);
   fm_free(ctx, d->rgb);
+  fm_free(ctx, d->adjusted);
   fm_free(ctx, d);
 }
 
@@ -112,14 +115,16 @@ const char *fm_detector_threshold_origin(const struct fm_detector *d) {
   return d->model.has_thresholds ? d->model.image.origin : "the model has no threshold";
 }
 
-static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, unsigned char *rgb) {
+/* As place i of the batch. */
+static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, int i) {
   struct fm_context *ctx = &d->session->ctx;
   bool fits = p->width > 0 && p->height > 0 && p->width <= FM_IMAGE_MAX_SIDE &&
               p->height <= FM_IMAGE_MAX_SIDE && (size_t)p->width * (size_t)p->height <= FM_IMAGE_MAX_PIXELS;
   if (!fits || !p->rgb)
     return fm_error(ctx, FM_USAGE, "a picture of %d x %d pixels%s cannot be scored", p->width, p->height,
                     p->rgb ? "" : " without pixels");
-  return fm_picture_reduce(ctx, &d->preprocess, p->rgb, p->width, p->height, rgb);
+  unsigned char *rgb = d->rgb + (size_t)i * (size_t)d->side * (size_t)d->side * 3;
+  return fm_picture_reduce(ctx, &d->preprocess, p->rgb, p->width, p->height, rgb, &d->adjusted[i]);
 }
 
 static enum fm_status take(struct fm_detector *d, int i, struct fm_picture *p) {
@@ -134,11 +139,10 @@ static enum fm_status take(struct fm_detector *d, int i, struct fm_picture *p) {
 }
 
 static enum fm_status score(struct fm_detector *d, int count, struct fm_picture *pictures) {
-  size_t pixels = (size_t)d->side * (size_t)d->side;
   for (int at = 0; at < count; at += d->at_once) {
     int now = count - at < d->at_once ? count - at : d->at_once;
-    for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], d->rgb + (size_t)i * pixels * 3));
-    FM_TRY(fm_score_batch_run(d->scorer, now, d->rgb));
+    for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], i));
+    FM_TRY(fm_score_batch_run(d->scorer, now, d->rgb, d->adjusted));
     for (int i = 0; i < now; i++) FM_TRY(take(d, i, &pictures[at + i]));
   }
   return FM_OK;

@@ -26,6 +26,7 @@ struct run {
   unsigned char **repaired; /* [count] the repaired pictures, as large as small */
   struct fm_heat base_heat;
   float *score;
+  struct fm_adjusted *adjusted; /* [count] */
   size_t count;
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
 };
@@ -44,6 +45,7 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
   struct fm_scored *small = &r->small[i];
   *small = (struct fm_scored){.width = one->side, .height = one->side};
   r->score[i] = one->score;
+  r->adjusted[i] = *item->adjusted;
   if (one->score != one->peak) r->own_score = true;
   small->map = copy_map(r->ctx, one->small, one->side, one->side);
   if (!small->map) return FM_MEMORY;
@@ -145,8 +147,12 @@ static enum fm_status add_picture(struct run *r, struct fm_report *report, size_
   enum fm_status status = fm_image_to_rgb(r->ctx, &image);
   if (status == FM_OK && (image.width != own->width || image.height != own->height))
     status = fm_error(r->ctx, FM_IO, "'%s' changed while it was being evaluated", s->path);
-  struct fm_report_picture p = {
-      .kind = s->kind, .name = s->name, .image = &image, .flawed = s->flawed, .score = (double)r->score[i]};
+  struct fm_report_picture p = {.kind = s->kind,
+                                .name = s->name,
+                                .image = &image,
+                                .flawed = s->flawed,
+                                .score = (double)r->score[i],
+                                .adjusted = &r->adjusted[i]};
   struct fm_image repaired = {.width = image.width, .height = image.height, .channels = 3};
   if (status == FM_OK && r->refine) status = repair(r, i, &image, &repaired);
   if (r->refine) {
@@ -263,7 +269,8 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   r.small = fm_alloc(r.ctx, r.count, sizeof *r.small);
   r.reduced = fm_alloc(r.ctx, r.count, sizeof *r.reduced);
   r.score = fm_alloc(r.ctx, r.count, sizeof *r.score);
-  if (!r.small || !r.reduced || !r.score) status = FM_MEMORY;
+  r.adjusted = fm_alloc(r.ctx, r.count, sizeof *r.adjusted);
+  if (!r.small || !r.reduced || !r.score || !r.adjusted) status = FM_MEMORY;
   if (status == FM_OK && refine) {
     r.base = fm_alloc(r.ctx, r.count, sizeof *r.base);
     r.repaired = fm_alloc(r.ctx, r.count, sizeof *r.repaired);
@@ -285,6 +292,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   fm_free(r.ctx, r.repaired);
   fm_free(r.ctx, r.small);
   fm_free(r.ctx, r.score);
+  fm_free(r.ctx, r.adjusted);
   fm_free(r.ctx, r.reduced);
   fm_full_size_close(&r.full);
   return status;
@@ -321,6 +329,9 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   add(f, "method", "%s", r->method);
   add(f, "backbone", "%s", r->backbone);
   add(f, "size", "%ld x %ld, %s", r->size, r->size, r->resize);
+  if (strcmp(r->light, "off") != 0)
+    add(f, "light", "%s%s", fm_light_names[m->standard.light.mode],
+        strcmp(r->light, "auto") == 0 ? ", chosen by held-out pictures" : "");
   add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
       m->data.learned, m->data.hash, m->data.held, r->seed);
   if (m->data.real)

@@ -17,7 +17,8 @@ enum { MOST_WORKERS = 16, MOST_DEPTH = 64, MOST_BATCH = 4096 };
 struct kept {
   unsigned char *rgb;
   int width, height;
-  struct fm_image image; /* at its own size, with options.images; never in the cache */
+  struct fm_adjusted adjusted; /* what the standard did to it */
+  struct fm_image image;       /* at its own size, with options.images; never in the cache */
 };
 
 /* A batch that is being made or used. The workers fill different pictures of it at the same time. */
@@ -26,6 +27,7 @@ struct slot {
   uint32_t *pictures;
   unsigned char *rgb, *mask;
   int *width, *height;
+  struct fm_adjusted *adjusted;
   struct fm_image *image;
   struct fm_unread *unread; /* [batch]: status FM_OK where the picture was read */
   size_t all, taken, done;  /* pictures in it; handed to workers; finished */
@@ -73,7 +75,10 @@ static bool wants_background(const struct fm_loader *l, const struct fm_sample *
 static struct fm_preprocess kept_as(const struct fm_loader *l, const struct fm_sample *s) {
   const struct fm_synthetic *o = &l->options.synthetic;
   if (s->flawed || o->kind == FM_SYNTHETIC_NONE || !o->canvas) return l->options.preprocess;
-  return (struct fm_preprocess){.size = o->canvas, .resize = l->options.preprocess.resize};
+  struct fm_preprocess canvas = l->options.preprocess;
+  canvas.size = o->canvas;
+  canvas.crop = 0;
+  return canvas;
 }
 
 static size_t kept_pixels(const struct fm_loader *l, const struct fm_sample *s) {
@@ -113,7 +118,7 @@ static void remark(struct fm_loader *l, const char *path, const struct fm_image 
 static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
                              struct kept *out) {
   struct fm_preprocess p = kept_as(l, s);
-  FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image));
+  FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image, &out->adjusted));
   out->width = out->image.width;
   out->height = out->image.height;
   remark(l, s->path, &out->image);
@@ -148,19 +153,21 @@ static enum fm_status obtain(struct fm_loader *l, struct fm_context *ctx, uint32
   return FM_OK;
 }
 
-/* The canvas is kept and shared, so anomalies are drawn on a copy. */
+/* The canvas is kept and shared, so anomalies are drawn on a copy. It is at the standard already. */
 static enum fm_status draw_on_canvas(struct fm_loader *l, const unsigned char *canvas,
                                      const unsigned char *background, int epoch, uint32_t picture,
                                      unsigned char *rgb, unsigned char *mask) {
   const struct fm_loader_options *o = &l->options;
+  struct fm_preprocess p = o->preprocess;
   int side = o->synthetic.canvas;
   size_t n = (size_t)side * (size_t)side;
   unsigned char *copy = fm_alloc(l->ctx, n, 4), *large = copy + 3 * n;
   if (!copy) return FM_MEMORY;
   memcpy(copy, canvas, 3 * n);
   fm_synthetic_apply(&o->synthetic, o->seed, epoch, picture, copy, large, side, background);
-  enum fm_status status = fm_picture_reduce(l->ctx, &o->preprocess, copy, side, side, rgb);
-  if (status == FM_OK) status = fm_mask_reduce(l->ctx, &o->preprocess, large, side, side, mask);
+  p.standard = NULL;
+  enum fm_status status = fm_picture_reduce(l->ctx, &p, copy, side, side, rgb, NULL);
+  if (status == FM_OK) status = fm_mask_reduce(l->ctx, &p, large, side, side, mask);
   fm_free(l->ctx, copy);
   return status;
 }
@@ -193,6 +200,7 @@ static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, 
     bool draw = !s->flawed && o->synthetic.kind != FM_SYNTHETIC_NONE;
     slot->width[i] = source.width;
     slot->height[i] = source.height;
+    slot->adjusted[i] = source.adjusted;
     if (o->images) status = hand_on(l, &source.image, &slot->image[i]);
     if (draw && o->synthetic.canvas) {
       status = draw_on_canvas(l, source.rgb, background, slot->batch.epoch, picture, rgb, mask);
@@ -261,6 +269,7 @@ static void begin_batch(struct fm_loader *l) {
                                   .mask = slot->mask,
                                   .width = slot->width,
                                   .height = slot->height,
+                                  .adjusted = slot->adjusted,
                                   .image = slot->image,
                                   .unread = slot->unread};
 }
@@ -317,6 +326,7 @@ static void sort_out(const struct fm_loader *l, struct slot *slot) {
       slot->pictures[good] = slot->pictures[i];
       slot->width[good] = slot->width[i];
       slot->height[good] = slot->height[i];
+      slot->adjusted[good] = slot->adjusted[i];
       memcpy(slot->rgb + good * 3 * l->pixels, slot->rgb + i * 3 * l->pixels, 3 * l->pixels);
       memcpy(slot->mask + good * l->pixels, slot->mask + i * l->pixels, l->pixels);
       if (slot->image) {
@@ -387,12 +397,15 @@ static enum fm_status slot_open(struct fm_loader *l, struct slot *slot) {
   slot->pictures = fm_alloc(l->ctx, batch, sizeof *slot->pictures);
   slot->width = fm_alloc(l->ctx, batch, sizeof *slot->width);
   slot->height = fm_alloc(l->ctx, batch, sizeof *slot->height);
+  slot->adjusted = fm_alloc(l->ctx, batch, sizeof *slot->adjusted);
   if (l->options.images && !(slot->image = fm_alloc(l->ctx, batch, sizeof *slot->image))) return FM_MEMORY;
   if (l->options.tolerant && !(slot->unread = fm_alloc(l->ctx, batch, sizeof *slot->unread)))
     return FM_MEMORY;
   slot->rgb = fm_alloc_aligned(l->ctx, bytes, 1);
   slot->mask = fm_alloc_aligned(l->ctx, batch * l->pixels, 1);
-  return slot->pictures && slot->width && slot->height && slot->rgb && slot->mask ? FM_OK : FM_MEMORY;
+  return slot->pictures && slot->width && slot->height && slot->adjusted && slot->rgb && slot->mask
+             ? FM_OK
+             : FM_MEMORY;
 }
 
 static enum fm_status allocate(struct fm_loader *l) {
@@ -464,6 +477,7 @@ void fm_loader_close(struct fm_loader *l) {
     fm_free(ctx, l->slot[i].pictures);
     fm_free(ctx, l->slot[i].width);
     fm_free(ctx, l->slot[i].height);
+    fm_free(ctx, l->slot[i].adjusted);
     fm_free(ctx, l->slot[i].rgb);
     fm_free(ctx, l->slot[i].mask);
   }

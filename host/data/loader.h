@@ -49,8 +49,9 @@ struct fm_batch {
   const uint32_t *pictures; /* [count] indices in samples */
   const unsigned char
       *rgb; /* [count][side][side][3], aligned to 128 bytes; room for options.batch pictures */
-  const unsigned char *mask;    /* [count][side][side], 1 where flawed; all 0 without synthetic and masks */
-  const int *width, *height;    /* [count] the pictures' own sizes */
+  const unsigned char *mask; /* [count][side][side], 1 where flawed; all 0 without synthetic and masks */
+  const int *width, *height; /* [count] the pictures' own sizes */
+  const struct fm_adjusted *adjusted; /* [count] what the standard did to them */
   const struct fm_image *image; /* [count] with options.images: RGB; its pixels may be NULL: read it again */
   const struct fm_unread *unread; /* [unread_count] with options.tolerant */
   size_t unread_count;

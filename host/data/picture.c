@@ -18,61 +18,71 @@ enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_prepr
   return FM_OK;
 }
 
-static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess *p,
-                             const unsigned char *pixels, int width, int height, int channels,
-                             unsigned char *out) {
+/* The whole picture at the network's size, before a crop. Channels are resized one by one, so a grey picture
+ * may become RGB when it is small; colours says that it shall. */
+static enum fm_status resize(struct fm_context *ctx, const struct fm_preprocess *p, const struct fm_image *in,
+                             bool colours, unsigned char *out) {
+  FM_TRY(fm_resize_picture(ctx, p->resize, in->pixels, in->width, in->height, in->channels, out, p->size,
+                           p->size));
+  if (colours && in->channels == 1) fm_grey_to_rgb(out, (size_t)p->size * (size_t)p->size);
+  return FM_OK;
+}
+
+/* channels: of the result, 1 or 3. */
+static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess *p, const struct fm_image *in,
+                             int channels, unsigned char *out, struct fm_adjusted *adjusted) {
   int side = fm_preprocess_side(p);
-  if (side == p->size)
-    return fm_resize_picture(ctx, p->resize, pixels, width, height, channels, out, side, side);
-  unsigned char *whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, (size_t)channels);
-  if (!whole) return FM_MEMORY;
-  enum fm_status status =
-      fm_resize_picture(ctx, p->resize, pixels, width, height, channels, whole, p->size, p->size);
+  unsigned char *whole = out;
+  if (side != p->size && !(whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, (size_t)channels)))
+    return FM_MEMORY;
+  enum fm_status status = resize(ctx, p, in, channels == 3, whole);
+  if (status == FM_OK && adjusted) status = fm_standard_adjust(ctx, p->standard, whole, p->size, adjusted);
+  if (whole == out) return status;
   if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, channels, out, side, side);
   fm_free(ctx, whole);
   return status;
 }
 
+static enum fm_status reduce_picture(struct fm_context *ctx, const struct fm_preprocess *p,
+                                     const struct fm_image *in, unsigned char *rgb,
+                                     struct fm_adjusted *adjusted) {
+  struct fm_adjusted own, *which = adjusted ? adjusted : &own;
+  *which = (struct fm_adjusted){0};
+  return reduce(ctx, p, in, 3, rgb, p->standard ? which : NULL);
+}
+
 enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
-                                 const unsigned char *pixels, int width, int height, unsigned char *rgb) {
-  return reduce(ctx, p, pixels, width, height, 3, rgb);
+                                 const unsigned char *pixels, int width, int height, unsigned char *rgb,
+                                 struct fm_adjusted *adjusted) {
+  const struct fm_image image = {
+      .width = width, .height = height, .channels = 3, .pixels = (unsigned char *)pixels};
+  return reduce_picture(ctx, p, &image, rgb, adjusted);
 }
 
 enum fm_status fm_mask_reduce(struct fm_context *ctx, const struct fm_preprocess *p, unsigned char *pixels,
                               int width, int height, unsigned char *mask) {
   size_t side = (size_t)fm_preprocess_side(p), n = (size_t)width * (size_t)height;
+  const struct fm_image image = {.width = width, .height = height, .channels = 1, .pixels = pixels};
   for (size_t i = 0; i < n; i++) pixels[i] = pixels[i] ? 255 : 0;
-  FM_TRY(reduce(ctx, p, pixels, width, height, 1, mask));
+  FM_TRY(reduce(ctx, p, &image, 1, mask, NULL));
   for (size_t i = 0; i < side * side; i++) mask[i] = mask[i] != 0;
   return FM_OK;
 }
 
-/* Channels are resized one by one, so a grey picture may become RGB when it is small. */
-static enum fm_status reduce_image(struct fm_context *ctx, const struct fm_preprocess *p,
-                                   const struct fm_image *image, unsigned char *rgb) {
-  FM_TRY(reduce(ctx, p, image->pixels, image->width, image->height, image->channels, rgb));
-  size_t side = (size_t)fm_preprocess_side(p);
-  if (image->channels == 1) fm_grey_to_rgb(rgb, side * side);
+enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
+                               unsigned char *rgb, struct fm_adjusted *adjusted) {
+  struct fm_image image;
+  FM_TRY(fm_picture_load_both(ctx, path, p, rgb, &image, adjusted));
+  fm_image_free(ctx, &image);
   return FM_OK;
 }
 
-enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
-                               unsigned char *rgb, int *width, int *height) {
-  struct fm_image image;
-  FM_TRY(fm_preprocess_check(ctx, p));
-  FM_TRY(fm_image_read(ctx, path, &image));
-  if (width) *width = image.width;
-  if (height) *height = image.height;
-  enum fm_status status = reduce_image(ctx, p, &image, rgb);
-  fm_image_free(ctx, &image);
-  return status;
-}
-
 enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
-                                    unsigned char *rgb, struct fm_image *image) {
+                                    unsigned char *rgb, struct fm_image *image,
+                                    struct fm_adjusted *adjusted) {
   FM_TRY(fm_preprocess_check(ctx, p));
   FM_TRY(fm_image_read(ctx, path, image));
-  enum fm_status status = reduce_image(ctx, p, image, rgb);
+  enum fm_status status = reduce_picture(ctx, p, image, rgb, adjusted);
   if (status != FM_OK) fm_image_free(ctx, image);
   return status;
 }

@@ -106,7 +106,7 @@ static enum fm_status loader_options(const struct run *r, struct fm_loader_optio
                                   .first_epoch = (int)r->session.state.epoch,
                                   .epochs = (int)t->recipe.epochs,
                                   .first_batch = (size_t)r->session.state.batch};
-  return fm_recipe_preprocess(r->ctx, &t->recipe, &o->preprocess);
+  return fm_train_preprocess(r->ctx, t, &o->preprocess);
 }
 
 /* ---- the loop ---- */

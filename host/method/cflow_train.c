@@ -357,7 +357,7 @@ static enum fm_status open_loader(struct run *r, bool training) {
     o.epochs = (int)(r->t->recipe.epochs * passes);
     o.first_batch = (size_t)(s->batch % r->batches);
   }
-  FM_TRY(fm_recipe_preprocess(r->ctx, &r->t->recipe, &o.preprocess));
+  FM_TRY(fm_train_preprocess(r->ctx, r->t, &o.preprocess));
   return fm_loader_open(r->ctx, &o, &r->loader);
 }
 

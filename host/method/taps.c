@@ -62,7 +62,7 @@ enum fm_status fm_taps_run(struct fm_device *d, const struct fm_train *t, const 
                            void *user) {
   struct run r = {.d = d, .ctx = fm_device_context(d), .take = take, .user = user};
   struct fm_loader_options o = {.samples = t->samples, .count = t->count, .batch = fm_taps_batch(t)};
-  FM_TRY(fm_recipe_preprocess(r.ctx, &t->recipe, &o.preprocess));
+  FM_TRY(fm_train_preprocess(r.ctx, t, &o.preprocess));
   enum fm_status status = make(&r, t);
   if (status == FM_OK) status = fm_loader_open(r.ctx, &o, &r.loader);
   if (status == FM_OK) {

@@ -19,3 +19,10 @@ enum fm_status fm_method_find(struct fm_context *ctx, const char *name, const st
   }
   return fm_error(ctx, FM_USAGE, "there is no method '%.60s'; there are: %s", name, names);
 }
+
+enum fm_status fm_train_preprocess(struct fm_context *ctx, const struct fm_train *train,
+                                   struct fm_preprocess *out) {
+  FM_TRY(fm_recipe_preprocess(ctx, &train->recipe, out));
+  out->standard = train->standard;
+  return FM_OK;
+}

@@ -22,6 +22,7 @@ struct fm_train {
   const char *real;      /* names of the flawed ones (real.h); NULL: none */
   const char *data_hash; /* 16 digits */
   const struct fm_expert *expert;
+  const struct fm_standard *standard; /* that pictures are brought to; NULL: none */
   const char *checkpoint, *log;       /* paths; NULL: none is written */
   const struct fm_checkpoint *resume; /* NULL: from the beginning */
 };
@@ -61,6 +62,10 @@ struct fm_method {
   /* The picture's score where it is not the largest value of its map; NULL: it is. maps: [n] on the host. */
   enum fm_status (*picture)(struct fm_scorer *s, int n, const float *maps, float *scores);
 };
+
+/* How its pictures are made fit for the network. */
+enum fm_status fm_train_preprocess(struct fm_context *ctx, const struct fm_train *train,
+                                   struct fm_preprocess *out);
 
 /* The table: method/table.c. */
 extern const struct fm_method *const fm_methods[];

@@ -131,6 +131,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   }
   if (!thin) FM_TRY(fm_weights_save(&m->expert.weights, out, "expert."));
   FM_TRY(fm_weights_save(&m->learned, out, fm_method_of(&m->recipe)->prefix));
+  FM_TRY(fm_standard_save(&m->standard, out));
   if (m->refinement.there) FM_TRY(put_threshold(out, "refined", &m->refinement.threshold));
   return fm_refinement_save(&m->refinement, out);
 }
@@ -225,6 +226,8 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   FM_TRY(get_flag(m->ctx, file, "expert.inside", &inside));
   m->thin = !inside;
   struct fm_preprocess preprocess;
+  const struct fm_standard_wish wish = fm_recipe_wish(&m->recipe);
+  if (!fm_standard_wish_none(&wish)) FM_TRY(fm_standard_load(m->ctx, file, &m->standard));
   FM_TRY(get_learned(m, file, path));
   FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
   FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_side(&preprocess), &m->refinement));
@@ -252,6 +255,12 @@ void fm_model_free(struct fm_model *model) {
   fm_free(model->ctx, model->data.pictures);
   fm_free(model->ctx, model->data.real);
   model->data.pictures = model->data.real = NULL;
+}
+
+enum fm_status fm_model_preprocess(const struct fm_model *m, struct fm_preprocess *out) {
+  FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, out));
+  out->standard = fm_standard_none(&m->standard) ? NULL : &m->standard;
+  return FM_OK;
 }
 
 enum fm_status fm_model_check_trained(const struct fm_model *m, const char *path, bool untrained) {

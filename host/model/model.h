@@ -13,6 +13,7 @@
 
 #include "model/recipe.h"
 #include "model/refinement.h"
+#include "model/standard.h"
 #include "net/weights.h"
 #include "score/threshold.h"
 
@@ -62,12 +63,16 @@ struct fm_model {
   struct fm_expert expert;
   struct fm_weights learned; /* by the method; CDO: the apprentice */
   struct fm_model_data data;
+  struct fm_standard standard; /* that pictures are brought to before they are looked at */
   char device[256];
   bool thin; /* the file it came from leaves the expert out */
   bool has_thresholds;
   struct fm_threshold image, pixel;
   struct fm_refinement refinement; /* for sharpening maps; may not be there */
 };
+
+/* How a picture is made fit for the network: with the model's standard, so the model must live as long. */
+enum fm_status fm_model_preprocess(const struct fm_model *model, struct fm_preprocess *out);
 
 /* weights: for thin models the expert's file (else looked for as fm_expert_load does); NULL otherwise. */
 enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const char *weights,

@@ -17,61 +17,62 @@
 /* clang-format off */
 #define GRADIENT (FM_CDO | FM_CFLOW)
 const struct fm_field fm_fields[FM_FIELDS] = {
-    {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)", "0.1.0", NULL},
-    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32", "0.1.0", NULL},
-    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "resize pictures to N x N, a multiple of 32", "0.1.0", NULL},
-    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then use only their middle N x N (0: all)", "0.1.0", "0"},
-    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL},
-    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures per step", "0.1.0", NULL},
-    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "seed of all random numbers", "0.1.0", NULL},
-    {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0"},
-    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures held out for thresholds", "0.1.0", NULL},
-    {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged", "0.1.0", NULL},
-    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "also learn what 'predict --refine' needs", "0.1.0", "no"},
-    {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures", "0.1.0", NULL},
-    {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate", "0.1.0", NULL},
-    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "factor on the rate after each epoch", "0.1.0", NULL},
-    {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL, "0.1.0", "0"},
-    {"weight-decay", FM_FIELD_NUMBER, FM_CDO, AT(weight_decay), 0, 1e3, "X", NULL, "0.1.0", NULL},
-    {"beta1", FM_FIELD_NUMBER, GRADIENT, AT(beta1), 0, 0.9999999, "X", NULL, "0.1.0", NULL},
-    {"beta2", FM_FIELD_NUMBER, GRADIENT, AT(beta2), 0, 0.9999999, "X", NULL, "0.1.0", NULL},
-    {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL, "0.1.0", NULL},
-    {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL, "0.1.0", "0"},
-    {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL, "0.1.0", "2023"},
-    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap weights", "0.1.0", NULL},
-    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "train with synthetic anomalies (margin)", "0.1.0", NULL},
-    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "weight positions by their overlap", "0.1.0", NULL},
-    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on plain background", "0.1.0", NULL},
-    {"patches", FM_FIELD_INT, FM_CDO, AT(patches), 0, 1000, "N", NULL, "0.1.0", NULL},
-    {"patch-smallest", FM_FIELD_INT, FM_CDO, AT(patch_smallest), 1, 4096, "N", NULL, "0.1.0", NULL},
-    {"patch-largest", FM_FIELD_INT, FM_CDO, AT(patch_largest), 1, 4096, "N", NULL, "0.1.0", NULL},
-    {"patch-canvas", FM_FIELD_INT, FM_CDO, AT(patch_canvas), 0, 4096, "N", NULL, "0.1.0", "0"},
-    {"redraws", FM_FIELD_INT, FM_CDO, AT(redraws), 0, 1e6, "N", NULL, "0.1.0", NULL},
-    {"momentum", FM_FIELD_NUMBER, FM_CDO, AT(momentum), 1e-6, 1, "X", NULL, "0.1.0", NULL},
-    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "estimate norm statistics again at the end", "0.1.0", NULL},
-    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "also learn from N flawed test pictures", "0.1.0", "0"},
-    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "number of channels, drawn at random (0: all)", "0.1.0", NULL},
-    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice of channels", "0.1.0", NULL},
-    {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal", "0.1.0", NULL},
-    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official (pooled to --dimensions)", "0.1.0", NULL},
-    {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL, "0.1.0", NULL},
-    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features to keep", "0.1.0", NULL},
-    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions used to choose them (0: all)", "0.1.0", NULL},
-    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "keep at most so many features (0: no limit)", "0.1.0", NULL},
-    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours to average", "0.1.0", NULL},
-    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours that weight the picture's score (0: off)", "0.1.0", NULL},
-    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks per flow", "0.1.0", NULL},
-    {"condition", FM_FIELD_INT, FM_CFLOW, AT(condition), 4, 1024, "N", NULL, "0.1.0", NULL},
-    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors per step", "0.1.0", NULL},
-    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures per epoch", "0.1.0", NULL},
-    {"warmup", FM_FIELD_INT, FM_CFLOW, AT(warmup), 0, 1000, "N", NULL, "0.1.0", NULL},
-    {"lr-first", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_first), 0, 1e6, "X", NULL, "0.1.0", NULL},
-    {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL, "0.1.0", NULL},
-    {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL, "0.1.0", NULL},
-    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "largest rotation of training pictures in degrees", "0.1.0", NULL},
-    {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL, "0.1.0", "1"},
-    {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation", "0.1.0", NULL},
-    {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect", "0.1.0", NULL},
+    {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)", "0.1.0", NULL, false},
+    {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32", "0.1.0", NULL, false},
+    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "resize pictures to N x N, a multiple of 32", "0.1.0", NULL, false},
+    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then use only their middle N x N (0: all)", "0.1.0", "0", false},
+    {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL, false},
+    {"light", FM_FIELD_TEXT, FM_EVERY, AT(light), 0, 0, "L", "bring pictures to the training's light: auto, off, gain or colour", "0.1.0", "off", true},
+    {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures per step", "0.1.0", NULL, false},
+    {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "seed of all random numbers", "0.1.0", NULL, false},
+    {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0", false},
+    {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures held out for thresholds", "0.1.0", NULL, false},
+    {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged", "0.1.0", NULL, false},
+    {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "also learn what 'predict --refine' needs", "0.1.0", "no", false},
+    {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures", "0.1.0", NULL, false},
+    {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate", "0.1.0", NULL, false},
+    {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", "factor on the rate after each epoch", "0.1.0", NULL, false},
+    {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL, "0.1.0", "0", false},
+    {"weight-decay", FM_FIELD_NUMBER, FM_CDO, AT(weight_decay), 0, 1e3, "X", NULL, "0.1.0", NULL, false},
+    {"beta1", FM_FIELD_NUMBER, GRADIENT, AT(beta1), 0, 0.9999999, "X", NULL, "0.1.0", NULL, false},
+    {"beta2", FM_FIELD_NUMBER, GRADIENT, AT(beta2), 0, 0.9999999, "X", NULL, "0.1.0", NULL, false},
+    {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL, "0.1.0", NULL, false},
+    {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL, "0.1.0", "0", false},
+    {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL, "0.1.0", "2023", false},
+    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap weights", "0.1.0", NULL, false},
+    {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "train with synthetic anomalies (margin)", "0.1.0", NULL, false},
+    {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "weight positions by their overlap", "0.1.0", NULL, false},
+    {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on plain background", "0.1.0", NULL, false},
+    {"patches", FM_FIELD_INT, FM_CDO, AT(patches), 0, 1000, "N", NULL, "0.1.0", NULL, false},
+    {"patch-smallest", FM_FIELD_INT, FM_CDO, AT(patch_smallest), 1, 4096, "N", NULL, "0.1.0", NULL, false},
+    {"patch-largest", FM_FIELD_INT, FM_CDO, AT(patch_largest), 1, 4096, "N", NULL, "0.1.0", NULL, false},
+    {"patch-canvas", FM_FIELD_INT, FM_CDO, AT(patch_canvas), 0, 4096, "N", NULL, "0.1.0", "0", false},
+    {"redraws", FM_FIELD_INT, FM_CDO, AT(redraws), 0, 1e6, "N", NULL, "0.1.0", NULL, false},
+    {"momentum", FM_FIELD_NUMBER, FM_CDO, AT(momentum), 1e-6, 1, "X", NULL, "0.1.0", NULL, false},
+    {"reestimate", FM_FIELD_FLAG, FM_CDO, AT(reestimate), 0, 0, NULL, "estimate norm statistics again at the end", "0.1.0", NULL, false},
+    {"real-anomalies", FM_FIELD_INT, FM_CDO, AT(real_anomalies), 0, 1e6, "N", "also learn from N flawed test pictures", "0.1.0", "0", false},
+    {"channels", FM_FIELD_INT, FM_PADIM, AT(channels), 0, 4096, "N", "number of channels, drawn at random (0: all)", "0.1.0", NULL, false},
+    {"channel-list", FM_FIELD_TEXT, FM_PADIM, AT(channel_list), 0, 0, "NAME", "a published choice of channels", "0.1.0", NULL, false},
+    {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal", "0.1.0", NULL, false},
+    {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official (pooled to --dimensions)", "0.1.0", NULL, false},
+    {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL, "0.1.0", NULL, false},
+    {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features to keep", "0.1.0", NULL, false},
+    {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions used to choose them (0: all)", "0.1.0", NULL, false},
+    {"bank-limit", FM_FIELD_INT, FM_PATCHCORE, AT(bank_limit), 0, 100000000, "N", "keep at most so many features (0: no limit)", "0.1.0", NULL, false},
+    {"neighbours", FM_FIELD_INT, FM_PATCHCORE, AT(neighbours), 1, 64, "N", "nearest neighbours to average", "0.1.0", NULL, false},
+    {"reweight", FM_FIELD_INT, FM_PATCHCORE, AT(reweight), 0, 64, "N", "neighbours that weight the picture's score (0: off)", "0.1.0", NULL, false},
+    {"blocks", FM_FIELD_INT, FM_CFLOW, AT(blocks), 1, 64, "N", "coupling blocks per flow", "0.1.0", NULL, false},
+    {"condition", FM_FIELD_INT, FM_CFLOW, AT(condition), 4, 1024, "N", NULL, "0.1.0", NULL, false},
+    {"fibres", FM_FIELD_INT, FM_CFLOW, AT(fibres), 1, 65536, "N", "feature vectors per step", "0.1.0", NULL, false},
+    {"passes", FM_FIELD_INT, FM_CFLOW, AT(passes), 1, 1000, "N", "passes over the pictures per epoch", "0.1.0", NULL, false},
+    {"warmup", FM_FIELD_INT, FM_CFLOW, AT(warmup), 0, 1000, "N", NULL, "0.1.0", NULL, false},
+    {"lr-first", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_first), 0, 1e6, "X", NULL, "0.1.0", NULL, false},
+    {"lr-last", FM_FIELD_NUMBER, FM_CFLOW, AT(lr_last), 0, 1e6, "X", NULL, "0.1.0", NULL, false},
+    {"clamp", FM_FIELD_NUMBER, FM_CFLOW, AT(clamp), 1e-3, 100, "X", NULL, "0.1.0", NULL, false},
+    {"rotate", FM_FIELD_NUMBER, FM_CFLOW, AT(rotate), 0, 180, "X", "largest rotation of training pictures in degrees", "0.1.0", NULL, false},
+    {"normal-share", FM_FIELD_NUMBER, FM_CFLOW, AT(normal_share), 0, 1, "P", NULL, "0.1.0", "1", false},
+    {"mixing", FM_FIELD_TEXT, FM_CFLOW, AT(mixing), 0, 0, "M", "between blocks: orthogonal or permutation", "0.1.0", NULL, false},
+    {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect", "0.1.0", NULL, false},
 };
 /* clang-format on */
 
@@ -79,6 +80,7 @@ void fm_recipe_default(struct fm_recipe *r) {
   *r = (struct fm_recipe){.method = "cdo",
                           .backbone = "efficientnet_lite0",
                           .resize = "cv2",
+                          .light = "off",
                           .size = 256,
                           .batch = 16,
                           .seed = 111,
@@ -271,6 +273,8 @@ enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *r
   FM_TRY(fm_backbone_find(ctx, r->backbone, &backbone));
   FM_TRY(fm_recipe_preprocess(ctx, r, &preprocess));
   FM_TRY(fm_preprocess_check(ctx, &preprocess));
+  const struct fm_standard_wish wish = fm_recipe_wish(r);
+  FM_TRY(fm_standard_wish_check(ctx, &wish));
   if (fm_preprocess_side(&preprocess) % 32)
     return fm_error(ctx, FM_USAGE, "the size is %d; it must be a multiple of 32 from 32 to 4096",
                     fm_preprocess_side(&preprocess));
@@ -283,6 +287,7 @@ enum fm_status fm_recipe_save(const struct fm_recipe *recipe, struct fm_safetens
     if (!fm_recipe_has(recipe, i)) continue;
     snprintf(key, sizeof key, "recipe.%s", fm_fields[i].key);
     fm_recipe_get(recipe, i, value);
+    if (fm_fields[i].quiet && strcmp(value, fm_fields[i].before) == 0) continue;
     FM_TRY(fm_safetensors_out_meta(out, key, value));
   }
   return FM_OK;
@@ -305,6 +310,7 @@ static long version_number(const char *text) {
 /* The value that a file lacks: what programs did before the constant was there, where the file can be as old.
  */
 static const char *value_before(const struct fm_safetensors *file, const struct fm_field *f) {
+  if (f->quiet) return f->before;
   long wrote = version_number(fm_safetensors_meta(file, FM_RECIPE_PROGRAM));
   return wrote <= version_number(f->since) ? f->before : NULL;
 }
@@ -357,6 +363,10 @@ enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_reci
                                     struct fm_preprocess *out) {
   *out = (struct fm_preprocess){.size = (int)recipe->size, .crop = (int)recipe->crop};
   return fm_resize_parse(ctx, recipe->resize, &out->resize);
+}
+
+struct fm_standard_wish fm_recipe_wish(const struct fm_recipe *recipe) {
+  return (struct fm_standard_wish){.light = recipe->light};
 }
 
 struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *r, const char *category) {

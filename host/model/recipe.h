@@ -8,6 +8,7 @@
 
 #include "base/embedded.h"
 #include "data/loader.h"
+#include "data/standard_learn.h"
 #include "file/safetensors.h"
 #include "op/adam.h"
 
@@ -17,7 +18,7 @@ enum fm_switch { FM_AUTO, FM_YES, FM_NO };
 enum { FM_CDO = 1, FM_PADIM = 2, FM_PATCHCORE = 4, FM_CFLOW = 8, FM_EVERY = 15 };
 
 struct fm_recipe {
-  char method[16], backbone[32], resize[8];
+  char method[16], backbone[32], resize[8], light[8];
   long size, crop, batch, seed, shots;
   double hold_out, false_alarms;
   bool refine; /* learn to sharpen maps, too */
@@ -56,9 +57,10 @@ struct fm_field {
   const char *argument, *help; /* help NULL: a constant that is rarely changed */
   const char *since;           /* the version of flawmap that has it first */
   const char *before;          /* what holds for models from before that, which lack it; NULL: none do */
+  bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 55, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 56, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics
@@ -107,7 +109,8 @@ enum fm_status fm_recipe_name_version(struct fm_context *ctx, const struct fm_sa
 
 /* What other parts need of it. */
 enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,
-                                    struct fm_preprocess *out);
+                                    struct fm_preprocess *out); /* without the standard: method.h, model.h */
+struct fm_standard_wish fm_recipe_wish(const struct fm_recipe *recipe);
 struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *recipe, const char *category);
 bool fm_recipe_2025(const struct fm_recipe *recipe); /* CDO's variant */
 struct fm_adam fm_recipe_adam(const struct fm_recipe *recipe);

@@ -60,7 +60,7 @@ static enum fm_status open_held(struct run *r, const struct fm_synthetic *synthe
                                 .batch = BATCH,
                                 .synthetic = *synthetic,
                                 .seed = (uint64_t)r->model->recipe.seed};
-  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model->recipe, &o.preprocess));
+  FM_TRY(fm_model_preprocess(r->model, &o.preprocess));
   return fm_loader_open(r->ctx, &o, loader);
 }
 

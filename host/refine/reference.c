@@ -29,14 +29,13 @@ struct load {
 static enum fm_status load_one(void *user, size_t i) {
   struct load *l = user;
   size_t side = (size_t)fm_preprocess_side(&l->preprocess);
-  return fm_picture_load(l->ctx, l->samples[i].path, &l->preprocess, l->good + i * side * side * 3, NULL,
-                         NULL);
+  return fm_picture_load(l->ctx, l->samples[i].path, &l->preprocess, l->good + i * side * side * 3, NULL);
 }
 
 static enum fm_status load_pictures(struct fm_context *ctx, const struct fm_train *t,
                                     struct fm_reference *r) {
   struct load l = {.ctx = ctx, .samples = t->samples};
-  FM_TRY(fm_recipe_preprocess(ctx, &t->recipe, &l.preprocess));
+  FM_TRY(fm_train_preprocess(ctx, t, &l.preprocess));
   r->side = fm_preprocess_side(&l.preprocess);
   r->count = t->count;
   r->good = l.good = fm_alloc(ctx, r->count, (size_t)r->side * (size_t)r->side * 3);

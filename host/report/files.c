@@ -141,8 +141,9 @@ enum fm_status fm_files_metrics_csv(struct fm_context *ctx, const char *folder,
 
 enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
                                    const struct fm_section *section, size_t count) {
-  static const char *const heading[] = {"category", "kind",      "name",   "score",        "verdict",
-                                        "truth",    "threshold", "origin", "flagged_share"};
+  static const char *const heading[] = {"category",      "kind",     "name",       "score",
+                                        "verdict",       "truth",    "threshold",  "origin",
+                                        "flagged_share", "gain_red", "gain_green", "gain_blue"};
   struct fm_text text;
   fm_text_begin(&text, ctx);
   struct fm_csv csv;
@@ -160,6 +161,7 @@ enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
       fm_csv_number(&csv, section[i].image.value);
       fm_csv_string(&csv, section[i].image.origin);
       fm_csv_number(&csv, r->share);
+      for (int c = 0; c < 3; c++) fm_csv_number(&csv, r->adjusted.lit ? (double)r->adjusted.gain[c] : NAN);
       fm_csv_row(&csv);
     }
   return write_text(ctx, folder, "images.csv", &text);

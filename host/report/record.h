@@ -20,6 +20,7 @@ enum fm_tile {
 
 struct fm_record { /* a picture */
   char *kind, *name;
+  struct fm_adjusted adjusted;
   double score, share;          /* share: of its pixels over the pixel threshold */
   bool flawed, flagged, masked; /* masked: the truth has a flawed pixel */
   char *jpeg[FM_TILES];         /* base64; NULL: no such tile */

@@ -237,6 +237,7 @@ enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture
   FM_TRY(fm_grow(r->ctx, (void **)&s->record, &s->capacity, s->count, sizeof *s->record));
   struct fm_record *record = &s->record[s->count++];
   *record = (struct fm_record){.score = p->score, .flawed = p->flawed, .flagged = p->score > s->image.value};
+  if (p->adjusted) record->adjusted = *p->adjusted;
   record->kind = fm_strdup(r->ctx, p->kind);
   record->name = fm_strdup(r->ctx, p->name);
   if (!record->kind || !record->name) return FM_MEMORY;

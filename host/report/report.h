@@ -23,6 +23,7 @@
 #ifndef FM_REPORT_REPORT_H
 #define FM_REPORT_REPORT_H
 
+#include "data/standard.h"
 #include "file/image.h"
 #include "report/heat.h"
 #include "score/metrics.h"
@@ -62,6 +63,7 @@ struct fm_report_picture {
   const unsigned char *truth; /* the same size, non-zero: flawed; NULL: not known, or a good picture */
   bool flawed;                /* what the picture is */
   double score;
+  const struct fm_adjusted *adjusted; /* what came before the network did to it; NULL: nothing */
   /* Where the map was sharpened, else NULL: the detector's own map [base_side][base_side] with its colours,
    * and the picture as it should have looked, at the image's size. */
   const float *base;

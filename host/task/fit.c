@@ -240,8 +240,20 @@ static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_
   return FM_OK;
 }
 
+/* Before everything that looks at pictures. The same pictures give the same standard, so a training that goes
+ * on after a stop goes on with the same. */
+static enum fm_status standardise(struct run *r, struct fm_model *m) {
+  const struct fm_standard_wish wish = fm_recipe_wish(&r->recipe);
+  struct fm_preprocess preprocess;
+  if (fm_standard_wish_none(&wish)) return FM_OK;
+  FM_TRY(fm_recipe_preprocess(r->ctx, &r->recipe, &preprocess));
+  return fm_standard_learn(r->ctx, &wish, &preprocess, &r->split, &m->standard);
+}
+
 static enum fm_status learn(struct run *r, struct fm_model *m) {
   const struct fm_fit *fit = r->fit;
+  FM_TRY(describe(r, m));
+  FM_TRY(standardise(r, m));
   struct fm_train t = {.recipe = r->recipe,
                        .category = fit->category->name,
                        .samples = r->samples,
@@ -249,10 +261,10 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
                        .real = r->real,
                        .data_hash = r->hash,
                        .expert = &m->expert,
+                       .standard = fm_standard_none(&m->standard) ? NULL : &m->standard,
                        .checkpoint = r->checkpoint,
                        .log = r->log,
                        .resume = r->resumed ? &r->from : NULL};
-  FM_TRY(describe(r, m));
   const struct fm_method *method = fm_method_of(&r->recipe);
   size_t bytes;
   if (method->memory) {

@@ -12,9 +12,10 @@ struct fm_score_batch {
   struct fm_f2pad *refiner; /* instead of the scorer */
   struct fm_preprocess preprocess;
   int side;
-  const unsigned char *rgb; /* of the last run */
+  const unsigned char *rgb; /* of the last run, or seen */
   float *maps, *base, *scores;
   unsigned char *repaired;
+  unsigned char *seen; /* where maps are sharpened: the pictures of the last run in their own light */
 };
 
 /* ---- maps at the pictures' own size ---- */
@@ -83,7 +84,8 @@ static enum fm_status allocate(struct fm_score_batch *b, size_t most, bool refin
   if (!refine) return FM_OK;
   b->base = fm_alloc(b->ctx, pixels, sizeof *b->base);
   b->repaired = fm_alloc(b->ctx, pixels, 3);
-  return b->base && b->repaired ? FM_OK : FM_MEMORY;
+  b->seen = fm_alloc(b->ctx, pixels, 3);
+  return b->base && b->repaired && b->seen ? FM_OK : FM_MEMORY;
 }
 
 enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *model, int most, bool refine,
@@ -93,7 +95,7 @@ enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *m
   *batch = NULL;
   if (!b) return FM_MEMORY;
   b->ctx = ctx;
-  enum fm_status status = fm_recipe_preprocess(ctx, &model->recipe, &b->preprocess);
+  enum fm_status status = fm_model_preprocess(model, &b->preprocess);
   b->side = fm_preprocess_side(&b->preprocess);
   if (status == FM_OK) status = allocate(b, (size_t)most, refine);
   if (status == FM_OK)
@@ -114,13 +116,31 @@ void fm_score_batch_free(struct fm_score_batch *b) {
   fm_free(b->ctx, b->base);
   fm_free(b->ctx, b->scores);
   fm_free(b->ctx, b->repaired);
+  fm_free(b->ctx, b->seen);
   fm_free(b->ctx, b);
 }
 
-enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb) {
+/* The one place where it is taken back what came before the network. */
+static void undo(struct fm_score_batch *b, int count, const struct fm_adjusted *adjusted) {
+  size_t bytes = (size_t)b->side * (size_t)b->side * 3;
+  if (!b->refiner) return; /* light leaves no trace in a map */
+  memcpy(b->seen, b->rgb, (size_t)count * bytes);
+  b->rgb = b->seen;
+  for (size_t i = 0; i < (size_t)count; i++) {
+    fm_standard_undo_picture(&adjusted[i], b->seen + i * bytes, b->side);
+    fm_standard_undo_picture(&adjusted[i], b->repaired + i * bytes, b->side);
+  }
+}
+
+enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb,
+                                  const struct fm_adjusted *adjusted) {
   b->rgb = rgb;
-  if (!b->refiner) return fm_scorer_run(b->scorer, count, rgb, b->maps, b->scores);
-  return fm_f2pad_run(b->refiner, count, rgb, b->maps, b->scores, b->base, b->repaired);
+  if (b->refiner)
+    FM_TRY(fm_f2pad_run(b->refiner, count, rgb, b->maps, b->scores, b->base, b->repaired));
+  else
+    FM_TRY(fm_scorer_run(b->scorer, count, rgb, b->maps, b->scores));
+  if (adjusted && b->preprocess.standard) undo(b, count, adjusted);
+  return FM_OK;
 }
 
 /* The largest value of the detector's own map, where that is not the map at hand. */

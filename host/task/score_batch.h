@@ -30,7 +30,7 @@ struct fm_score_one {      /* a picture */
    * NULL. */
   const float *base;
   const unsigned char *repaired;
-  const unsigned char *rgb; /* [side][side][3]: what the network saw */
+  const unsigned char *rgb; /* [side][side][3]: what the network saw, in the picture's own light */
 };
 
 struct fm_score_batch;
@@ -41,8 +41,10 @@ enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *m
                                    struct fm_score_batch **batch);
 void fm_score_batch_free(struct fm_score_batch *b); /* NULL: nothing */
 
-/* count (at most `most`) pictures [count][side][side][3], which must live until the next call. */
-enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb);
+/* count (at most `most`) pictures [count][side][side][3], which must live until the next call. adjusted
+ * [count]: what the model's standard did to them; all that comes out is as if it had not; NULL: nothing. */
+enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb,
+                                  const struct fm_adjusted *adjusted);
 
 /* What came out for picture i of the last run, which has that size of its own; by several threads at once.
  * Valid until the next run; closed also after a failure. */

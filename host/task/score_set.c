@@ -30,7 +30,8 @@ static enum fm_status look_at(void *user, size_t k) {
   struct fm_score_item *item = &r->item[i];
   *item = (struct fm_score_item){.index = b->pictures[i],
                                  .sample = &r->list->samples[b->pictures[i]],
-                                 .image = r->list->images ? &b->image[i] : NULL};
+                                 .image = r->list->images ? &b->image[i] : NULL,
+                                 .adjusted = &b->adjusted[i]};
   FM_TRY(fm_score_one_open(r->scorer, r->ctx, (int)i, b->width[i], b->height[i], &item->one));
   return r->list->work ? r->list->work(r->list->user, item) : FM_OK;
 }
@@ -50,7 +51,7 @@ static enum fm_status give_out(struct run *r) {
 
 static enum fm_status score_batch(struct run *r) {
   size_t count = r->batch.count;
-  if (count) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb));
+  if (count) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb, r->batch.adjusted));
   enum fm_status status = FM_OK;
   size_t most = (size_t)r->plan.at_once;
   for (r->from = 0; r->from < count && status == FM_OK; r->from += most)
@@ -103,7 +104,7 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
   if (list->count == 0) return FM_OK;
   if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
   if ((size_t)o.batch > list->count) o.batch = (int)list->count;
-  FM_TRY(fm_recipe_preprocess(ctx, &m->recipe, &o.preprocess));
+  FM_TRY(fm_model_preprocess(m, &o.preprocess));
   struct run r = {.ctx = ctx, .list = list};
   r.item = fm_alloc(ctx, (size_t)o.batch, sizeof *r.item);
   enum fm_status status = r.item ? fm_score_batch_make(d, m, o.batch, list->refine, &r.scorer) : FM_MEMORY;

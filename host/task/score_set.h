@@ -11,6 +11,7 @@ struct fm_score_item { /* a picture of the list with what came out */
   const struct fm_sample *sample;
   const struct fm_image *image; /* with images: RGB at its own size, its pixels NULL where there was no room
                                  * (fm_score_image reads it again); else NULL */
+  const struct fm_adjusted *adjusted; /* what the model's standard did to it */
   struct fm_score_one one;
 };
 

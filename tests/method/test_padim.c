@@ -118,7 +118,7 @@ static void pictures_learned_from(struct tiny *t, const struct fm_model *m) {
   unsigned char *rgb = fm_alloc(ctx, (size_t)LEARNED, PICTURE);
   float *e = fm_alloc(ctx, (size_t)LEARNED * CELLS, sizeof *e);
   for (size_t i = 0; i < LEARNED; i++)
-    ASSERT_OK(ctx, fm_picture_load(ctx, split.learn[i].path, &p, rgb + i * PICTURE, NULL, NULL));
+    ASSERT_OK(ctx, fm_picture_load(ctx, split.learn[i].path, &p, rgb + i * PICTURE, NULL));
   fm_holdout_free(ctx, &split);
   ASSERT_OK(ctx, fm_scorer_make(t->d, m, LEARNED, false, &s));
   assert_true(s->height == GRID && s->width == GRID);

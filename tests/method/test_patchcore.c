@@ -46,7 +46,7 @@ static void train(struct fm_context *ctx, const char *keys, struct trained *m) {
   assert_int_equal(split.learn_count, LEARNED);
   m->rgb = malloc((size_t)LEARNED * NUMBERS);
   for (size_t i = 0; i < LEARNED; i++)
-    ASSERT_OK(ctx, fm_picture_load(ctx, split.learn[i].path, &p, m->rgb + i * NUMBERS, NULL, NULL));
+    ASSERT_OK(ctx, fm_picture_load(ctx, split.learn[i].path, &p, m->rgb + i * NUMBERS, NULL));
   fm_holdout_free(ctx, &split);
 }
 

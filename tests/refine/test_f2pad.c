@@ -24,8 +24,7 @@ static void load(struct tiny *t, const struct fm_model *m, unsigned char *rgb, s
   struct fm_preprocess p;
   ASSERT_OK(t->ctx, fm_recipe_preprocess(t->ctx, &m->recipe, &p));
   for (size_t i = 0; i < count; i++)
-    ASSERT_OK(t->ctx,
-              fm_picture_load(t->ctx, t->category.test[i].path, &p, rgb + i * PIXELS * 3, NULL, NULL));
+    ASSERT_OK(t->ctx, fm_picture_load(t->ctx, t->category.test[i].path, &p, rgb + i * PIXELS * 3, NULL));
 }
 
 static void refines_alike(void **state) {

@@ -51,8 +51,7 @@ static void own_scores(struct tiny *t, const struct fm_model *m, float *scores) 
   size_t count = t->category.test_count;
   ASSERT_OK(t->ctx, fm_recipe_preprocess(t->ctx, &m->recipe, &p));
   for (size_t i = 0; i < count; i++)
-    ASSERT_OK(t->ctx,
-              fm_picture_load(t->ctx, t->category.test[i].path, &p, rgb + i * PIXELS * 3, NULL, NULL));
+    ASSERT_OK(t->ctx, fm_picture_load(t->ctx, t->category.test[i].path, &p, rgb + i * PIXELS * 3, NULL));
   ASSERT_OK(t->ctx, fm_scorer_make(t->d, m, 4, false, &s));
   ASSERT_OK(t->ctx, fm_scorer_run(s, (int)count, rgb, maps, scores));
   fm_scorer_free(s);

@@ -1,0 +1,143 @@
+/* A model with a standard sees pictures as the training lay; what comes out is as the pictures are. */
+#define _XOPEN_SOURCE 700
+#include "flawmap.h"
+
+#include "file/image.h"
+#include "method/tiny.h"
+#include "task/score_set.h"
+
+#include <math.h>
+
+enum { SIZE = 64, PIXELS = SIZE * SIZE, COPIES = 4 };
+static const float lights[COPIES] = {0.7f, 0.85f, 1.1f, 1.2f};
+
+struct got {
+  struct fm_context *ctx;
+  float score[COPIES], gain[COPIES];
+  double seen[COPIES]; /* the mean of what the network saw, in the picture's own light */
+};
+
+/* The first test picture under other light, as files of its own. */
+static void relight(struct tiny *t, struct fm_sample copy[COPIES], char path[COPIES][512]) {
+  for (int i = 0; i < COPIES; i++) {
+    struct fm_image image;
+    char name[32];
+    snprintf(name, sizeof name, "relit%d.png", i);
+    folder_path(&t->folder, name, path[i]);
+    ASSERT_OK(t->ctx, fm_image_read(t->ctx, t->category.test[0].path, &image));
+    fm_light_apply((float[]){lights[i], lights[i], lights[i]}, image.pixels, PIXELS);
+    ASSERT_OK(t->ctx, fm_png_write(t->ctx, path[i], &image));
+    fm_image_free(t->ctx, &image);
+    copy[i] = t->category.test[0];
+    copy[i].path = path[i];
+  }
+}
+
+static void fit(struct tiny *t, const char *light, struct fm_model *m) {
+  ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, "patchcore", &t->fit.recipe));
+  t->fit.recipe.size = SIZE;
+  t->fit.recipe.refine = true;
+  strcpy(t->fit.recipe.light, light);
+  ASSERT_OK(t->ctx, tiny_fit(t));
+  ASSERT_OK(t->ctx, fm_model_load(t->ctx, t->model, NULL, m));
+}
+
+static enum fm_status take(void *user, const struct fm_score_item *item) {
+  struct got *g = user;
+  g->score[item->index] = item->one.score;
+  g->gain[item->index] = item->adjusted->lit ? item->adjusted->gain[0] : 0;
+  for (int i = 0; item->one.repaired && i < 3 * PIXELS; i++)
+    g->seen[item->index] += item->one.rgb[i] / (3.0 * PIXELS);
+  return FM_OK;
+}
+
+static void score(struct tiny *t, const struct fm_model *m, const struct fm_sample *copy, bool refine,
+                  struct got *got) {
+  const struct fm_score_list list = {
+      .samples = copy, .count = COPIES, .text = "test", .refine = refine, .take = take, .user = got};
+  *got = (struct got){.ctx = t->ctx};
+  ASSERT_OK(t->ctx, fm_score_set(t->d, m, &list));
+}
+
+static float range(const struct got *g) {
+  float low = INFINITY, high = -INFINITY;
+  for (int i = 0; i < COPIES; i++) {
+    low = fminf(low, g->score[i]);
+    high = fmaxf(high, g->score[i]);
+  }
+  return high - low;
+}
+
+/* The public API says the same to the bit. */
+static void by_the_api(struct tiny *t, const struct fm_sample *copy, const struct got *want) {
+  struct fm_session *s;
+  struct fm_detector *d;
+  struct fm_picture p[COPIES] = {{0}};
+  struct fm_image image[COPIES];
+  assert_int_equal(fm_session_open(NULL, &s), 0);
+  fm_session_accept_untrained(s, 1);
+  assert_int_equal(fm_detector_open(s, t->model, 3, &d), 0);
+  for (int i = 0; i < COPIES; i++) {
+    ASSERT_OK(t->ctx, fm_image_read(t->ctx, copy[i].path, &image[i]));
+    p[i] = (struct fm_picture){.width = SIZE, .height = SIZE, .rgb = image[i].pixels};
+  }
+  assert_int_equal(fm_detector_score(d, COPIES, p), 0);
+  for (int i = 0; i < COPIES; i++) {
+    assert_true(p[i].score == want->score[i]);
+    fm_image_free(t->ctx, &image[i]);
+  }
+  fm_detector_close(d);
+  fm_session_close(s);
+}
+
+/* Light that differs by a factor hardly moves a score, though it does without a standard. */
+static void light(void **state) {
+  struct tiny t;
+  struct fm_model off, on;
+  struct got plain, lit, sharp;
+  struct fm_sample copy[COPIES];
+  char path[COPIES][512];
+  tiny_open(*state, &t);
+  relight(&t, copy, path);
+  fit(&t, "off", &off);
+  score(&t, &off, copy, false, &plain);
+  fit(&t, "auto", &on);
+  assert_int_equal(on.standard.light.mode, FM_LIGHT_GAIN);
+  score(&t, &on, copy, false, &lit);
+  score(&t, &on, copy, true, &sharp);
+  assert_true(range(&lit) < range(&plain) / 4);
+  for (int i = 0; i < COPIES; i++) {
+    assert_true(plain.gain[i] == 0); /* nothing was done */
+    assert_true(fabsf(logf(lit.gain[i] * lights[i] / (lit.gain[0] * lights[0]))) < 0.03f);
+    assert_true(fabs(log(sharp.seen[i] / lights[i] / (sharp.seen[0] / (double)lights[0]))) < 0.03);
+  }
+  by_the_api(&t, copy, &lit);
+  fm_model_free(&off);
+  fm_model_free(&on);
+  tiny_close(&t);
+}
+
+/* The same pictures give the same bytes, and what is not known is refused before anything is read. */
+static void bytes(void **state) {
+  struct tiny t;
+  struct fm_model m;
+  char first[512];
+  tiny_open(*state, &t);
+  fit(&t, "auto", &m);
+  fm_model_free(&m);
+  strcpy(first, t.model);
+  tiny_name(&t, "again.flawmap");
+  fit(&t, "auto", &m);
+  fm_model_free(&m);
+  assert_same_file(t.ctx, first, t.model);
+  strcpy(t.fit.recipe.light, "bright");
+  assert_int_equal(fm_recipe_check(t.ctx, &t.fit.recipe), FM_USAGE);
+  assert_non_null(strstr(t.ctx->message, "--light bright is not known"));
+  fm_error_clear(t.ctx);
+  tiny_close(&t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {TEST(light), TEST(bytes)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
