@@ -13,6 +13,7 @@
 #endif
 #define CHAINS 8
 #define STRETCH 16
+#define AXES 16
 #define NEARER(acc, x, m)                                                                                              \
   do {                                                                                                                 \
     const FV d_ = (x) - (m);                                                                                           \
@@ -141,28 +142,32 @@ KERNEL void pick(__global const float *restrict pool, __global float *restrict n
   after_slot[group] = where;
 }
 
-/* The picked rows for `cover`, row-major; the first one again where there was no pick. Global size: (launches, 1, 1). */
-KERNEL void centres(__global const float *restrict pool, __global const int *restrict picks,
-                    __global float *restrict centre, const int2 size /* K, launches */) {
+/* The picked rows for `cover`, row-major, and their shadows, CB side by side; the first one again where there was no pick.
+ * which: the places of the pool's points. Global size: (launches, 1, 1). */
+KERNEL void centres(__global const float *restrict pool, __global const float *restrict shadow,
+                    __global const int *restrict which, __global const int *restrict picks,
+                    __global float *restrict centre, __global float *restrict centre_shadow,
+                    const int2 size /* K, launches */) {
   const int i = get_global_id(0), K = size.x;
   if (i >= size.y) return;
-  const int s = picks[i] < 0 ? picks[0] : picks[i];
+  const int s = picks[i] < 0 ? picks[0] : picks[i], place = which[s];
   __global const float *x = pool + (size_t)(s / LANES) * K * LANES + s % LANES;
   for (int k = 0; k < K; k++) centre[(size_t)i * K + k] = x[(size_t)k * LANES];
+  __global const float *from = shadow + (size_t)(place / LANES) * AXES * LANES + place % LANES;
+  for (int a = 0; a < AXES; a++) centre_shadow[(i / CB * AXES + a) * CB + i % CB] = from[a * LANES];
 }
 
 #ifdef ROOM
-/* Roughly: the sum in another order. */
-inline float apart(__global const float *a, __global const float *b, const int K) {
-  FV acc = ZERO;
-  int k = 0;
-  for (; k + CB <= K; k += CB) NEARER(acc, LOAD_ANY(a + k), LOAD_ANY(b + k));
-  float v[CB], sum = 0;
-  STORE_ANY(acc, v);
-  UNROLL for (int i = 0; i < CB; i++) sum += v[i];
-  for (; k < K; k++) sum += (a[k] - b[k]) * (a[k] - b[k]);
-  return sum;
-}
+/* Of CB shadows the squared distances to a box, [2][AXES]. */
+#define OUTSIDE(shadow_, box_, sum_)                                                                                   \
+  UNROLL for (int a_ = 0; a_ < AXES; a_++) {                                                                           \
+    const FV s_ = LOAD_ANY((shadow_) + a_ * CB), below_ = (FV)((box_)[a_]) - s_, above_ = s_ - (FV)((box_)[AXES + a_]); \
+    const FV d_ = CLAMP_LOW(CLAMP_LOW(below_, above_), ZERO);                                                          \
+    sum_ = FMA(d_, d_, sum_);                                                                                          \
+  }
+
+/* What a squared distance of shadows must reach for that of the rows to be `most` or more: rounding cannot hide that much. */
+#define BEYOND(most, slack) ((sqrt(most) + (slack)) * (sqrt(most) + (slack)) * 1.001f)
 
 /* The largest of all lanes of a work-group. */
 #if WG > 1
@@ -183,17 +188,31 @@ inline float largest(const FV value) {
   return most;
 }
 
+#if WG == 1
+/* Of `count` centres, whose shadows lie CB side by side, those that are near a box: a list of them, in order. */
+#define NEAR_BOX(shadow_, count_, box_, beyond_, list_, near_)                                                         \
+  for (int c_ = 0; c_ < (count_); c_ += CB) {                                                                          \
+    FV sum_ = ZERO;                                                                                                    \
+    OUTSIDE((shadow_) + c_ * AXES, box_, sum_)                                                                         \
+    int in_[CB];                                                                                                       \
+    STORE_ANY(sum_ < (FV)(beyond_), in_);                                                                              \
+    for (int i_ = 0; i_ < min(CB, (count_)-c_); i_++)                                                                  \
+      if (in_[i_]) (list_)[(near_)++] = c_ + i_;                                                                       \
+  }
+#endif
+
 /* dist = min(dist, squared distance to each centre), for all points.
  *
- * Most centres are too far from a tile of points to come nearer than what these have: |m - middle| >= radius + root of the
- * tile's largest distance. The others make a list, whose order does not matter; before that, another for a family of tiles.
- * What is left out is farther by 1e-3 of that, so that rounding cannot hide one that counts.
- * A sum of squares never falls, rounded or not: where it is past dist for all of a tile after some stretch, the rest of it
- * changes nothing. Global size: (families * WG, 1, 1); a family is a tile where WG > 1. */
-KERNEL void cover(__global const float *restrict point, __global const float *restrict middle,
-                  __global const float *restrict radius, __global const float *restrict centre,
+ * Most centres are too far from a tile of points to come nearer than what these have: their shadow is as far from the box
+ * around the tile's. The others make a list, whose order does not matter; on a CPU after another for a family of tiles, and
+ * before one of those whose shadow is near to that of some point. A sum of squares never falls, rounded or not: where it is
+ * past dist for all of a tile after some stretch, the rest of it changes nothing.
+ * Global size: (families * WG, 1, 1); a family is a tile where WG > 1. */
+KERNEL void cover(__global const float *restrict point, __global const float *restrict shadow,
+                  __global const float *restrict tile_box, __global const float *restrict family_box,
+                  __global const float *restrict centre, __global const float *restrict centre_shadow,
                   __global const int *restrict picks, __global float *restrict dist,
-                  const int4 size /* K, tiles, launches, 0 */) {
+                  const int4 size /* K, tiles, launches, 0 */, const float slack) {
   const int family = get_group_id(0), lane = get_local_id(0), K = size.x;
   const int first = family * FAMILY, last = min(first + FAMILY, size.y);
   if (first >= size.y) return;
@@ -201,39 +220,73 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
   __local int list[ROOM], counted;
   __local float mosts[WG];
 #else
-  int list[ROOM], ours[ROOM], all = 0;
+  int list[ROOM], ours[ROOM], made = 0, all = 0;
+  float theirs[ROOM * AXES];
   FV far = ZERO;
   for (int g = first * OB; g < last * OB; g++) {
     const FV v = LOAD_ANY(dist + (size_t)g * LANES);
     far = select(far, v, v > far);
   }
-  float room = radius[size.y + family] + sqrt(LARGEST(far));
-  room *= room * 1.001f;
-  for (int c = 0; c < size.z && picks[c] >= 0; c++)
-    if (apart(centre + (size_t)c * K, middle + (size_t)(size.y + family) * K, K) < room) ours[all++] = c;
+  while (made < size.z && picks[made] >= 0) made++;
+  const float room = BEYOND(LARGEST(far), slack);
+  NEAR_BOX(centre_shadow, made, family_box + (size_t)family * 2 * AXES, room, ours, all)
+  for (int i = 0; i < all; i++)
+    UNROLL for (int a = 0; a < AXES; a++)
+      theirs[(i / CB * AXES + a) * CB + i % CB] = centre_shadow[(ours[i] / CB * AXES + a) * CB + ours[i] % CB];
 #endif
   for (int tile = first; tile < last; tile++) {
     __global const float *x = point + (size_t)tile * OB * K * LANES + lane * CB;
     __global float *near = dist + (size_t)tile * OB * LANES + lane * CB;
-    __global const float *mid = middle + (size_t)tile * K;
+    __global const float *box = tile_box + (size_t)tile * 2 * AXES;
     FV least[OB], most = ZERO;
     UNROLL for (int o = 0; o < OB; o++) {
       least[o] = LOAD_ANY(near + o * LANES);
       most = select(most, least[o], least[o] > most);
     }
-    float reach = radius[tile] + sqrt(LARGEST(most));
-    reach *= reach * 1.001f;
+    const float reach = BEYOND(LARGEST(most), slack);
     int count = 0;
 #if WG > 1
     if (lane == 0) counted = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int c = lane; c < size.z; c += WG)
-      if (picks[c] >= 0 && apart(centre + (size_t)c * K, mid, K) < reach) list[atomic_inc(&counted)] = c;
+    for (int c = lane * CB; c < size.z; c += WG * CB) {
+      FV sum = ZERO;
+      int in[CB];
+      OUTSIDE(centre_shadow + c * AXES, box, sum)
+      STORE_ANY(sum < (FV)(reach), in);
+      for (int i = 0; i < min(CB, size.z - c); i++)
+        if (in[i] && picks[c + i] >= 0) list[atomic_inc(&counted)] = c + i;
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
     count = counted;
 #else
-    for (int i = 0; i < all; i++)
-      if (apart(centre + (size_t)ours[i] * K, mid, K) < reach) list[count++] = ours[i];
+    __global const float *thrown = shadow + (size_t)tile * OB * AXES * LANES;
+    FV beyond[OB];
+    int boxed = 0;
+    UNROLL for (int o = 0; o < OB; o++) beyond[o] = BEYOND(least[o], slack);
+    NEAR_BOX(theirs, all, box, reach, list, boxed)
+    for (int c = 0; c < boxed; c += PX) {
+      const float *s[PX];
+      int id[PX];
+      FV acc[OB][PX];
+      UNROLL for (int p = 0; p < PX; p++) {
+        const int i = list[min(c + p, boxed - 1)];
+        id[p] = ours[i];
+        s[p] = theirs + i / CB * AXES * CB + i % CB;
+      }
+      UNROLL for (int o = 0; o < OB; o++)
+        UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+      for (int a = 0; a < AXES; a++) {
+        FV v[OB];
+        UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(thrown + (o * AXES + a) * LANES);
+        UNROLL for (int p = 0; p < PX; p++)
+          UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(s[p][a * CB]));
+      }
+      UNROLL for (int p = 0; p < PX; p++) {
+        IV nearer = (IV)(0);
+        UNROLL for (int o = 0; o < OB; o++) nearer |= acc[o][p] < beyond[o];
+        if (c + p < boxed && any(nearer)) list[count++] = id[p];
+      }
+    }
 #endif
     for (int c = 0; c < count; c += PX) {
       __global const float *m[PX];

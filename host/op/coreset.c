@@ -7,6 +7,7 @@
 #include "op/order.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,9 +16,9 @@ static int tile_of(const struct fm_facts *f) {
   return f->group == 1 && f->block == 16 ? 2 : 1;
 }
 
-/* Tiles that are looked at together first: 1024 points on a CPU; a GPU has a work-group for each tile. */
+/* Tiles that are looked at together first: 256 points on a CPU; a GPU has a work-group for each tile. */
 static int family_of(const struct fm_facts *f) {
-  return f->group == 1 ? 1024 / (tile_of(f) * f->block) : 1;
+  return f->group == 1 ? 256 / (tile_of(f) * f->block) : 1;
 }
 enum { PX = 8, POOL = 4096, MOST_PICKS = 1024, FEWEST_PICKS = 16 };
 static const size_t SLAB_BYTES = (size_t)32 << 20; /* of points that are ordered among themselves */
@@ -39,17 +40,15 @@ enum fm_status fm_coreset_make(struct fm_device *d, size_t count, int width, str
   *c = (struct fm_coreset){.width = width};
   FM_TRY(fm_lanes_make(d, count, width, tile_of(fm_device_facts(d)), &c->points, &c->groups));
   c->count = (int)count;
-  size_t tiles = tiles_of(d, c) + families_of(d, c);
   enum fm_status status = fm_buffer_make(d, places_of(d, c) * sizeof(float), &c->distance);
-  if (status == FM_OK) status = fm_buffer_make(d, tiles * (size_t)width * sizeof(float), &c->middle);
-  if (status == FM_OK) status = fm_buffer_make(d, tiles * sizeof(float), &c->radius);
   if (status != FM_OK) fm_coreset_free(d, c);
   return status;
 }
 
 void fm_coreset_free(struct fm_device *d, struct fm_coreset *c) {
-  struct fm_buffer *const own[] = {&c->points, &c->distance, &c->middle, &c->radius};
+  struct fm_buffer *const own[] = {&c->points, &c->distance, &c->tile_box, &c->family_box};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
+  fm_shadow_free(d, &c->shadow);
   fm_free(fm_device_context(d), c->point);
   fm_free(fm_device_context(d), c->place);
   c->point = c->place = NULL;
@@ -64,7 +63,7 @@ void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struc
 
 struct slab { /* of whole tiles */
   size_t groups;
-  float *lanes, *rows, *middle, *radius; /* as on the device; row-major; of its tiles */
+  float *lanes, *rows; /* as on the device; row-major */
   uint32_t *order;
 };
 
@@ -89,18 +88,15 @@ static void turn(const struct slab *s, size_t lanes, size_t width, bool back) {
   }
 }
 
-/* Middles and radii of every `each` places of the slab, its first `count` of them points; their first number
- * is `at`. */
-static enum fm_status bound(struct fm_device *d, struct fm_coreset *c, const struct slab *s, size_t count,
-                            size_t each, size_t at) {
-  size_t width = (size_t)c->width, places = s->groups * (size_t)fm_lanes(d), n = (places + each - 1) / each;
-  for (size_t i = 0; i < n; i++) {
-    size_t begin = i * each, left = begin < count ? count - begin : 0;
-    fm_order_bounds(s->rows, s->order + begin, left < each ? left : each, width, s->middle + i * width,
-                    s->radius + i);
+/* Of the rows |x|^2. */
+static float largest_of(const struct slab *s, size_t count, size_t width) {
+  float most = 0;
+  for (size_t i = 0; i < count; i++) {
+    float sum = 0;
+    for (size_t k = 0; k < width; k++) sum += s->rows[i * width + k] * s->rows[i * width + k];
+    if (sum > most) most = sum;
   }
-  FM_TRY(fm_buffer_write(d, &c->middle, at * width * sizeof(float), s->middle, n * width * sizeof(float)));
-  return fm_buffer_write(d, &c->radius, at * sizeof(float), s->radius, n * sizeof(float));
+  return most;
 }
 
 /* Groups first, first + 1, ...: places of points become those of neighbours. */
@@ -120,38 +116,37 @@ static enum fm_status order_slab(struct fm_device *d, struct fm_coreset *c, cons
     c->point[begin + i] = point < (size_t)c->count ? (int)point : -1;
     if (point < (size_t)c->count) c->place[point] = (int)(begin + i);
   }
-  FM_TRY(fm_buffer_write(d, &c->points, first * group, s->lanes, s->groups * group));
-  size_t family = (size_t)family_of(fm_device_facts(d)), at = first / tile;
-  FM_TRY(bound(d, c, s, count, tile * lanes, at));
-  return bound(d, c, s, count, family * tile * lanes, tiles_of(d, c) + at / family);
+  c->largest = fmaxf(c->largest, largest_of(s, count, width));
+  return fm_buffer_write(d, &c->points, first * group, s->lanes, s->groups * group);
 }
 
 static enum fm_status order_slabs(struct fm_device *d, struct fm_coreset *c) {
   struct fm_context *ctx = fm_device_context(d);
-  size_t lanes = (size_t)fm_lanes(d), width = (size_t)c->width, tile = (size_t)tile_of(fm_device_facts(d)),
-         most = slab_groups(d, c);
-  struct slab s = {most,
+  size_t lanes = (size_t)fm_lanes(d), width = (size_t)c->width, most = slab_groups(d, c);
+  struct slab s = {most, fm_alloc(ctx, most * lanes, width * sizeof(float)),
                    fm_alloc(ctx, most * lanes, width * sizeof(float)),
-                   fm_alloc(ctx, most * lanes, width * sizeof(float)),
-                   fm_alloc(ctx, most / tile, width * sizeof(float)),
-                   fm_alloc(ctx, most / tile, sizeof(float)),
                    fm_alloc(ctx, most * lanes, sizeof(uint32_t))};
-  enum fm_status status = s.lanes && s.rows && s.middle && s.radius && s.order ? FM_OK : FM_MEMORY;
+  enum fm_status status = s.lanes && s.rows && s.order ? FM_OK : FM_MEMORY;
   for (size_t first = 0; first < (size_t)c->groups && status == FM_OK; first += most) {
     s.groups = (size_t)c->groups - first < most ? (size_t)c->groups - first : most;
     status = order_slab(d, c, &s, first);
   }
-  void *const own[] = {s.lanes, s.rows, s.middle, s.radius, s.order};
+  void *const own[] = {s.lanes, s.rows, s.order};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_free(ctx, own[i]);
   return status;
 }
 
 static enum fm_status order(struct fm_device *d, struct fm_coreset *c) {
   struct fm_context *ctx = fm_device_context(d);
+  const struct fm_facts *f = fm_device_facts(d);
   if (c->point) return FM_OK;
   c->point = fm_alloc(ctx, places_of(d, c), sizeof *c->point);
   c->place = fm_alloc(ctx, (size_t)c->count, sizeof *c->place);
-  return c->point && c->place ? order_slabs(d, c) : FM_MEMORY;
+  if (!c->point || !c->place) return FM_MEMORY;
+  FM_TRY(order_slabs(d, c));
+  FM_TRY(fm_shadow_make(d, &c->points, c->groups, c->width, &c->shadow));
+  FM_TRY(fm_shadow_boxes(d, &c->shadow, tile_of(f), 1, &c->tile_box));
+  return fm_shadow_boxes(d, &c->shadow, tile_of(f) * family_of(f), 1, &c->family_box);
 }
 
 static enum fm_status read_by_point(struct fm_device *d, const struct fm_coreset *c, float *by_place,
@@ -180,7 +175,8 @@ struct choice {
   const struct fm_coreset_options *o;
   int slots, groups, each,
       parts; /* of the pool: points, groups of lanes, those of a work-group, work-groups */
-  struct fm_buffer pool, near, which, value[2], slot[2], picks, centre;
+  struct fm_buffer pool, near, which, value[2], slot[2], picks, centre,
+      centre_shadow;
   float *by_place, *distance; /* of all points, on the host; [count] */
   int *index, *places;        /* [slots] of the pool: points, and where they are */
   uint32_t *histogram;
@@ -200,8 +196,10 @@ static int slots_of(const struct fm_device *d, const struct fm_coreset *c,
 size_t fm_coreset_bytes(const struct fm_device *d, const struct fm_coreset *c,
                         const struct fm_coreset_options *o) {
   size_t slots = (size_t)slots_of(d, c, o), width = (size_t)c->width * sizeof(float);
-  size_t slab = slab_groups(d, c) * (size_t)fm_lanes(d) * (2 * width + sizeof(uint32_t));
-  return slots * (width + 32) + MOST_PICKS * (width + sizeof(int)) +
+  size_t slab = slab_groups(d, c) * (size_t)fm_lanes(d) * (2 * width + sizeof(uint32_t)),
+         boxes = (tiles_of(d, c) + families_of(d, c)) * 2 * FM_SHADOW * sizeof(float);
+  return slots * (width + 32) + MOST_PICKS * (width + FM_SHADOW * sizeof(float) + sizeof(int)) +
+         fm_shadow_bytes(d, c->groups, c->width) + boxes +
          (size_t)c->count * (2 * sizeof(float) + 2 * sizeof(int)) + slab + 65536 * sizeof(uint32_t);
 }
 
@@ -228,12 +226,13 @@ static enum fm_status begin(struct choice *r) {
     FM_TRY(fm_buffer_make(d, (size_t)r->parts * sizeof(int), &r->slot[i]));
   }
   FM_TRY(fm_buffer_make(d, MOST_PICKS * sizeof(int), &r->picks));
-  return fm_buffer_make(d, MOST_PICKS * width, &r->centre);
+  FM_TRY(fm_buffer_make(d, MOST_PICKS * width, &r->centre));
+  return fm_buffer_make(d, MOST_PICKS * FM_SHADOW * sizeof(float), &r->centre_shadow);
 }
 
 static void end(struct choice *r) {
   struct fm_buffer *const own[] = {&r->pool,    &r->near,    &r->which, &r->value[0], &r->value[1],
-                                   &r->slot[0], &r->slot[1], &r->picks, &r->centre};
+                                   &r->slot[0], &r->slot[1], &r->picks, &r->centre, &r->centre_shadow};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(r->d, own[i]);
   fm_free(r->ctx, r->distance);
   fm_free(r->ctx, r->by_place);
@@ -344,13 +343,16 @@ static void cover(struct choice *r, int launches) {
   snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D ROOM=%d -D FAMILY=%d", tile, PX, MOST_PICKS,
            family_of(f));
   FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "centres", ""), (size_t)launches, 1, 1,
-            fm_arg_buffer(&r->pool), fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre),
+            fm_arg_buffer(&r->pool), fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->which),
+            fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
             fm_arg_int2(r->c->width, launches));
   FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options),
             families_of(r->d, r->c) * (size_t)f->group, 1, 1, fm_arg_buffer(&r->c->points),
-            fm_arg_buffer(&r->c->middle), fm_arg_buffer(&r->c->radius), fm_arg_buffer(&r->centre),
+            fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->c->tile_box),
+            fm_arg_buffer(&r->c->family_box), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
             fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance),
-            fm_arg_int4(r->c->width, tiles, launches, 0));
+            fm_arg_int4(r->c->width, tiles, launches, 0),
+            fm_arg_float(2 * r->c->shadow.loss * sqrtf(r->c->largest)));
 }
 
 static bool all_covered(const struct choice *r) {

@@ -6,6 +6,7 @@
 #define FM_OP_CORESET_H
 
 #include "device/queue.h"
+#include "op/shadow.h"
 
 #include <stdint.h>
 
@@ -15,7 +16,9 @@ struct fm_coreset {
   int count, width; /* points; numbers of each */
   int groups;
   struct fm_buffer points, distance; /* by place; places are points until the first run orders them */
-  struct fm_buffer middle, radius;   /* of the tiles, then of the families of tiles: [..][width], [..] */
+  struct fm_shadow shadow;           /* of the points, once they are ordered, with room for rounding */
+  struct fm_buffer tile_box, family_box;
+  float largest; /* |point|^2 */
   int *point, *place; /* the point at each place, -1 past the last; its place. NULL: not ordered */
 };
 
