@@ -161,7 +161,8 @@ KERNEL void centres(__global const float *restrict pool, __global const float *r
 /* Of CB shadows the squared distances to a box, [2][AXES]. */
 #define OUTSIDE(shadow_, box_, sum_)                                                                                   \
   UNROLL for (int a_ = 0; a_ < AXES; a_++) {                                                                           \
-    const FV s_ = LOAD_ANY((shadow_) + a_ * CB), below_ = (FV)((box_)[a_]) - s_, above_ = s_ - (FV)((box_)[AXES + a_]); \
+    const FV s_ = LOAD_ANY((shadow_) + a_ * CB), below_ = (FV)((box_)[a_]) - s_,                                       \
+             above_ = s_ - (FV)((box_)[AXES + a_]);                                                                    \
     const FV d_ = CLAMP_LOW(CLAMP_LOW(below_, above_), ZERO);                                                          \
     sum_ = FMA(d_, d_, sum_);                                                                                          \
   }

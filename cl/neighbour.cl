@@ -131,35 +131,65 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
 }
 
 #ifdef FAMILY
-/* A tile of queries: where they are, the smallest value each has met and its row, and how near another must be to matter. */
+#define AXES 16
+/* A tile of queries: where they are, their shadows (host/op/shadow.h), the smallest value each has met and its row, and what
+ * the squared distance of a shadow must reach not to matter. */
 struct queries {
   __global const float *x;
   size_t at[PX];
+  float shadow[PX][AXES];
   FV best[PX];
   IV row[PX];
-  float own[PX], within[PX]; /* |x|^2 and what rounding may hide; that and the smallest value, a squared distance */
+  float own[PX]; /* |x|^2 and what rounding may hide */
+  float slack[PX], reach[PX];
 };
 
-/* Squared distances to CB middles that lie side by side. */
-inline void apart(const struct queries *q, __global const float *middle, const int width, FV *d) {
-  UNROLL for (int p = 0; p < PX; p++) d[p] = ZERO;
-  for (int k = 0; k < width; k++) {
-    const FV m = LOAD_ANY(middle + (size_t)k * CB);
+/* Room for rounding: of shadows, and of the root. */
+inline float beyond(const float distance, const float slack) {
+  const float far = sqrt(max(distance, 0.0f)) + slack;
+  return far * far * 1.001f;
+}
+
+/* |x|^2 and the shadow; loss: of that, by rounding, in |x|. */
+inline void begin(struct queries *q, __global const float *axes, const int width, const float loss,
+                  const float largest) {
+  UNROLL for (int p = 0; p < PX; p++) {
+    __global const float *x = q->x + q->at[p];
+    FV thrown[AXES / CB];
+    float own = 0;
+    UNROLL for (int i = 0; i < AXES / CB; i++) thrown[i] = ZERO;
+    for (int k = 0; k < width; k++) {
+      own += x[k] * x[k];
+      UNROLL for (int i = 0; i < AXES / CB; i++)
+        thrown[i] = FMA((FV)(x[k]), LOAD_ANY(axes + k * AXES + i * CB), thrown[i]);
+    }
+    UNROLL for (int i = 0; i < AXES / CB; i++) STORE_ANY(thrown[i], q->shadow[p] + i * CB);
+    q->own[p] = own + (width + 8) * 1.2e-7f * (own + largest);
+    q->slack[p] = loss * (sqrt(own) + sqrt(largest));
+    q->reach[p] = INFINITY;
+    q->best[p] = (FV)(INFINITY);
+    q->row[p] = (IV)(0);
+  }
+}
+
+/* Squared distances of the shadows to CB boxes that lie side by side, and to their middles. */
+inline void apart(const struct queries *q, __global const float *box, FV *outside, FV *middle) {
+  UNROLL for (int p = 0; p < PX; p++) outside[p] = middle[p] = ZERO;
+  for (int a = 0; a < AXES; a++) {
+    const FV low = LOAD_ANY(box + a * CB), high = LOAD_ANY(box + (AXES + a) * CB);
     UNROLL for (int p = 0; p < PX; p++) {
-      const FV v = m - (FV)(q->x[q->at[p] + k]);
-      d[p] = FMA(v, v, d[p]);
+      const FV below = low - (FV)(q->shadow[p][a]), above = (FV)(q->shadow[p][a]) - high;
+      const FV out = CLAMP_LOW(CLAMP_LOW(below, above), ZERO), in = below - above;
+      outside[p] = FMA(out, out, outside[p]);
+      middle[p] = FMA(in, in, middle[p]);
     }
   }
 }
 
-/* Of CB middles those whose rows can matter to some query: a bit each. */
-inline int matter(const struct queries *q, const FV *d, __global const float *radius, const int count) {
-  const FV r = LOAD_ANY(radius);
+/* Of CB boxes those whose rows can matter to some query: a bit each. */
+inline int matter(const struct queries *q, const FV *outside, const int count) {
   IV some = (IV)(0);
-  UNROLL for (int p = 0; p < PX; p++) {
-    const FV e = sqrt(d[p]) - r;
-    some |= !(e > 0.0f && e * e * 0.999f >= (FV)(q->within[p]));
-  }
+  UNROLL for (int p = 0; p < PX; p++) some |= !(outside[p] >= (FV)(q->reach[p]));
   int s[CB], bits = 0;
   STORE_ANY(some, s);
   for (int i = 0; i < count; i++) bits |= s[i] ? 1 << i : 0;
@@ -177,19 +207,46 @@ inline int nearest_lane(const FV d, const int count, float *least) {
   return lane;
 }
 
+/* Whether the shadow of a tile's row is near to that of a query. */
+inline int near_shadows(const struct queries *q, __global const float *shadow, const int tile) {
+  __global const float *s = shadow + (size_t)tile * OB * AXES * CB;
+  FV acc[OB][PX];
+  IV some = (IV)(0);
+  UNROLL for (int o = 0; o < OB; o++)
+    UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+  for (int a = 0; a < AXES; a++) {
+    FV v[OB];
+    UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(s + (o * AXES + a) * CB);
+    UNROLL for (int p = 0; p < PX; p++)
+      UNROLL for (int o = 0; o < OB; o++) {
+        const FV d = v[o] - (FV)(q->shadow[p][a]);
+        acc[o][p] = FMA(d, d, acc[o][p]);
+      }
+  }
+  UNROLL for (int p = 0; p < PX; p++)
+    UNROLL for (int o = 0; o < OB; o++) some |= !(acc[o][p] >= (FV)(q->reach[p]));
+  return any(some);
+}
+
+/* The bank: rows side by side, |m|^2, shadows, and boxes of tiles. */
+struct bank {
+  __global const float *rows, *square, *shadow, *box;
+  int width, tiles;
+};
+
 /* All rows of a tile against all queries. */
-inline void meet(struct queries *q, __global const float *bank, __global const float *square, const int width,
-                 const int tile) {
-  __global const float *bp = bank + (size_t)tile * OB * width * CB;
+inline void meet(struct queries *q, const struct bank *bank, const int tile) {
+  if (!near_shadows(q, bank->shadow, tile)) return;
+  __global const float *bp = bank->rows + (size_t)tile * OB * bank->width * CB;
   FV acc[OB][PX];
   UNROLL for (int o = 0; o < OB; o++)
     UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
-  PRODUCTS(bp, q->x, q->at, width, acc);
+  PRODUCTS(bp, q->x, q->at, bank->width, acc);
   UNROLL for (int p = 0; p < PX; p++) {
     IV any_closer = (IV)(0);
     UNROLL for (int o = 0; o < OB; o++) {
       const int base = (tile * OB + o) * CB;
-      const FV v = LOAD_ANY(square + base) - 2.0f * acc[o][p];
+      const FV v = LOAD_ANY(bank->square + base) - 2.0f * acc[o][p];
       const IV closer = v < q->best[p] || (v == q->best[p] && (IV)(base) < q->row[p]);
       q->best[p] = select(q->best[p], v, closer);
       q->row[p] = select(q->row[p], (IV)(base), closer);
@@ -199,83 +256,75 @@ inline void meet(struct queries *q, __global const float *bank, __global const f
       float v[CB], least = INFINITY;
       STORE_ANY(q->best[p], v);
       UNROLL for (int i = 0; i < CB; i++) least = v[i] < least ? v[i] : least;
-      q->within[p] = least + q->own[p];
+      q->reach[p] = beyond(least + q->own[p], q->slack[p]);
     }
   }
 }
 
 /* The tiles of a family that can matter; the nearest ones of each query first, where nothing is known yet. */
-inline void visit(struct queries *q, __global const float *bank, __global const float *square,
-                  __global const float *middle, __global const float *radius, const int width, const int family,
-                  const int tiles, const bool begin) {
-  const int first = family * FAMILY, last = min(first + FAMILY, tiles);
+inline void visit(struct queries *q, const struct bank *bank, const int family, const bool begin) {
+  const int first = family * FAMILY, last = min(first + FAMILY, bank->tiles);
   for (int t = first; t < last; t += CB) {
     const int count = min(CB, last - t);
     int done = 0;
-    FV d[PX];
-    apart(q, middle + (size_t)t * width, width, d);
+    FV outside[PX], middle[PX];
+    apart(q, bank->box + (size_t)t * 2 * AXES, outside, middle);
     if (begin)
       UNROLL for (int p = 0; p < PX; p++) {
         float least;
-        const int lane = nearest_lane(d[p], count, &least);
-        if (!(done & 1 << lane)) meet(q, bank, square, width, t + lane);
+        const int lane = nearest_lane(middle[p], count, &least);
+        if (!(done & 1 << lane)) meet(q, bank, t + lane);
         done |= 1 << lane;
       }
-    int bits = matter(q, d, radius + t, count) & ~done;
+    int bits = matter(q, outside, count) & ~done;
     for (int i = 0; i < count; i++)
       if (bits & 1 << i) { /* what it finds can rule out others */
-        meet(q, bank, square, width, t + i);
-        bits &= matter(q, d, radius + t, count);
+        meet(q, bank, t + i);
+        bits &= matter(q, outside, count);
       }
   }
 }
 
-/* As `nearest` and `settle`, for CPUs: the nearest row of each query, and not all are looked at. A tile of rows has a middle
- * and a radius, and so has a family of tiles; one that is farther from a query than what it has found already, by more than
- * rounding can hide, is left out for it. So the result is that of looking at all of them, bit by bit. `largest`: of the
- * |m|^2. Global size: (query tiles, 1, 1). */
+/* As `nearest` and `settle`, for CPUs: the nearest row of each query, and not all are looked at. Rows lie within the box
+ * around their tile's shadows and those of a family of tiles; what is farther from a query than what it has found already, by
+ * more than rounding can hide, is left out for it. So the result is that of looking at all of them, bit by bit. `rounding`:
+ * the largest |m|^2; what a shadow loses. Global size: (query tiles, 1, 1). */
 KERNEL void near(__global const float *restrict x, __global const int *restrict list,
-                 __global const float *restrict bank, __global const float *restrict square,
-                 __global const float *restrict middle, __global const float *restrict radius,
-                 __global const float *restrict family_middle, __global const float *restrict family_radius,
+                 __global const float *restrict rows, __global const float *restrict square,
+                 __global const float *restrict axes, __global const float *restrict shadow,
+                 __global const float *restrict tile_box, __global const float *restrict family_box,
                  __global int *restrict index, const int4 size /* queries, width, tiles, families */,
-                 const float largest) {
-  const int q0 = get_global_id(0) * PX, n = size.x, width = size.y;
+                 const float2 rounding) {
+  const int q0 = get_global_id(0) * PX, n = size.x;
   if (q0 >= n) return;
+  const struct bank b = {rows, square, shadow, tile_box, size.y, size.z};
   struct queries q;
   q.x = x;
-  UNROLL for (int p = 0; p < PX; p++) {
-    q.at[p] = (size_t)list[min(q0 + p, n - 1)] * width;
-    float own = 0;
-    for (int k = 0; k < width; k++) own += x[q.at[p] + k] * x[q.at[p] + k];
-    q.own[p] = own + (width + 8) * 1.2e-7f * (own + largest);
-    q.within[p] = INFINITY;
-    q.best[p] = (FV)(INFINITY);
-    q.row[p] = (IV)(0);
-  }
-  FV d[PX];
-  int near = 0;
+  UNROLL for (int p = 0; p < PX; p++) q.at[p] = (size_t)list[min(q0 + p, n - 1)] * size.y;
+  begin(&q, axes, size.y, rounding.y, rounding.x);
+  FV outside[PX], middle[PX];
+  int home = 0;
   float least = INFINITY;
   for (int f = 0; f < size.w; f += CB) {
     FV sum = ZERO;
     float v;
-    apart(&q, family_middle + (size_t)f * width, width, d);
-    UNROLL for (int p = 0; p < PX; p++) sum += d[p];
+    apart(&q, family_box + (size_t)f * 2 * AXES, outside, middle);
+    UNROLL for (int p = 0; p < PX; p++) sum += middle[p];
     const int lane = nearest_lane(sum, min(CB, size.w - f), &v);
     if (v < least) {
       least = v;
-      near = f + lane;
+      home = f + lane;
     }
   }
-  visit(&q, bank, square, middle, radius, width, near, size.z, true);
+  visit(&q, &b, home, true);
   for (int f = 0; f < size.w; f += CB) {
-    apart(&q, family_middle + (size_t)f * width, width, d);
     const int count = min(CB, size.w - f);
-    int bits = matter(&q, d, family_radius + f, count);
+    apart(&q, family_box + (size_t)f * 2 * AXES, outside, middle);
+    int bits = matter(&q, outside, count);
     for (int i = 0; i < count; i++)
-      if (f + i != near && bits & 1 << i) {
-        visit(&q, bank, square, middle, radius, width, f + i, size.z, false);
-        bits &= matter(&q, d, family_radius + f, count);
+      if (f + i != home && bits & 1 << i) {
+        visit(&q, &b, f + i, false);
+        bits &= matter(&q, outside, count);
       }
   }
   UNROLL for (int p = 0; p < PX; p++)

@@ -105,7 +105,8 @@ static size_t other_bytes(const struct job *j) {
   size_t row = (size_t)j->dimensions * sizeof(float),
          host = batch_cells(j) * (size_t)j->width * sizeof(float);
   if (j->keep) host += j->points * row;
-  return host + fm_coreset_bytes(j->d, &j->coreset, &o) + j->want * (3 * row + 4 * sizeof(struct member));
+  return host + fm_coreset_bytes(j->d, &j->coreset, &o) +
+         j->want * (3 * row + FM_SHADOW * sizeof(float) + 4 * sizeof(struct member));
 }
 
 static enum fm_status rehearse(struct job *j, const struct fm_backbone *backbone, int side, size_t *bytes) {

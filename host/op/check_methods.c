@@ -98,8 +98,7 @@ const struct fm_selfcheck fm_check_map = {"map", map};
 
 enum { ROWS = 70, DIMENSIONS = 30, WIDTH = 32 }; /* WIDTH: DIMENSIONS in whole blocks of every class */
 
-/* Rows drawn from [-scale, scale), zero past their dimensions. */
-/* Numbers in around +- scale. */
+/* Rows drawn from around +- scale, zero past their dimensions. */
 static enum fm_status draw_rows(struct fm_trial *t, const char *name, int rows, float scale, float around,
                                 struct fm_buffer *b) {
   size_t count = (size_t)rows * WIDTH;
@@ -136,6 +135,38 @@ static enum fm_status lanes(struct fm_trial *t) {
   return status;
 }
 const struct fm_selfcheck fm_check_lanes = {"lanes", lanes};
+
+/* By row: they lie side by side, and a box around all holds the places past the last one, too. */
+static enum fm_status shadow_run(struct fm_trial *t, const struct fm_buffer *packed, int groups,
+                                 struct fm_shadow *s, struct fm_buffer *box) {
+  struct fm_buffer rows;
+  const size_t lanes = (size_t)fm_lanes(t->d), count = (size_t)groups * lanes * FM_SHADOW;
+  FM_TRY(draw_rows(t, "rows", ROWS, 1, 0, &rows));
+  fm_lanes_pack(t->d, &rows, ROWS, WIDTH, 0, packed);
+  FM_TRY(fm_shadow_make(t->d, packed, groups, ROWS, WIDTH, s));
+  FM_TRY(fm_shadow_boxes(t->d, s, groups, 1, box));
+  float *p = fm_alloc(t->ctx, count, sizeof *p), v[ROWS * FM_SHADOW];
+  enum fm_status status = p ? fm_buffer_read(t->d, &s->rows, 0, p, count * sizeof *p) : FM_MEMORY;
+  for (size_t i = 0; status == FM_OK && i < ROWS * FM_SHADOW; i++)
+    v[i] = p[(i / FM_SHADOW / lanes * FM_SHADOW + i % FM_SHADOW) * lanes + i / FM_SHADOW % lanes];
+  fm_free(t->ctx, p);
+  if (status == FM_OK) status = fm_trial_compare(t, "shadows", v, ROWS * FM_SHADOW, 0.716636527, 23.1398296);
+  if (status != FM_OK) return status;
+  return fm_trial_rows_are(t, "boxes around shadows", box, 1, 2 * FM_SHADOW, 2 * FM_SHADOW, -5.84060804, 9.29056967);
+}
+
+static enum fm_status shadow(struct fm_trial *t) {
+  struct fm_buffer packed, box = {0};
+  struct fm_shadow s = {0};
+  int groups;
+  FM_TRY(fm_lanes_make(t->d, ROWS, WIDTH, 1, &packed, &groups));
+  enum fm_status status = shadow_run(t, &packed, groups, &s, &box);
+  fm_shadow_free(t->d, &s);
+  fm_buffer_free(t->d, &packed);
+  fm_buffer_free(t->d, &box);
+  return status;
+}
+const struct fm_selfcheck fm_check_shadow = {"shadow", shadow};
 
 static enum fm_status coreset_run(struct fm_trial *t, struct fm_coreset *c) {
   enum { WANT = 21 };

@@ -144,7 +144,7 @@ static enum fm_status order(struct fm_device *d, struct fm_coreset *c) {
   c->place = fm_alloc(ctx, (size_t)c->count, sizeof *c->place);
   if (!c->point || !c->place) return FM_MEMORY;
   FM_TRY(order_slabs(d, c));
-  FM_TRY(fm_shadow_make(d, &c->points, c->groups, c->width, &c->shadow));
+  FM_TRY(fm_shadow_make(d, &c->points, c->groups, c->count, c->width, &c->shadow));
   FM_TRY(fm_shadow_boxes(d, &c->shadow, tile_of(f), 1, &c->tile_box));
   return fm_shadow_boxes(d, &c->shadow, tile_of(f) * family_of(f), 1, &c->family_box);
 }
@@ -175,8 +175,7 @@ struct choice {
   const struct fm_coreset_options *o;
   int slots, groups, each,
       parts; /* of the pool: points, groups of lanes, those of a work-group, work-groups */
-  struct fm_buffer pool, near, which, value[2], slot[2], picks, centre,
-      centre_shadow;
+  struct fm_buffer pool, near, which, value[2], slot[2], picks, centre, centre_shadow;
   float *by_place, *distance; /* of all points, on the host; [count] */
   int *index, *places;        /* [slots] of the pool: points, and where they are */
   uint32_t *histogram;
@@ -232,7 +231,7 @@ static enum fm_status begin(struct choice *r) {
 
 static void end(struct choice *r) {
   struct fm_buffer *const own[] = {&r->pool,    &r->near,    &r->which, &r->value[0], &r->value[1],
-                                   &r->slot[0], &r->slot[1], &r->picks, &r->centre, &r->centre_shadow};
+                                   &r->slot[0], &r->slot[1], &r->picks, &r->centre,   &r->centre_shadow};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(r->d, own[i]);
   fm_free(r->ctx, r->distance);
   fm_free(r->ctx, r->by_place);
@@ -346,13 +345,12 @@ static void cover(struct choice *r, int launches) {
             fm_arg_buffer(&r->pool), fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->which),
             fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
             fm_arg_int2(r->c->width, launches));
-  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options),
-            families_of(r->d, r->c) * (size_t)f->group, 1, 1, fm_arg_buffer(&r->c->points),
-            fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->c->tile_box),
-            fm_arg_buffer(&r->c->family_box), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
-            fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance),
-            fm_arg_int4(r->c->width, tiles, launches, 0),
-            fm_arg_float(2 * r->c->shadow.loss * sqrtf(r->c->largest)));
+  FM_LAUNCH(
+      r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options), families_of(r->d, r->c) * (size_t)f->group,
+      1, 1, fm_arg_buffer(&r->c->points), fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->c->tile_box),
+      fm_arg_buffer(&r->c->family_box), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
+      fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance), fm_arg_int4(r->c->width, tiles, launches, 0),
+      fm_arg_float(2 * r->c->shadow.loss * sqrtf(r->c->largest)));
 }
 
 static bool all_covered(const struct choice *r) {

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "op/acts.h"
 #include "op/lanes.h"
-#include "op/order.h"
 
 #include <limits.h>
 #include <math.h>
@@ -13,7 +12,8 @@
 /* A chunk of the bank that stays in the cache of a core while the queries go by, in bytes; and, with k > 1,
  * the values that are written before the smallest are chosen. */
 enum { CHUNK_BYTES = 512 << 10, SLICE = 1024, VALUES = 4 << 20 };
-enum { FAMILY = 32 }; /* tiles */
+/* Tiles of a family; queries that go together: what matters to one of them is looked at for all. */
+enum { FAMILY = 32, TOGETHER = 4 };
 
 static int whole(int count, int part) {
   return (count + part - 1) / part;
@@ -45,38 +45,13 @@ static enum fm_status write_rows(struct fm_device *d, const struct fm_bank *b, c
   return FM_OK;
 }
 
-/* Middles and radii of every `each` rows. */
-static enum fm_status bound(struct fm_device *d, const struct fm_bank *b, const float *values, size_t each,
-                            struct fm_buffer *middle, struct fm_buffer *radius) {
-  struct fm_context *ctx = fm_device_context(d);
-  size_t dims = (size_t)b->dimensions, width = (size_t)b->width, lanes = (size_t)fm_lanes(d),
-         rows = (size_t)b->rows, count = (rows + each - 1) / each,
-         places = (count + lanes - 1) / lanes * lanes;
-  float *one = fm_alloc(ctx, dims, sizeof *one), *beside = fm_alloc(ctx, places, width * sizeof *beside),
-        *far = fm_alloc(ctx, places, sizeof *far);
-  enum fm_status status = one && beside && far ? FM_OK : FM_MEMORY;
-  for (size_t i = 0; i < count && status == FM_OK; i++) {
-    size_t first = i * each, n = rows - first < each ? rows - first : each;
-    float *to = beside + i / lanes * lanes * width + i % lanes;
-    fm_order_bounds(values + first * dims, NULL, n, dims, one, &far[i]);
-    for (size_t k = 0; k < dims; k++) to[k * lanes] = one[k];
-  }
-  if (status == FM_OK) status = fm_buffer_make(d, places * width * sizeof *beside, middle);
-  if (status == FM_OK) status = fm_buffer_make(d, places * sizeof *far, radius);
-  if (status == FM_OK) status = fm_buffer_write(d, middle, 0, beside, places * width * sizeof *beside);
-  if (status == FM_OK) status = fm_buffer_write(d, radius, 0, far, places * sizeof *far);
-  fm_free(ctx, one);
-  fm_free(ctx, beside);
-  fm_free(ctx, far);
-  return status;
-}
-
-static enum fm_status bounds(struct fm_device *d, struct fm_bank *b, const float *values) {
-  size_t tile = (size_t)rows_of_tile(d, b);
+static enum fm_status bounds(struct fm_device *d, struct fm_bank *b) {
+  int beside = fm_device_facts(d)->block;
   if (fm_device_facts(d)->group > 1) return FM_OK;
   b->families = whole(tiles_of(b), FAMILY);
-  FM_TRY(bound(d, b, values, tile, &b->middle, &b->radius));
-  return bound(d, b, values, tile * FAMILY, &b->family_middle, &b->family_radius);
+  FM_TRY(fm_shadow_make(d, &b->packed, b->groups, b->rows, b->width, &b->shadow));
+  FM_TRY(fm_shadow_boxes(d, &b->shadow, b->tile, beside, &b->tile_box));
+  return fm_shadow_boxes(d, &b->shadow, b->tile * FAMILY, beside, &b->family_box);
 }
 
 /* The rows, their packed copy, and the squares. */
@@ -117,15 +92,16 @@ enum fm_status fm_bank_make(struct fm_device *d, int rows, int dimensions, const
   if (status == FM_OK)
     status = fm_buffer_make(d, (size_t)bank->groups * (size_t)fm_lanes(d) * sizeof(float), &bank->squares);
   if (status == FM_OK) status = fill(d, bank, values);
-  if (status == FM_OK) status = bounds(d, bank, values);
+  if (status == FM_OK) status = bounds(d, bank);
   if (status != FM_OK) fm_bank_free(d, bank);
   return status;
 }
 
 void fm_bank_free(struct fm_device *d, struct fm_bank *bank) {
-  struct fm_buffer *const own[] = {&bank->row,    &bank->packed,        &bank->squares,      &bank->middle,
-                                   &bank->radius, &bank->family_middle, &bank->family_radius};
+  struct fm_buffer *const own[] = {&bank->row, &bank->packed, &bank->squares, &bank->tile_box,
+                                   &bank->family_box};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
+  fm_shadow_free(d, &bank->shadow);
 }
 
 /* Tiles whose values of a slice of queries are written at a time, with k > 1. */
@@ -191,12 +167,12 @@ static void launch(struct fm_device *d, const struct fm_bank *b, const struct fm
 static void find_near(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,
                       const struct fm_buffer *x) {
   char options[64];
-  snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D FAMILY=%d", b->tile, b->px, FAMILY);
-  FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "near", options), (size_t)whole(n, b->px), 1, 1,
+  snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D FAMILY=%d", b->tile, TOGETHER, FAMILY);
+  FM_LAUNCH(d, fm_kernel_get(d, "neighbour.cl", "near", options), (size_t)whole(n, TOGETHER), 1, 1,
             fm_arg_buffer(x), fm_arg_buffer(list_of(s)), fm_arg_buffer(&b->packed),
-            fm_arg_buffer(&b->squares), fm_arg_buffer(&b->middle), fm_arg_buffer(&b->radius),
-            fm_arg_buffer(&b->family_middle), fm_arg_buffer(&b->family_radius), fm_arg_buffer(&s->index),
-            fm_arg_int4(n, b->width, tiles_of(b), b->families), fm_arg_float(b->largest));
+            fm_arg_buffer(&b->squares), fm_arg_buffer(&b->shadow.axes), fm_arg_buffer(&b->shadow.rows),
+            fm_arg_buffer(&b->tile_box), fm_arg_buffer(&b->family_box), fm_arg_buffer(&s->index),
+            fm_arg_int4(n, b->width, tiles_of(b), b->families), fm_arg_float2(b->largest, b->shadow.loss));
 }
 
 static void find_one(struct fm_device *d, const struct fm_bank *b, struct fm_search *s, int n,

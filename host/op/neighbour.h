@@ -5,6 +5,7 @@
 #define FM_OP_NEIGHBOUR_H
 
 #include "device/queue.h"
+#include "op/shadow.h"
 
 enum { FM_NEIGHBOURS = 64 }; /* of a row at most */
 
@@ -13,12 +14,12 @@ struct fm_bank {
   int width;            /* dimensions, in whole blocks */
   int groups, tile, px; /* of the packed form: groups of rows, groups and queries of a tile */
   struct fm_buffer row, packed, squares; /* [rows][width]; side by side; |m|^2, infinite past the last one */
-  /* CPUs: middles of the tiles and of families of tiles, side by side, and radii (op/order.h), with which a
-   * search leaves out tiles that hold nothing near. That pays where rows that follow one another lie close
-   * together. */
+  /* CPUs: shadows, and boxes around those of tiles and of families of tiles, with which a search leaves out
+   * what holds nothing near. That pays where rows that follow one another lie close together (op/order.h). */
   int families;
   float largest; /* |m|^2 */
-  struct fm_buffer middle, radius, family_middle, family_radius;
+  struct fm_shadow shadow;
+  struct fm_buffer tile_box, family_box;
 };
 
 /* Numbers a row takes on the device: dimensions in whole blocks. */

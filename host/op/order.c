@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { LOOKED_AT = 64, CHAINS = 8 }; /* rows of a half, for a line through it; sums side by side */
@@ -118,17 +117,4 @@ enum fm_status fm_order_rows(struct fm_context *ctx, const float *rows, size_t c
   fm_free(ctx, w.line);
   fm_free(ctx, w.key);
   return status;
-}
-
-void fm_order_bounds(const float *rows, const uint32_t *order, size_t count, size_t width, float *middle,
-                     float *radius) {
-  double most = 0;
-  for (size_t k = 0; k < width; k++) middle[k] = 0;
-  for (size_t i = 0; i < count; i++) {
-    const float *row = rows + (order ? order[i] : i) * width;
-    for (size_t k = 0; k < width; k++) middle[k] += row[k] / (float)count;
-  }
-  for (size_t i = 0; i < count; i++)
-    most = fmax(most, squared(rows + (order ? order[i] : i) * width, middle, width));
-  *radius = (float)(sqrt(most) * (1 + 1e-6));
 }

@@ -1,5 +1,5 @@
 /* Rows in the order of a tree: every tile of rows that follow one another lies close together, so that one
- * distance to its middle can show that none of its rows is near. */
+ * look at the box around it can show that none of its rows is near (op/shadow.h). */
 #ifndef FM_OP_ORDER_H
 #define FM_OP_ORDER_H
 
@@ -13,10 +13,5 @@
  * Rows that are not finite have a place, too. */
 enum fm_status fm_order_rows(struct fm_context *ctx, const float *rows, size_t count, size_t width,
                              size_t tile, uint32_t *order);
-
-/* The tile of rows order[0..count): its middle [width], and how far the farthest row is from it, rounded up.
- */
-void fm_order_bounds(const float *rows, const uint32_t *order, size_t count, size_t width, float *middle,
-                     float *radius);
 
 #endif

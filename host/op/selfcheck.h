@@ -33,8 +33,8 @@ struct fm_selfcheck {
 /* The rows, in the order in which they are walked: who uses another family's kernels comes after it. */
 extern const struct fm_selfcheck fm_check_conv, fm_check_winograd, fm_check_wgrad, fm_check_depthwise,
     fm_check_expand, fm_check_norm, fm_check_simple, fm_check_pool, fm_check_resize, fm_check_adam,
-    fm_check_cdo, fm_check_map, fm_check_lanes, fm_check_neighbour, fm_check_coreset, fm_check_patch,
-    fm_check_mahalanobis, fm_check_gemm, fm_check_flow, fm_check_repair, fm_check_bench;
+    fm_check_cdo, fm_check_map, fm_check_lanes, fm_check_shadow, fm_check_neighbour, fm_check_coreset,
+    fm_check_patch, fm_check_mahalanobis, fm_check_gemm, fm_check_flow, fm_check_repair, fm_check_bench;
 
 /* Numbers drawn from [-1, 1), bytes; the name is the stream's. A result to be written: NaN. */
 enum fm_status fm_trial_numbers(struct fm_trial *t, const char *name, size_t count, struct fm_buffer *b);

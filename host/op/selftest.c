@@ -8,11 +8,11 @@
 #include <string.h>
 
 static const struct fm_selfcheck *const rows[] = {
-    &fm_check_conv,  &fm_check_winograd,    &fm_check_wgrad, &fm_check_depthwise, &fm_check_expand,
-    &fm_check_norm,  &fm_check_simple,      &fm_check_pool,  &fm_check_resize,    &fm_check_adam,
-    &fm_check_cdo,   &fm_check_map,         &fm_check_lanes, &fm_check_coreset,   &fm_check_neighbour,
-    &fm_check_patch, &fm_check_mahalanobis, &fm_check_gemm,  &fm_check_flow,      &fm_check_repair,
-    &fm_check_bench};
+    &fm_check_conv,      &fm_check_winograd, &fm_check_wgrad,       &fm_check_depthwise, &fm_check_expand,
+    &fm_check_norm,      &fm_check_simple,   &fm_check_pool,        &fm_check_resize,    &fm_check_adam,
+    &fm_check_cdo,       &fm_check_map,      &fm_check_lanes,       &fm_check_shadow,    &fm_check_coreset,
+    &fm_check_neighbour, &fm_check_patch,    &fm_check_mahalanobis, &fm_check_gemm,      &fm_check_flow,
+    &fm_check_repair,    &fm_check_bench};
 
 static enum fm_status run_row(struct fm_device *d, const struct fm_selfcheck *row, bool print) {
   struct fm_trial t = {.d = d, .ctx = fm_device_context(d), .family = row->family, .print = print};

@@ -97,29 +97,31 @@ enum fm_status fm_shadow_axes(struct fm_context *ctx, const float *rows, size_t 
 
 /* ---- on the device ---- */
 
-/* Some groups of rows, evenly; row-major, count of them. */
-static enum fm_status look(struct fm_device *d, const struct fm_buffer *side, int groups, int width,
-                           float *group, float *rows, size_t *count) {
-  size_t lanes = (size_t)fm_lanes(d), w = (size_t)width, most = (looked_at(w) + lanes - 1) / lanes,
-         step = ((size_t)groups + most - 1) / most, bytes = lanes * w * sizeof *group;
-  *count = 0;
-  for (size_t g = 0; g < (size_t)groups; g += step) {
+/* Some of the rows, whole groups evenly; row-major, *looked of them. */
+static enum fm_status look(struct fm_device *d, const struct fm_buffer *side, size_t count, size_t width,
+                           float *group, float *rows, size_t *looked) {
+  size_t lanes = (size_t)fm_lanes(d), most = (looked_at(width) + lanes - 1) / lanes,
+         groups = (count + lanes - 1) / lanes, step = (groups + most - 1) / most,
+         bytes = lanes * width * sizeof *group;
+  *looked = 0;
+  for (size_t g = 0; g < groups; g += step) {
     FM_TRY(fm_buffer_read(d, side, g * bytes, group, bytes));
-    for (size_t lane = 0; lane < lanes; lane++, ++*count)
-      for (size_t k = 0; k < w; k++) rows[*count * w + k] = group[k * lanes + lane];
+    for (size_t lane = 0; lane < lanes && g * lanes + lane < count; lane++, ++*looked)
+      for (size_t k = 0; k < width; k++) rows[*looked * width + k] = group[k * lanes + lane];
   }
   return FM_OK;
 }
 
-static enum fm_status find_axes(struct fm_device *d, const struct fm_buffer *side, int groups, int width,
+static enum fm_status find_axes(struct fm_device *d, const struct fm_buffer *side, int count, int width,
                                 const struct fm_buffer *to) {
   struct fm_context *ctx = fm_device_context(d);
-  size_t lanes = (size_t)fm_lanes(d), w = (size_t)width, count;
+  size_t lanes = (size_t)fm_lanes(d), w = (size_t)width, looked;
   float *group = fm_alloc(ctx, lanes, w * sizeof *group),
         *rows = fm_alloc(ctx, looked_at(w) + lanes, w * sizeof *rows),
         *axes = fm_alloc(ctx, FM_SHADOW, w * sizeof *axes);
-  enum fm_status status = group && rows && axes ? look(d, side, groups, width, group, rows, &count) : FM_MEMORY;
-  if (status == FM_OK) status = fm_shadow_axes(ctx, rows, count, w, axes);
+  enum fm_status status =
+      group && rows && axes ? look(d, side, (size_t)count, w, group, rows, &looked) : FM_MEMORY;
+  if (status == FM_OK) status = fm_shadow_axes(ctx, rows, looked, w, axes);
   if (status == FM_OK) status = fm_buffer_write(d, to, 0, axes, FM_SHADOW * w * sizeof *axes);
   fm_free(ctx, group);
   fm_free(ctx, rows);
@@ -127,13 +129,14 @@ static enum fm_status find_axes(struct fm_device *d, const struct fm_buffer *sid
   return status;
 }
 
-enum fm_status fm_shadow_make(struct fm_device *d, const struct fm_buffer *lanes, int groups, int width,
-                              struct fm_shadow *s) {
+enum fm_status fm_shadow_make(struct fm_device *d, const struct fm_buffer *lanes, int groups, int count,
+                              int width, struct fm_shadow *s) {
   /* `width` products and sums a number, each rounded, by Cauchy and Schwarz; root 16 for all axes. */
   *s = (struct fm_shadow){.groups = groups, .loss = 4 * ((float)width + 8) * 1.2e-7f};
   enum fm_status status = fm_buffer_make(d, FM_SHADOW * (size_t)width * sizeof(float), &s->axes);
-  if (status == FM_OK) status = fm_lanes_make(d, (size_t)groups * (size_t)fm_lanes(d), FM_SHADOW, 1, &s->rows, NULL);
-  if (status == FM_OK) status = find_axes(d, lanes, groups, width, &s->axes);
+  if (status == FM_OK)
+    status = fm_lanes_make(d, (size_t)groups * (size_t)fm_lanes(d), FM_SHADOW, 1, &s->rows, NULL);
+  if (status == FM_OK) status = find_axes(d, lanes, count, width, &s->axes);
   if (status != FM_OK) {
     fm_shadow_free(d, s);
     return status;
