@@ -3,14 +3,10 @@
  *
  * Points lie side by side as cl/lanes.cl makes them, K numbers each. Distances are squared, and everywhere the same sum in
  * the same order: NEARER for k = 0..K-1. So a distance has the same bits wherever it is computed.
- *   OB, PX  groups of points and centres of a tile of `cover`
+ *   PX      centres that `cover` takes at a time
  *   CHAINS  groups of the pool that `pick` takes at a time
  *   STRETCH numbers of a point between two looks of `cover` at whether it can still come nearer */
 #define LANES (CB * WG)
-#ifndef OB
-#define OB 1
-#define PX 1
-#endif
 #define CHAINS 8
 #define STRETCH 16
 #define AXES 16
@@ -224,7 +220,7 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
   int list[ROOM], ours[ROOM], made = 0, all = 0;
   float theirs[ROOM * AXES];
   FV far = ZERO;
-  for (int g = first * OB; g < last * OB; g++) {
+  for (int g = first; g < last; g++) {
     const FV v = LOAD_ANY(dist + (size_t)g * LANES);
     far = select(far, v, v > far);
   }
@@ -236,15 +232,11 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
       theirs[(i / CB * AXES + a) * CB + i % CB] = centre_shadow[(ours[i] / CB * AXES + a) * CB + ours[i] % CB];
 #endif
   for (int tile = first; tile < last; tile++) {
-    __global const float *x = point + (size_t)tile * OB * K * LANES + lane * CB;
-    __global float *near = dist + (size_t)tile * OB * LANES + lane * CB;
+    __global const float *x = point + (size_t)tile * K * LANES + lane * CB;
+    __global float *near = dist + (size_t)tile * LANES + lane * CB;
     __global const float *box = tile_box + (size_t)tile * 2 * AXES;
-    FV least[OB], most = ZERO;
-    UNROLL for (int o = 0; o < OB; o++) {
-      least[o] = LOAD_ANY(near + o * LANES);
-      most = select(most, least[o], least[o] > most);
-    }
-    const float reach = BEYOND(LARGEST(most), slack);
+    FV least = LOAD_ANY(near);
+    const float reach = BEYOND(LARGEST(least), slack);
     int count = 0;
 #if WG > 1
     if (lane == 0) counted = 0;
@@ -260,57 +252,47 @@ KERNEL void cover(__global const float *restrict point, __global const float *re
     barrier(CLK_LOCAL_MEM_FENCE);
     count = counted;
 #else
-    __global const float *thrown = shadow + (size_t)tile * OB * AXES * LANES;
-    FV beyond[OB];
+    __global const float *thrown = shadow + (size_t)tile * AXES * LANES;
+    const FV beyond = BEYOND(least, slack);
     int boxed = 0;
-    UNROLL for (int o = 0; o < OB; o++) beyond[o] = BEYOND(least[o], slack);
     NEAR_BOX(theirs, all, box, reach, list, boxed)
     for (int c = 0; c < boxed; c += PX) {
       const float *s[PX];
       int id[PX];
-      FV acc[OB][PX];
+      FV acc[PX];
       UNROLL for (int p = 0; p < PX; p++) {
         const int i = list[min(c + p, boxed - 1)];
         id[p] = ours[i];
         s[p] = theirs + i / CB * AXES * CB + i % CB;
+        acc[p] = ZERO;
       }
-      UNROLL for (int o = 0; o < OB; o++)
-        UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
       for (int a = 0; a < AXES; a++) {
-        FV v[OB];
-        UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(thrown + (o * AXES + a) * LANES);
-        UNROLL for (int p = 0; p < PX; p++)
-          UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(s[p][a * CB]));
+        const FV v = LOAD_ANY(thrown + a * LANES);
+        UNROLL for (int p = 0; p < PX; p++) NEARER(acc[p], v, (FV)(s[p][a * CB]));
       }
-      UNROLL for (int p = 0; p < PX; p++) {
-        IV nearer = (IV)(0);
-        UNROLL for (int o = 0; o < OB; o++) nearer |= acc[o][p] < beyond[o];
-        if (c + p < boxed && any(nearer)) list[count++] = id[p];
-      }
+      UNROLL for (int p = 0; p < PX; p++)
+        if (c + p < boxed && any(acc[p] < beyond)) list[count++] = id[p];
     }
 #endif
     for (int c = 0; c < count; c += PX) {
       __global const float *m[PX];
-      FV acc[OB][PX];
-      UNROLL for (int p = 0; p < PX; p++) m[p] = centre + (size_t)list[min(c + p, count - 1)] * K;
-      UNROLL for (int o = 0; o < OB; o++)
-        UNROLL for (int p = 0; p < PX; p++) acc[o][p] = ZERO;
+      FV acc[PX];
+      UNROLL for (int p = 0; p < PX; p++) {
+        m[p] = centre + (size_t)list[min(c + p, count - 1)] * K;
+        acc[p] = ZERO;
+      }
       int k = 0;
       for (IV nearer = (IV)(-1); k < K && any(nearer);) {
         for (const int end = min(k + STRETCH, K); k < end; k++) {
-          FV v[OB];
-          UNROLL for (int o = 0; o < OB; o++) v[o] = LOAD_ANY(x + ((size_t)o * K + k) * LANES);
-          UNROLL for (int p = 0; p < PX; p++)
-            UNROLL for (int o = 0; o < OB; o++) NEARER(acc[o][p], v[o], (FV)(m[p][k]));
+          const FV v = LOAD_ANY(x + (size_t)k * LANES);
+          UNROLL for (int p = 0; p < PX; p++) NEARER(acc[p], v, (FV)(m[p][k]));
         }
         nearer = (IV)(0);
-        UNROLL for (int o = 0; o < OB; o++)
-          UNROLL for (int p = 0; p < PX; p++) nearer |= acc[o][p] < least[o];
+        UNROLL for (int p = 0; p < PX; p++) nearer |= acc[p] < least;
       }
-      UNROLL for (int o = 0; o < OB; o++)
-        UNROLL for (int p = 0; p < PX; p++) least[o] = CLAMP_HIGH(least[o], acc[o][p]);
+      UNROLL for (int p = 0; p < PX; p++) least = CLAMP_HIGH(least, acc[p]);
     }
-    UNROLL for (int o = 0; o < OB; o++) STORE_ANY(least[o], near + o * LANES);
+    STORE_ANY(least, near);
   }
 }
 #endif

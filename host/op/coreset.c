@@ -11,25 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Tile of `cover`: 16 accumulators where there are 32 registers, 8 elsewhere. */
-static int tile_of(const struct fm_facts *f) {
-  return f->group == 1 && f->block == 16 ? 2 : 1;
-}
-
-/* Tiles that are looked at together first: 256 points on a CPU; a GPU has a work-group for each tile. */
+/* Tiles, groups of lanes, that are looked at together first: 256 points on a CPU; a GPU has a work-group for
+ * each tile. */
 static int family_of(const struct fm_facts *f) {
-  return f->group == 1 ? 256 / (tile_of(f) * f->block) : 1;
+  return f->group == 1 ? 256 / f->block : 1;
 }
 enum { PX = 8, POOL = 4096, MOST_PICKS = 1024, FEWEST_PICKS = 16 };
 static const size_t SLAB_BYTES = (size_t)32 << 20; /* of points that are ordered among themselves */
 
-static size_t tiles_of(const struct fm_device *d, const struct fm_coreset *c) {
-  return (size_t)(c->groups / tile_of(fm_device_facts(d)));
-}
-
 static size_t families_of(const struct fm_device *d, const struct fm_coreset *c) {
   size_t family = (size_t)family_of(fm_device_facts(d));
-  return (tiles_of(d, c) + family - 1) / family;
+  return ((size_t)c->groups + family - 1) / family;
 }
 
 static size_t places_of(const struct fm_device *d, const struct fm_coreset *c) {
@@ -38,7 +30,7 @@ static size_t places_of(const struct fm_device *d, const struct fm_coreset *c) {
 
 enum fm_status fm_coreset_make(struct fm_device *d, size_t count, int width, struct fm_coreset *c) {
   *c = (struct fm_coreset){.width = width};
-  FM_TRY(fm_lanes_make(d, count, width, tile_of(fm_device_facts(d)), &c->points, &c->groups));
+  FM_TRY(fm_lanes_make(d, count, width, 1, &c->points, &c->groups));
   c->count = (int)count;
   enum fm_status status = fm_buffer_make(d, places_of(d, c) * sizeof(float), &c->distance);
   if (status != FM_OK) fm_coreset_free(d, c);
@@ -69,7 +61,7 @@ struct slab { /* of whole tiles */
 
 /* Whole families. */
 static size_t slab_groups(const struct fm_device *d, const struct fm_coreset *c) {
-  size_t family = (size_t)tile_of(fm_device_facts(d)) * (size_t)family_of(fm_device_facts(d)),
+  size_t family = (size_t)family_of(fm_device_facts(d)),
          bytes = family * (size_t)fm_lanes(d) * (size_t)c->width * sizeof(float),
          families = SLAB_BYTES / bytes;
   if (families < 1) families = 1;
@@ -102,13 +94,13 @@ static float largest_of(const struct slab *s, size_t count, size_t width) {
 /* Groups first, first + 1, ...: places of points become those of neighbours. */
 static enum fm_status order_slab(struct fm_device *d, struct fm_coreset *c, const struct slab *s,
                                  size_t first) {
-  size_t lanes = (size_t)fm_lanes(d), width = (size_t)c->width, tile = (size_t)tile_of(fm_device_facts(d)),
-         group = lanes * width * sizeof(float), begin = first * lanes,
+  size_t lanes = (size_t)fm_lanes(d), width = (size_t)c->width, group = lanes * width * sizeof(float),
+         begin = first * lanes,
          count = (size_t)c->count > begin ? (size_t)c->count - begin : 0; /* the rest are no points */
   if (count > s->groups * lanes) count = s->groups * lanes;
   FM_TRY(fm_buffer_read(d, &c->points, first * group, s->lanes, s->groups * group));
   turn(s, lanes, width, false);
-  FM_TRY(fm_order_rows(fm_device_context(d), s->rows, count, width, tile * lanes, s->order));
+  FM_TRY(fm_order_rows(fm_device_context(d), s->rows, count, width, lanes, s->order));
   for (size_t i = count; i < s->groups * lanes; i++) s->order[i] = (uint32_t)i;
   turn(s, lanes, width, true);
   for (size_t i = 0; i < s->groups * lanes; i++) {
@@ -145,8 +137,8 @@ static enum fm_status order(struct fm_device *d, struct fm_coreset *c) {
   if (!c->point || !c->place) return FM_MEMORY;
   FM_TRY(order_slabs(d, c));
   FM_TRY(fm_shadow_make(d, &c->points, c->groups, c->count, c->width, &c->shadow));
-  FM_TRY(fm_shadow_boxes(d, &c->shadow, tile_of(f), 1, &c->tile_box));
-  return fm_shadow_boxes(d, &c->shadow, tile_of(f) * family_of(f), 1, &c->family_box);
+  FM_TRY(fm_shadow_boxes(d, &c->shadow, 1, 1, &c->tile_box));
+  return fm_shadow_boxes(d, &c->shadow, family_of(f), 1, &c->family_box);
 }
 
 static enum fm_status read_by_point(struct fm_device *d, const struct fm_coreset *c, float *by_place,
@@ -196,7 +188,7 @@ size_t fm_coreset_bytes(const struct fm_device *d, const struct fm_coreset *c,
                         const struct fm_coreset_options *o) {
   size_t slots = (size_t)slots_of(d, c, o), width = (size_t)c->width * sizeof(float);
   size_t slab = slab_groups(d, c) * (size_t)fm_lanes(d) * (2 * width + sizeof(uint32_t)),
-         boxes = (tiles_of(d, c) + families_of(d, c)) * 2 * FM_SHADOW * sizeof(float);
+         boxes = ((size_t)c->groups + families_of(d, c)) * 2 * FM_SHADOW * sizeof(float);
   return slots * (width + 32) + MOST_PICKS * (width + FM_SHADOW * sizeof(float) + sizeof(int)) +
          fm_shadow_bytes(d, c->groups, c->width) + boxes +
          (size_t)c->count * (2 * sizeof(float) + 2 * sizeof(int)) + slab + 65536 * sizeof(uint32_t);
@@ -338,19 +330,18 @@ static void launch_pick(struct choice *r, int at) {
 static void cover(struct choice *r, int launches) {
   const struct fm_facts *f = fm_device_facts(r->d);
   char options[80];
-  int tile = tile_of(f), tiles = (int)tiles_of(r->d, r->c);
-  snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D ROOM=%d -D FAMILY=%d", tile, PX, MOST_PICKS,
-           family_of(f));
+  snprintf(options, sizeof options, "-D PX=%d -D ROOM=%d -D FAMILY=%d", PX, MOST_PICKS, family_of(f));
   FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "centres", ""), (size_t)launches, 1, 1,
             fm_arg_buffer(&r->pool), fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->which),
             fm_arg_buffer(&r->picks), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
             fm_arg_int2(r->c->width, launches));
-  FM_LAUNCH(
-      r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options), families_of(r->d, r->c) * (size_t)f->group,
-      1, 1, fm_arg_buffer(&r->c->points), fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->c->tile_box),
-      fm_arg_buffer(&r->c->family_box), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
-      fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance), fm_arg_int4(r->c->width, tiles, launches, 0),
-      fm_arg_float(2 * r->c->shadow.loss * sqrtf(r->c->largest)));
+  FM_LAUNCH(r->d, fm_kernel_get(r->d, "coreset.cl", "cover", options),
+            families_of(r->d, r->c) * (size_t)f->group, 1, 1, fm_arg_buffer(&r->c->points),
+            fm_arg_buffer(&r->c->shadow.rows), fm_arg_buffer(&r->c->tile_box),
+            fm_arg_buffer(&r->c->family_box), fm_arg_buffer(&r->centre), fm_arg_buffer(&r->centre_shadow),
+            fm_arg_buffer(&r->picks), fm_arg_buffer(&r->c->distance),
+            fm_arg_int4(r->c->width, r->c->groups, launches, 0),
+            fm_arg_float(2 * r->c->shadow.loss * sqrtf(r->c->largest)));
 }
 
 static bool all_covered(const struct choice *r) {
