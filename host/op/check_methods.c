@@ -152,7 +152,8 @@ static enum fm_status shadow_run(struct fm_trial *t, const struct fm_buffer *pac
   fm_free(t->ctx, p);
   if (status == FM_OK) status = fm_trial_compare(t, "shadows", v, ROWS * FM_SHADOW, 0.716636527, 23.1398296);
   if (status != FM_OK) return status;
-  return fm_trial_rows_are(t, "boxes around shadows", box, 1, 2 * FM_SHADOW, 2 * FM_SHADOW, -5.84060804, 9.29056967);
+  return fm_trial_rows_are(t, "boxes around shadows", box, 1, 2 * FM_SHADOW, 2 * FM_SHADOW, -5.84060804,
+                           9.29056967);
 }
 
 static enum fm_status shadow(struct fm_trial *t) {

@@ -18,7 +18,7 @@ struct fm_coreset {
   struct fm_buffer points, distance; /* by place; places are points until the first run orders them */
   struct fm_shadow shadow;           /* of the points, once they are ordered, with room for rounding */
   struct fm_buffer tile_box, family_box;
-  float largest; /* |point|^2 */
+  float largest;      /* |point|^2 */
   int *point, *place; /* the point at each place, -1 past the last; its place. NULL: not ordered */
 };
 

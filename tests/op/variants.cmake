@@ -1,6 +1,6 @@
 # The operators as other classes of devices build them (blocks of 4 and 8, work-groups of 64), on a reduced table of shapes;
 # and under Oclgrind and on Mesa's rusticl where these are installed.
-set(FM_OP_SUBJECTS conv expand norm simple loss map adam gemm planes coreset neighbour patch mahalanobis repair flow)
+set(FM_OP_SUBJECTS conv expand norm simple loss map adam gemm planes shadow coreset neighbour patch mahalanobis repair flow)
 foreach(subject IN LISTS FM_OP_SUBJECTS)
   set_tests_properties(op.${subject} PROPERTIES ENVIRONMENT "FLAWMAP_CACHE=off")
   foreach(variant "block8:FLAWMAP_BLOCK=8 FLAWMAP_DOUBLE=off FLAWMAP_TEST_SMALL=1"
