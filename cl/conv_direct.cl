@@ -15,6 +15,7 @@
 #ifndef PHASE
 #define PHASE 0
 #endif
+#define ROWS (KS > 5 ? 1 : KS) /* of taps at a time: 49 taps at once, and compilers read so far ahead that they spill */
 /* What is the same for all lanes of a wave, so that the compiler knows. */
 #if defined(__AMDGCN__)
 #define SAME(v) (uint) __builtin_amdgcn_readfirstlane(v)
@@ -89,7 +90,7 @@ __kernel __attribute__((reqd_work_group_size(LN * CW, 1, 1))) void conv_direct(
         for (uint kx = kx0; kx < KS; kx += 2) {
           const uint ty = (ky - ky0) / 2, tx = (kx - kx0) / 2;
 #else
-      #pragma unroll
+      #pragma unroll ROWS
       for (uint ky = 0; ky < KS; ky++)
         #pragma unroll
         for (uint kx = 0; kx < KS; kx++) {

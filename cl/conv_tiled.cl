@@ -4,7 +4,8 @@
  * channels. A step is one tap of KB input blocks: both tiles go to local memory, transposed so that numbers of one k lie side by
  * side; the next step's numbers are on their way from global memory while this one is computed (two buffers, one barrier a
  * step). An item keeps RM x RN sums and reads RM + RN numbers, as float4, for RM * RN multiply-adds.
- *   KS ST; TX (8, 16, ...), TY (4, 8, ...), RM, RN (4 or 8), KB; CHAIN steps before sums join the total, 0: one sum
+ *   KS ST; TX (8, 16, ...), TY (4, 8, ...), RM, RN (4 or 8), KB (4 or 8); CHAIN steps before sums join the total, 0: one sum
+ * A step of KB = 8 is two of KB = 4, one after the other: which tile is taken never changes a bit.
  * Layouts, limits and arguments as conv_direct. Global size: (pixel tiles * TX * TY, output tiles, 1). */
 #ifndef CHAIN
 #define CHAIN 0
@@ -15,9 +16,10 @@
 #define BK (KB * 4)
 #define PM (TM + 4)
 #define PN (TN + 4)
+#define TAPS (KB / 4) /* a step: taps of four blocks each, so that every KB adds in the same order */
 #define AHEAD (256 / (RM * RN)) /* k at a time: further ahead compilers for AMD read so much that they spill */
-#define LA (TM * KB / GROUP) /* float4 of the input an item fetches a step */
-#define LB (TN * KB / GROUP)
+#define LA (TM * 4 / GROUP) /* float4 of the input an item fetches a tap */
+#define LB (TN * 4 / GROUP)
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
     __global const float *restrict in, __global const float *restrict wt, __global const float *restrict bias,
@@ -60,44 +62,44 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
 #endif
     }
   }
-  float4 ra[LA], rb[LB];
-  const uint steps = ((uint)id.x + KB - 1) / KB * (KS * KS);
+  float4 ra[TAPS][LA], rb[TAPS][LB];
+  const uint taps = ((uint)id.x + 3) / 4 * (KS * KS), steps = (taps + TAPS - 1) / TAPS;
   uint ib = 0, tap = 0;
 #define FETCH                                                                                                          \
-  {                                                                                                                    \
+  _Pragma("unroll") for (int t = 0; t < TAPS; t++) {                                                                   \
     const uint from = (ib * (uint)id.z + tap / KS * (uint)id.y + tap % KS) * 16u,                                      \
                wfrom = (ib * (KS * KS) + tap) * 64u;                                                                   \
     _Pragma("unroll") for (int i = 0; i < LA; i++)                                                                     \
-      ra[i] = ib + abl[i] < (uint)id.x ? AT4(in, aat[i] + from) : (float4)(0.0f);                                      \
+      ra[t][i] = ib + abl[i] < (uint)id.x ? AT4(in, aat[i] + from) : (float4)(0.0f);                                   \
     _Pragma("unroll") for (int i = 0; i < LB; i++)                                                                     \
-      rb[i] = ib + wbl[i] < (uint)id.x ? AT4(wt, wat[i] + wfrom) : (float4)(0.0f);                                     \
+      rb[t][i] = ib + wbl[i] < (uint)id.x ? AT4(wt, wat[i] + wfrom) : (float4)(0.0f);                                  \
     if (++tap == KS * KS) {                                                                                            \
       tap = 0;                                                                                                         \
-      ib += KB;                                                                                                        \
+      ib += 4;                                                                                                         \
     }                                                                                                                  \
   }
 #define PUT(b)                                                                                                         \
-  {                                                                                                                    \
-    __local float *a_ = (__local float *)As[b];                                                                        \
+  _Pragma("unroll") for (int t = 0; t < TAPS; t++) {                                                                   \
+    __local float *a_ = (__local float *)As[b] + t * (16 * PM);                                                        \
     _Pragma("unroll") for (int i = 0; i < LA; i++) {                                                                   \
       const uint m = (l + i * GROUP) % TM, k = abl[i] * 4;                                                             \
-      a_[(k + 0) * PM + m] = ra[i].x;                                                                                  \
-      a_[(k + 1) * PM + m] = ra[i].y;                                                                                  \
-      a_[(k + 2) * PM + m] = ra[i].z;                                                                                  \
-      a_[(k + 3) * PM + m] = ra[i].w;                                                                                  \
+      a_[(k + 0) * PM + m] = ra[t][i].x;                                                                               \
+      a_[(k + 1) * PM + m] = ra[t][i].y;                                                                               \
+      a_[(k + 2) * PM + m] = ra[t][i].z;                                                                               \
+      a_[(k + 3) * PM + m] = ra[t][i].w;                                                                               \
     }                                                                                                                  \
     _Pragma("unroll") for (int i = 0; i < LB; i++) {                                                                   \
       const uint j = l + i * GROUP;                                                                                    \
-      Bs[b][(wbl[i] * 4 + (j & 3)) * (PN / 4) + (j >> 2) % (TN / 4)] = rb[i];                                          \
+      Bs[b][(t * 16 + wbl[i] * 4 + (j & 3)) * (PN / 4) + (j >> 2) % (TN / 4)] = rb[t][i];                              \
     }                                                                                                                  \
   }
   FETCH
-  PUT(0)
-  barrier(CLK_LOCAL_MEM_FENCE);
   /* A loop of its own for each chain: a condition within would cost a selection for every sum at every step. */
   for (uint s = 0; s < steps;) {
     for (const uint last = min(s + (CHAIN ? CHAIN : steps), steps); s < last; s++) {
       const uint now = s & 1;
+      PUT(now) /* read last two steps ago, before the barrier of the step between */
+      barrier(CLK_LOCAL_MEM_FENCE);
       if (s + 1 < steps) FETCH
       __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
       #pragma unroll AHEAD
@@ -115,8 +117,6 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
           for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
         }
       }
-      if (s + 1 < steps) PUT(now ^ 1)
-      barrier(CLK_LOCAL_MEM_FENCE);
     }
 #if CHAIN
     #pragma unroll

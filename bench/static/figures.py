@@ -7,8 +7,11 @@ TOOLS is the folder that tools.sh filled, CL_FOLDER the kernels' sources, PICKS 
 with options on a target: registers, bytes spilled, local memory, waves at a time on a unit (a SIMD of AMD, a multiprocessor of NVIDIA,
 threads a unit of Intel), and of its hottest loop the multiply-adds, the slots of the arithmetic units that it takes, loads by
 width in bits. The hottest loop is the one with the most multiply-adds, a deeper one counting threefold a level.
+
+What was found is kept in TOOLS/figures, under a hash of what the compiler sees and of the code that reads its output: a second
+run compiles what changed. FLAWMAP_JOBS: how many at once (2).
 """
-import csv, glob, os, re, shutil, subprocess, sys, tempfile
+import csv, glob, hashlib, inspect, json, os, re, shutil, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 TOOLS = SOURCES = ""
@@ -16,15 +19,21 @@ INTEL_DEVICES = {"dg2": "dg2-g10", "tgl": "tgllp"}
 COMMON = "-D CB=4 -D WG=64 -D FAST_FMA=1"
 FIELDS = ["target", "family", "kernel", "options", "share", "registers", "spilled", "local", "waves", "fma", "slots", "per_slot", "loads",
           "local_loads"]
-# What is no convolution, with the options that host/op/gemm.c, neighbour.c and rows.c give for blocks of 4.
+# What is no convolution, with the options that host/op/gemm.c, neighbour.c, coreset.c and rows.c give for blocks of 4.
 OTHERS = [("products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=0 -D FINISH=0"),
+          ("products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=0 -D FINISH=2"),
+          ("products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=1 -D FINISH=1"),
           ("products", "neighbour.cl", "nearest", "-D OB=1 -D PX=8 -D ALL=0"),
+          ("products", "neighbour.cl", "nearest", "-D OB=1 -D PX=8 -D ALL=1"),
+          ("products", "coreset.cl", "cover", "-D OB=1 -D PX=8 -D ROOM=1024 -D FAMILY=1"),
           ("reduction", "norm.cl", "norm_stats", ""), ("reduction", "norm.cl", "norm_finish", ""),
           ("reduction", "norm.cl", "norm_back_stats", ""), ("reduction", "norm.cl", "norm_back_finish", ""),
           ("reduction", "wgrad.cl", "sum_parts", "-D KS=1 -D ST=1 -D OB=1 -D IB=1 -D IL=1 -D IT=1 -D IQ=1 -D SLICES=16"),
           ("reduction", "cdo.cl", "loss_rows", ""), ("reduction", "cdo.cl", "loss_finish", ""),
           ("reduction", "adam.cl", "squares", ""), ("reduction", "adam.cl", "norm_limit", ""),
-          ("reduction", "neighbour.cl", "keep", ""), ("reduction", "neighbour.cl", "distances", "")]
+          ("reduction", "neighbour.cl", "keep", ""), ("reduction", "neighbour.cl", "distances", ""),
+          ("reduction", "coreset.cl", "pick", ""), ("reduction", "flow.cl", "couple", ""), ("reduction", "flow.cl", "judge", ""),
+          ("reduction", "flow.cl", "affine_parts", ""), ("reduction", "flow.cl", "affine_finish", "")]
 
 
 def run(command, **more):
@@ -34,12 +43,21 @@ def run(command, **more):
     return done.stdout + done.stderr
 
 
-def clang(source, target, options, libraries, to):
+def triple(target):
+    """What clang calls a target; Intel's compiler is another program, so its sources are only preprocessed."""
+    if target.startswith("gfx"): return ["amdgcn-amd-amdhsa", "-mcpu=" + target]
+    return ["nvptx64-nvidia-nvcl", "-march=" + target] if target.startswith("sm_") else ["spir-unknown-unknown"]
+
+
+def clang(source, target, options):
     llvm = TOOLS + "/root/usr/lib/llvm-22"
+    return run([llvm + "/bin/clang", "-x", "cl", "-cl-std=CL1.2", "-target", *triple(target), "-nogpulib", "-w", *options, source],
+               LD_LIBRARY_PATH=f"{TOOLS}/root/usr/lib/x86_64-linux-gnu:{llvm}/lib")
+
+
+def assemble(source, target, options, libraries, to):
     linked = [w for l in libraries for w in ("-Xclang", "-mlink-builtin-bitcode", "-Xclang", l)]
-    run([llvm + "/bin/clang", "-x", "cl", "-cl-std=CL1.2", "-target", *target, "-nogpulib", "-Xclang", "-finclude-default-header", "-O3",
-         "-w", *options, *linked, "-S", "-o", to, source],
-        LD_LIBRARY_PATH=f"{TOOLS}/root/usr/lib/x86_64-linux-gnu:{llvm}/lib")
+    clang(source, target, ["-Xclang", "-finclude-default-header", "-O3", *options, *linked, "-S", "-o", to])
 
 
 def blocks_of(text, label):
@@ -81,7 +99,7 @@ def amd_loop(body, fma):
 
 def amd(source, kernel, cpu, options, folder):
     out = folder + "/out.s"
-    clang(source, ["amdgcn-amd-amdhsa", "-mcpu=" + cpu], ["-cl-denorms-are-zero", *options],
+    assemble(source, cpu, ["-cl-denorms-are-zero", *options],
           [TOOLS + "/root/usr/lib/clc/amdgcn-amd-amdhsa.bc"], out)
     text = open(out).read()
     body = re.search(rf"^{kernel}:.*?^\.Lfunc_end", text, re.M | re.S).group(0)
@@ -103,7 +121,7 @@ def amd(source, kernel, cpu, options, folder):
 def nvidia(source, kernel, cpu, options, folder):
     cuda = os.environ.get("CUDA", "/usr/local/cuda")
     ptx, cubin = folder + "/out.ptx", folder + "/out.cubin"
-    clang(source, ["nvptx64-nvidia-nvcl", "-march=" + cpu], ["-Xclang", "-fdenormal-fp-math-f32=preserve-sign,preserve-sign", *options],
+    assemble(source, cpu, ["-Xclang", "-fdenormal-fp-math-f32=preserve-sign,preserve-sign", *options],
           [TOOLS + "/root/usr/lib/clc/nvptx64--nvidiacl.bc", cuda + "/nvvm/libdevice/libdevice.10.bc"], ptx)
     log = run([cuda + "/bin/ptxas", "-v", "-arch=" + cpu, "-O3", ptx, "-o", cubin])
     log = log[log.index(f"entry function '{kernel}'"):]
@@ -144,6 +162,23 @@ def intel(source, kernel, target, options, folder):
                 fma=sum(lanes(l) / width for l in loop if is_fma(l)), slots=max(floats, integers), loads=loads, local_loads="")
 
 
+# ---- all
+
+def compiled(of, source, kernel, target, options, folder):
+    """What of() finds, or what it found when the compiler last saw the same."""
+    seen = clang(source, target, ["-E", "-P", *options])
+    about = [seen, kernel, target, *options, *map(inspect.getsource, (of, assemble, blocks_of, widths, amd_loop))]
+    kept = f"{TOOLS}/figures/{hashlib.sha256(json.dumps(about).encode()).hexdigest()}.json"
+    if os.path.exists(kept):
+        with open(kept) as f: return json.load(f)
+    row = of(source, kernel, target, options, folder)
+    os.makedirs(os.path.dirname(kept), exist_ok=True)
+    with open(folder + "/row", "w") as f: json.dump(row, f)
+    shutil.copy(folder + "/row", kept + ".new")
+    os.replace(kept + ".new", kept)
+    return row
+
+
 def figures(pick):
     target, family, file, kernel, options, share = pick
     folder = tempfile.mkdtemp()
@@ -152,7 +187,7 @@ def figures(pick):
         with open(source, "w") as out:
             for name in ("common.clh", file): out.write(open(f"{SOURCES}/{name}").read() + "\n")
         of = amd if target.startswith("gfx") else nvidia if target.startswith("sm_") else intel
-        row = of(source, kernel, target, (options + " " + COMMON).split(), folder)
+        row = compiled(of, source, kernel, target, (options + " " + COMMON).split(), folder)
     finally:
         shutil.rmtree(folder)
     row.update(target=target, family=family, kernel=kernel, options=options.replace("-D ", ""), share=f"{share:.4f}",
@@ -170,8 +205,8 @@ def main():
     work = [(*p[:5], float(p[5]) / total[p[0]]) for p in picks] + [(t, *p, 0.0) for t in total for p in OTHERS]
     out = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
     out.writeheader()
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(int(os.environ.get("FLAWMAP_JOBS", 2))) as pool:
         for row in pool.map(figures, work): out.writerow(row)
 
 
-main()
+if __name__ == "__main__": main()

@@ -13,11 +13,12 @@
 
 static const struct {
   const char *target;
-  int units;
+  int units, registers;
   size_t max_group, local_memory;
-} cards[] = {{"gfx90a", 104, 256, 64 << 10}, {"gfx942", 304, 256, 64 << 10}, {"gfx1030", 36, 256, 64 << 10},
-             {"gfx1100", 48, 256, 64 << 10}, {"sm_80", 108, 1024, 48 << 10}, {"sm_90", 132, 1024, 48 << 10},
-             {"dg2", 512, 1024, 64 << 10},   {"tgl", 96, 512, 64 << 10}};
+} cards[] = {{"gfx90a", 104, 256, 256, 64 << 10}, {"gfx942", 304, 256, 256, 64 << 10},
+             {"gfx1030", 36, 256, 256, 64 << 10}, {"gfx1100", 48, 256, 256, 64 << 10},
+             {"sm_80", 108, 256, 1024, 48 << 10}, {"sm_90", 132, 256, 1024, 48 << 10},
+             {"dg2", 512, 128, 1024, 64 << 10},   {"tgl", 96, 128, 512, 64 << 10}};
 
 static const char *const networks[] = {"resnet18", "efficientnet_lite0", "wide_resnet50_2"};
 enum { SIZE = 256, MOST = 4096 };
@@ -102,6 +103,7 @@ int main(void) {
                                     .native_float_width = 1,
                                     .block = 4,
                                     .group = 64,
+                                    .registers = cards[c].registers,
                                     .fast_fma = true,
                                     .local_memory_real = true,
                                     .max_group = cards[c].max_group,

@@ -4,7 +4,8 @@
 #   bench/static/static_table.sh TOOLS [BUILD]
 #
 # TOOLS: the folder that bench/static/tools.sh filled; CUDA names the CUDA toolkit (/usr/local/cuda), for ptxas. BUILD:
-# build/release. Rewrites bench/results/static.csv and the table in docs/devices.md; some minutes on two cores.
+# build/release. Rewrites bench/results/static.csv and the table in docs/devices.md: ten minutes on two cores, and a minute
+# again, because figures.py keeps what it found in TOOLS/figures until a kernel changes.
 set -euo pipefail
 tools=${1:?usage: static_table.sh TOOLS [BUILD]}
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -50,7 +50,8 @@ def table(rows):
              "|---" * (3 + len(targets)) + "|"]
     for key in sorted(families, key=lambda k: -share(k)):
         of = [[r for r in families[key] if r["target"] == t] for t in targets]
-        lines.append(f"| {key[0]} | {key[1]} | {100 * share(key):.1f} % | " + " | ".join(cell(o) if o else "" for o in of) + " |")
+        work = f"{100 * share(key):.1f} %" if share(key) else ""
+        lines.append(f"| {key[0]} | {key[1]} | {work} | " + " | ".join(cell(o) if o else "" for o in of) + " |")
     return "\n".join(lines)
 
 

@@ -47,6 +47,7 @@ static void put_device(struct fm_json *json, const struct fm_facts *f, int index
   fm_json_integer(json, "largest_work_group", (int64_t)f->max_group);
   fm_json_integer(json, "block", f->block);
   fm_json_integer(json, "group", f->group);
+  fm_json_integer(json, "registers", f->registers);
   fm_json_bool(json, "fast_fma", f->fast_fma);
   fm_json_bool(json, "fp64", f->fp64);
   fm_json_end(json);

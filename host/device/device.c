@@ -93,8 +93,8 @@ static int number_of(const char *name) {
   return number > 0 && number <= INT_MAX && !*end ? (int)number : 0;
 }
 
-/* Block, group: what the kernels are built for. FLAWMAP_BLOCK, FLAWMAP_GROUP and FLAWMAP_DOUBLE=off override,
- * for tests of other classes. */
+/* Block, group: what the kernels are built for. FLAWMAP_BLOCK, FLAWMAP_GROUP, FLAWMAP_REGISTERS and
+ * FLAWMAP_DOUBLE=off override, for tests of other classes. */
 static void derive(struct fm_facts *f) {
   int width = f->native_float_width;
   if (f->kind == FM_CLASS_GPU)
@@ -103,11 +103,24 @@ static void derive(struct fm_facts *f) {
     f->block = width >= 16 ? 16 : 8;
   f->group = f->kind == FM_CLASS_GPU ? 64 : 1;
   const char *fp64 = getenv("FLAWMAP_DOUBLE");
-  int block = number_of("FLAWMAP_BLOCK"), group = number_of("FLAWMAP_GROUP");
+  int block = number_of("FLAWMAP_BLOCK"), group = number_of("FLAWMAP_GROUP"),
+      registers = number_of("FLAWMAP_REGISTERS");
   if (block == 4 || block == 8 || block == 16) f->block = block;
   if (group >= 1 && group <= 256) f->group = group;
+  if (registers) f->registers = registers;
   if ((size_t)f->group > f->max_group) f->group = (int)f->max_group;
   if (fp64 && strcmp(fp64, "off") == 0) f->fp64 = false;
+}
+
+/* OpenCL does not tell. Sub-groups smaller than 32 are those of Intel's GPUs, whose lanes have 128 registers;
+ * AMD's and NVIDIA's have 256. The query is of cl_intel_required_subgroup_size. */
+static int registers_of(struct fm_cl *cl, cl_device_id id) {
+  enum { SUB_GROUP_SIZES = 0x4108 };
+  size_t sizes[16], bytes = 0;
+  if (cl->clGetDeviceInfo(id, SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS) bytes = 0;
+  for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+    if (sizes[i] < 32) return 128;
+  return 256;
 }
 
 static void read_facts(struct fm_cl *cl, cl_platform_id platform, cl_device_id id, struct fm_facts *f) {
@@ -132,6 +145,7 @@ static void read_facts(struct fm_cl *cl, cl_platform_id platform, cl_device_id i
   f->max_allocation = (size_t)FACT(cl_ulong, CL_DEVICE_MAX_MEM_ALLOC_SIZE, 0);
   f->base_alignment = FACT(cl_uint, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 1024) / 8;
   if (f->base_alignment < 128) f->base_alignment = 128;
+  f->registers = registers_of(cl, id);
   f->fast_fma =
       !strstr(f->name, "llvmpipe") && (FACT(cl_ulong, CL_DEVICE_SINGLE_FP_CONFIG, 0) & CL_FP_FMA) != 0;
   derive(f);

@@ -19,6 +19,7 @@ struct fm_facts {
   int native_float_width; /* floats a vector register holds, as the driver says */
   int block;              /* channels in a block of the activation layout: 4, 8 or 16 */
   int group;              /* work-items in a work-group of our kernels: 1 on a CPU */
+  int registers;          /* of 32 bits, that a work-item of a GPU has before its numbers go to memory */
   bool fast_fma;          /* fma() is an instruction, not an emulation */
   bool fp64, unified_memory, local_memory_real;
   size_t max_group, local_memory, global_memory, max_allocation, base_alignment;

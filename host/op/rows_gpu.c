@@ -38,9 +38,11 @@ static bool tiled_fits(const struct fm_facts *f, const struct fm_shape *s) {
   return local_memory_fits(f, s) && !s->phase && !s->conv.picture;
 }
 
-/* Of few inputs or outputs a tile would be half empty. */
+/* Sums and totals of 8 x 4 outputs take 64 registers, and half as many outputs read local memory twice as
+ * often as it answers. Of few inputs or outputs a tile would be half empty. */
 static bool tiled_pays(const struct fm_facts *f, const struct fm_shape *s) {
-  return local_memory_pays(f, s) && fm_acts_blocks(&s->in) > 8 && fm_acts_blocks(&s->out) >= 8;
+  return local_memory_pays(f, s) && f->registers > 128 && fm_acts_blocks(&s->in) > 8 &&
+         fm_acts_blocks(&s->out) >= 8;
 }
 
 /* Bytes of local memory: two buffers of both tiles, with room against conflicts of banks. */
@@ -58,18 +60,19 @@ static int tiled_tiles(const struct fm_facts *f, const struct fm_shape *s, struc
                                           {.across = 8, .down = 8, .pixels = 4, .blocks = 1}};
   struct fm_tile t = {.across = 16, .down = 8, .pixels = 8, .blocks = 1, .depth = 4};
   int count = 0;
-  /* Too few groups for the device: a quarter of the tile, and longer steps. */
+  /* Too few groups for the device: a quarter of the tile, and longer steps. The order of the sums is the
+   * same, or a picture's scores would follow from how many are beside it. */
   if (fm_up(pixels_of(s, s->made_for), (size_t)(t.across * t.pixels)) *
           fm_up((size_t)fm_acts_blocks(&s->out), (size_t)(t.down * t.blocks)) <
       (size_t)f->compute_units)
     t = (struct fm_tile){.across = 8, .down = 8, .pixels = 4, .blocks = 1, .depth = 8};
   fm_tile_add(list, &count, t);
-  /* Another depth would be another order of the sums. */
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    struct fm_tile other = others[i];
-    other.depth = t.depth;
-    if (tiled_bytes(&other) <= TILE_BYTES) fm_tile_add(list, &count, other);
-  }
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    for (int depth = 4; depth <= 8; depth += 4) {
+      struct fm_tile other = others[i];
+      other.depth = depth;
+      if (tiled_bytes(&other) <= TILE_BYTES) fm_tile_add(list, &count, other);
+    }
   return count;
 }
 
@@ -81,7 +84,7 @@ static void tiled_describe(const struct fm_facts *f, const struct fm_shape *s, c
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options,
            "-D KS=%d -D ST=%d -D TX=%d -D TY=%d -D RM=%d -D RN=%d -D KB=%d -D CHAIN=%d", k, s->stride, tx, ty,
-           rm, rn, kb, k > 1 ? k * k * (kb < 8 ? 8 / kb : 1) : 64 / kb);
+           rm, rn, kb, (k > 1 ? 8 * k * k : 64) / kb);
   fm_launch_set(
       l, "conv_tiled",
       (size_t[3]){fm_up(pixels, (size_t)(tx * rm)) * items, fm_up(blocks, (size_t)(ty * rn / 4)), 1}, items);
@@ -93,8 +96,11 @@ static void tiled_describe(const struct fm_facts *f, const struct fm_shape *s, c
 /* ---- conv_direct */
 enum { LANES = 64 };
 
+/* Sums and totals take half of the registers at most. Where these are few, weights are read by one lane for
+ * all of a wave, which takes an address that is the same for the whole group. */
 static struct fm_tile direct_rule(const struct fm_facts *f, const struct fm_shape *s) {
-  int ob = 4, px = 4, waves = 4;
+  const bool few = f->registers <= 128;
+  int ob = few ? 2 : 4, px = 4, waves = few ? 1 : 4;
   size_t most = pixels_of(s, s->made_for), blocks = (size_t)fm_acts_blocks(&s->out),
          enough = 2 * (size_t)f->compute_units;
   if (s->conv.k == 1 || blocks < 16) waves = 1;
@@ -155,6 +161,8 @@ static int wgrad_tiled_tiles(const struct fm_facts *f, const struct fm_shape *s,
 static void wgrad_tiled_describe(const struct fm_facts *f, const struct fm_shape *s, const struct fm_tile *t,
                                  struct fm_work *work) {
   enum { KP = 16, MOST_BYTES = 64 << 20 };
+  /* Pixels a step, which change no sum: what is on its way takes registers, too. */
+  const int kp = f->registers > 128 ? KP : KP / 2;
   int k = s->conv.k, rm = 4 * t->inputs, rn = 4 * t->blocks;
   size_t rows = (size_t)fm_acts_blocks(&s->in) * (size_t)(k * k), blocks = (size_t)fm_acts_blocks(&s->out),
          pixels = pixels_of(s, s->out.n), bytes = fm_conv_weights(&s->conv, 4) * sizeof(float);
@@ -170,7 +178,7 @@ static void wgrad_tiled_describe(const struct fm_facts *f, const struct fm_shape
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options,
            "-D KS=%d -D ST=%d -D IL=%d -D TX=%d -D TY=%d -D RM=%d -D RN=%d -D KP=%d", k, s->stride,
-           fm_shape_lanes(s), TX, TY, rm, rn, KP);
+           fm_shape_lanes(s), TX, TY, rm, rn, kp);
   fm_launch_set(l, "wgrad_tiled", (size_t[3]){tiles * TX * TY, 1, (size_t)work->parts}, TX * TY);
   work->launches = 1;
   work->scratch = (size_t)work->parts * bytes;

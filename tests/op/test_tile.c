@@ -1,5 +1,6 @@
-/* The tiles of every row that fits this device: the rule's first, none twice, each computes the same.
- * Compiling takes longest, so every shape tries a third of them, another one each. */
+/* The tiles of every row that fits this device: the rule's first, none twice, each computes the same; so do
+ * those that the rule takes for other numbers of pictures and units. Compiling takes longest, so every shape
+ * tries a third of them, another one each. */
 #include "fixture.h"
 
 #include "op/variant.h"
@@ -126,6 +127,80 @@ static void test_tiles(void **state) {
     }
 }
 
+/* The rule's tiles for one picture and for many, on devices of few units and of many: whether a picture is
+ * alone must not change a bit of it. */
+static int rule_tiles(struct fixture *f, const struct fm_shape *shape, const struct fm_variant *row,
+                      struct fm_tile list[FM_TILES]) {
+  int count = 0;
+  for (int units = 1; units <= 1024; units *= 4)
+    for (int n = 1; n <= 64; n *= 4) {
+      struct fm_facts facts = *fm_device_facts(f->device);
+      struct fm_shape s = *shape;
+      struct fm_tile tiles[FM_TILES];
+      facts.compute_units = units;
+      s.made_for = s.in.n = s.out.n = n;
+      fm_variant_tiles(&facts, &s, row, tiles);
+      fm_tile_add(list, &count, tiles[0]);
+    }
+  return count;
+}
+
+static void test_pictures_alone(void **state) {
+  struct fixture *f = *state;
+  const struct fm_variant *row;
+  static const int shapes[] = {0, 2}; /* 3x3, and 1x1: chains of whole steps and a last one that is not */
+  for (int k = 0; (row = fm_variant_at(k)); k++)
+    for (int i = 0; i < 2 && row->op == FM_OP_CONV; i++) {
+      const struct fm_conv *c = &table[shapes[i]].conv;
+      const struct fm_acts in = {2, c->cin, table[shapes[i]].h, table[shapes[i]].w, 1, f->block, {0}},
+                           out = {2, c->cout, table[shapes[i]].h, table[shapes[i]].w, 1, f->block, {0}};
+      struct fm_call call;
+      struct fm_tile list[FM_TILES];
+      size_t count;
+      if (!fm_conv_fits(f->device, c, FM_CONV_FORWARD, &in, &out, row)) continue;
+      fm_conv_choose(f->device, c, FM_CONV_FORWARD, &in, &out, row, &call);
+      int tiles = rule_tiles(f, &call.shape, row, list);
+      float *first = compute(f, shapes[i], FM_CONV_FORWARD, row, &list[0], &count);
+      for (int t = 1; t < tiles; t++) {
+        snprintf(f->line, sizeof f->line, "tiles: shape %d of %s, the rule's tile %d", shapes[i], row->name,
+                 t);
+        float *other = compute(f, shapes[i], FM_CONV_FORWARD, row, &list[t], &count);
+        compare(f, FM_CONV_FORWARD, row, first, other, count);
+        free(other);
+      }
+      free(first);
+    }
+}
+
+/* A GPU of few registers gets no tile whose sums and totals take more than half of them, one of many no
+ * smaller tile than it can hold. */
+static void test_registers(void **state) {
+  static const struct fm_acts plane = {16, 128, 32, 32, 1, 4, {0}};
+  const struct fm_shape s = {.op = FM_OP_CONV,
+                             .conv = {128, 128, 3, 1, 1, 1, false, false},
+                             .in = plane,
+                             .out = plane,
+                             .stride = 1,
+                             .packed_lanes = 4,
+                             .made_for = 16};
+  for (int registers = 128; registers <= 256; registers *= 2) {
+    const struct fm_facts f = {.kind = FM_CLASS_GPU,
+                               .compute_units = 64,
+                               .block = 4,
+                               .group = 64,
+                               .registers = registers,
+                               .local_memory_real = true,
+                               .max_group = 256,
+                               .local_memory = 64 << 10};
+    const struct fm_variant *row = fm_variant_rule(&f, &s);
+    struct fm_tile list[FM_TILES];
+    fm_variant_tiles(&f, &s, row, list);
+    assert_string_equal(row->name, registers == 128 ? "conv_direct" : "conv_tiled");
+    if (registers == 128) assert_int_equal(list[0].blocks * list[0].pixels * 4 * 2, 64);
+    if (registers == 128) assert_int_equal(list[0].waves, 1);
+  }
+}
+
 static void test_text(void **state) {
   static const char *const wrong[] = {
       "",          " ",         "blocks",    "blocks ",         "blocks 0",           "blocks -1", "blocks x",
@@ -141,6 +216,7 @@ static void test_text(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_text), cmocka_unit_test(test_tiles)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_text), cmocka_unit_test(test_registers),
+                                     cmocka_unit_test(test_tiles), cmocka_unit_test(test_pictures_alone)};
   return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

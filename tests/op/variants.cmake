@@ -31,6 +31,9 @@ foreach(row conv_tiled wgrad_tiled)
   set_tests_properties(op.conv.${row} PROPERTIES TIMEOUT 900 ENVIRONMENT
                        "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_TEST_SMALL=2;FLAWMAP_VARIANT=${row}")
 endforeach()
+add_test(NAME op.conv.few_registers COMMAND test_op_conv)
+set_tests_properties(op.conv.few_registers PROPERTIES TIMEOUT 900 ENVIRONMENT
+                     "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_REGISTERS=128;FLAWMAP_TEST_SMALL=2;FLAWMAP_VARIANT=wgrad_tiled")
 # And rows that a CPU takes for some of its shapes, wherever they fit.
 foreach(row winograd4 winograd2)
   foreach(block 16 8)
