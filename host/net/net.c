@@ -182,11 +182,12 @@ static void run_step(struct fm_net *net, size_t i) {
   case FM_STEP_EXPAND:
     expand(net, i, t[0], t[1]);
     break;
-  case FM_STEP_MEASURE:
-    fm_norm_measure(d, &norm, t[0], &store->weights, &net->scratch, &store->stat, &store->running);
-    break;
-  case FM_STEP_APPLY:
-    fm_norm_apply(d, t[0], &store->stat, &store->shift, t[2], limits, t[1]);
+  case FM_STEP_NORM:
+    if (net->mode == FM_NET_TRAIN)
+      fm_norm_forward(d, &norm, t[0], &store->weights, &store->shift, t[2], limits, &net->scratch,
+                      &store->stat, &store->running, t[1]);
+    else
+      fm_norm_apply(d, t[0], &store->stat, &store->shift, t[2], limits, t[1]);
     break;
   case FM_STEP_ADD:
     fm_acts_add(d, t[0], t[2], limits, t[1]);
@@ -202,11 +203,12 @@ static void run_step(struct fm_net *net, size_t i) {
     break;
   case FM_STEP_NORM_BACK:
     if (net->mode == FM_NET_TRAIN)
-      fm_norm_backward(d, t[0], &store->stat, t[1], limits, s->keep, t[2], &net->scratch, &store->dweights,
-                       &store->dshift, t[3]);
+      fm_norm_backward(d, t[0], &store->stat, &store->shift, t[1], limits, t[2], &net->scratch,
+                       &store->dweights, &store->dshift, t[3]);
     else {
-      if (s->keep) fm_mask(d, t[1], limits, t[2]);
-      fm_norm_backward_frozen(d, t[0], &store->stat, t[1], s->keep ? fm_limits_none : limits, t[2], t[3]);
+      if (t[1]) fm_mask(d, t[1], limits, t[2]);
+      fm_norm_backward_frozen(d, t[0], &store->stat, &store->shift, t[1] ? fm_limits_none : limits, t[2],
+                              t[3]);
     }
     break;
   case FM_STEP_WGRAD:

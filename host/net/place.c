@@ -131,7 +131,7 @@ static enum fm_status make_scratch(struct fm_net *net) {
   for (size_t i = 0; i < net->tape.count; i++) {
     const struct fm_step *s = &net->tape.step[i];
     size_t need = net->call[i].work.scratch;
-    if (s->kind == FM_STEP_MEASURE || s->kind == FM_STEP_NORM_BACK)
+    if (net->mode == FM_NET_TRAIN && (s->kind == FM_STEP_NORM || s->kind == FM_STEP_NORM_BACK))
       need = fm_norm_parts_bytes(&net->tape.tensor[s->t[0]]);
     if (need > most) most = need;
   }

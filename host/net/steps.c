@@ -7,19 +7,12 @@
 static const struct {
   const char *name;
   int shown;
-} kinds[FM_STEP_KINDS] = {[FM_STEP_CONV] = {"conv", 1},
-                          [FM_STEP_EXPAND] = {"expand", 1},
-                          [FM_STEP_MEASURE] = {"norm stats", 0},
-                          [FM_STEP_APPLY] = {"norm", 1},
-                          [FM_STEP_ADD] = {"add", 1},
-                          [FM_STEP_POOL] = {"pool", 1},
-                          [FM_STEP_RESIZE] = {"resize", 1},
-                          [FM_STEP_MASK] = {"mask", 1},
-                          [FM_STEP_NORM_BACK] = {"norm back", 3},
-                          [FM_STEP_WGRAD] = {"conv dw", 1},
-                          [FM_STEP_DGRAD] = {"conv dx", 1},
-                          [FM_STEP_POOL_BACK] = {"pool back", 1},
-                          [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
+} kinds[FM_STEP_KINDS] = {[FM_STEP_CONV] = {"conv", 1},           [FM_STEP_EXPAND] = {"expand", 1},
+                          [FM_STEP_NORM] = {"norm", 1},           [FM_STEP_ADD] = {"add", 1},
+                          [FM_STEP_POOL] = {"pool", 1},           [FM_STEP_RESIZE] = {"resize", 1},
+                          [FM_STEP_MASK] = {"mask", 1},           [FM_STEP_NORM_BACK] = {"norm back", 3},
+                          [FM_STEP_WGRAD] = {"conv dw", 1},       [FM_STEP_DGRAD] = {"conv dx", 1},
+                          [FM_STEP_POOL_BACK] = {"pool back", 1}, [FM_STEP_RESIZE_BACK] = {"resize back", 1}};
 
 double fm_step_bytes(const struct fm_acts *a) {
   return fm_acts_numbers(a) * sizeof(float);
@@ -48,13 +41,11 @@ void fm_net_step_facts(const struct fm_net *net, const struct fm_step *s, struct
   snprintf(facts->name, sizeof facts->name, "%s", kinds[s->kind].name);
   if (!n || !is_conv(s->kind)) {
     bool joins =
-        (s->kind == FM_STEP_APPLY || s->kind == FM_STEP_ADD || s->kind == FM_STEP_RESIZE) && s->t[2] >= 0;
+        ((s->kind == FM_STEP_NORM || s->kind == FM_STEP_ADD || s->kind == FM_STEP_RESIZE) && s->t[2] >= 0) ||
+        (s->kind == FM_STEP_NORM_BACK && s->t[1] >= 0);
     bool masks = s->kind == FM_STEP_NORM_BACK && n && isfinite(n->limits.low);
     snprintf(facts->shape, sizeof facts->shape, "%d x %d %dx%d%s%s%s", a->n, a->c, a->h, a->w,
-             joins ? " +res" : "", masks ? " relu" : "",
-             s->accumulate ? " +="
-             : s->keep     ? " keep"
-                           : "");
+             joins ? " +res" : "", masks ? " relu" : "", s->accumulate ? " +=" : "");
     return;
   }
   const struct fm_conv *c = &n->conv;

@@ -73,7 +73,6 @@ static int gradient_halo(const struct maker *m, int h, int w) {
 
 static void forward_node(struct maker *m, int i) {
   const struct fm_node *n = &m->g->node[i];
-  bool train = m->mode == FM_NET_TRAIN;
   if (n->kind == FM_NODE_INPUT) {
     bool straight = true; /* pictures have a block of 4 where only convolutions read them */
     for (int j = i + 1; j < m->g->count; j++)
@@ -86,7 +85,6 @@ static void forward_node(struct maker *m, int i) {
   int in = m->out[n->expands ? m->g->node[n->in].in : n->in], res = n->res >= 0 ? m->out[n->res] : -1;
   if (n->kind == FM_NODE_POOL && m->mode != FM_NET_INFER)
     m->index[i] = new_tensor(m, n->c, n->h, n->w, m->halo[i], m->block, true);
-  if (n->kind == FM_NODE_NORM && train) STEP(FM_STEP_MEASURE, i, {in, -1, -1, -1});
   int out = m->out[i] = new_tensor(m, n->c, n->h, n->w, m->halo[i], m->block, false);
   if (m->status != FM_OK) return;
   switch (n->kind) {
@@ -94,7 +92,7 @@ static void forward_node(struct maker *m, int i) {
     STEP(n->expands ? FM_STEP_EXPAND : FM_STEP_CONV, i, {in, out, res, -1});
     break;
   case FM_NODE_NORM:
-    STEP(FM_STEP_APPLY, i, {in, out, res, -1});
+    STEP(FM_STEP_NORM, i, {in, out, res, -1});
     break;
   case FM_NODE_ADD:
     STEP(FM_STEP_ADD, i, {in, out, res, -1});
@@ -152,7 +150,7 @@ static void backward_node(struct maker *m, int i) {
       dx = new_gradient(m, n->in);
       if (m->status != FM_OK) return;
     }
-    STEP(FM_STEP_NORM_BACK, i, {in, masked ? y : in, dy, dx}, .keep = n->res >= 0);
+    STEP(FM_STEP_NORM_BACK, i, {in, n->res >= 0 ? y : -1, dy, dx});
     if (n->res >= 0) give(m, n->res, dy, true);
     give(m, n->in, dx, true);
     break;

@@ -9,13 +9,12 @@
 enum fm_step_kind {
   FM_STEP_CONV,        /* t[1] = conv(t[0]) + t[2] */
   FM_STEP_EXPAND,      /* t[1] = conv(expansion(t[0])), both in one */
-  FM_STEP_MEASURE,     /* batch statistics of t[0] */
-  FM_STEP_APPLY,       /* t[1] = norm(t[0]) + t[2] */
+  FM_STEP_NORM,        /* t[1] = norm(t[0]) + t[2] */
   FM_STEP_ADD,         /* t[1] = t[0] + t[2] */
   FM_STEP_POOL,        /* t[1] = pool(t[0]), index t[2] */
   FM_STEP_RESIZE,      /* t[1] = resize(t[0]) + t[2] */
   FM_STEP_MASK,        /* t[1] masked by t[0] */
-  FM_STEP_NORM_BACK,   /* from x t[0], y t[1], dy t[2]: dx t[3] */
+  FM_STEP_NORM_BACK,   /* from x t[0], y t[1] or -1 (a residual or none), dy t[2]: dx t[3] */
   FM_STEP_WGRAD,       /* from in t[0], dy t[1] */
   FM_STEP_DGRAD,       /* dx t[1] (+)= conv'(dy t[0]) */
   FM_STEP_POOL_BACK,   /* dx t[1] (+)= from dy t[0], y t[2], index t[3] */
@@ -27,7 +26,7 @@ struct fm_step {
   enum fm_step_kind kind;
   int node; /* -1: none */
   int t[4]; /* tensors, -1: none */
-  bool accumulate, keep /* norm back: dz is written over dy */;
+  bool accumulate;
 };
 
 struct fm_tape {

@@ -212,12 +212,13 @@ static enum fm_status norm(struct fm_trial *t) {
   FM_TRY(fm_buffer_fill(t->d, &running, 0.5f));
   FM_TRY(fm_trial_room(t, channels, &dgamma));
   FM_TRY(fm_trial_room(t, channels, &dbeta));
-  fm_norm_measure(t->d, &n, &x, &gamma, &parts, &stat, &running);
+  fm_norm_forward(t->d, &n, &x, &gamma, &shift, &res, fm_limits_relu, &parts, &stat, &running, &y);
   FM_TRY(fm_trial_rows_are(t, "batch norm's running values", &running, 2, channels, C, -0.955584635,
                            2.95279479));
-  fm_norm_apply(t->d, &x, &stat, &shift, &res, fm_limits_relu, &y);
   FM_TRY(fm_trial_tensor_is(t, "batch norm", &y, -4.50315758, 33.8448826));
-  fm_norm_backward(t->d, &x, &stat, &y, fm_limits_relu, false, &dy, &parts, &dgamma, &dbeta, &dx);
+  fm_norm_backward(t->d, &x, &stat, &shift, NULL, fm_limits_relu, &dy, &parts, &dgamma, &dbeta, &dx);
+  FM_TRY(fm_trial_tensor_is(t, "batch norm's gradient without a residual", &dx, 12.8995341, 17.9136757));
+  fm_norm_backward(t->d, &x, &stat, &shift, &y, fm_limits_relu, &dy, &parts, &dgamma, &dbeta, &dx);
   FM_TRY(fm_trial_tensor_is(t, "batch norm's gradient", &dx, 12.6553703, 18.1359156));
   FM_TRY(
       fm_trial_rows_are(t, "batch norm's gradient to the scale", &dgamma, 1, C, C, 1.53381478, 14.4525945));
