@@ -225,6 +225,30 @@ KERNEL void products(__global const float *restrict x, __global STORED *restrict
     }
 }
 
+/* What the d variances of each cell add up to, times N - 1: [group][CB]; before `settle`. by_rows: x_i^2 are summed here
+ * over n pictures; else they are the triangle's diagonal. Global size: (groups * PARTS, 1, 1). */
+KERNEL void variances(__global const STORED *restrict sum, __global const STORED *restrict triangle,
+                      __global const float *restrict x, __global float *restrict out,
+                      const int4 size /* n or 0, d, groups, first */, const int4 stride, const float count) {
+  const int g = get_global_id(0) / PARTS, lane = get_global_id(0) % PARTS * ND;
+  if (g >= size.z) return;
+  __global const STORED *s = sum + (size_t)(size.w + g) * size.y * WIDTH + lane,
+                        *tri = triangle + (size_t)g * ROW(size.y) * WIDTH + lane;
+  __global const float *p = x + ((size_t)g * stride.y + stride.z) * CB + lane;
+  NUM all = num((SV)(0.0f));
+  for (int i = 0; i < size.y; i++) {
+    NUM squares = num((SV)(0.0f));
+    const NUM mean = over(get(s + i * WIDTH), num((SV)(count)));
+    for (int n = 0; n < size.x; n++) {
+      const NUM v = num(LOADS(p + ((size_t)n * stride.x + i) * CB));
+      squares = plus_product(squares, v, v);
+    }
+    if (!size.x) squares = get(tri + (ROW(i) + i) * WIDTH);
+    all = plus(all, minus_product(squares, get(s + i * WIDTH), mean));
+  }
+  STORES(single(all), out + (size_t)(size.w + g) * CB + lane);
+}
+
 /* mean += sum / N, and, for the rows of n pictures, x -= sum / N. Global size: (groups of the part * PARTS, 1, 1). */
 KERNEL void settle(__global const STORED *restrict sum, __global float *restrict mean, __global float *restrict x,
                    const int4 size /* n, d, groups, first */, const int4 stride, const float count) {

@@ -2,7 +2,8 @@
  * score is the Mahalanobis distance. docs/math/padim.md.
  *
  * A model has padim.channels [d] (ascending), padim.mean [d][h][w] and padim.factor [triangle][h][w]; where
- * it is by rows (op/mahalanobis.h) also padim.rows [pictures][d][h][w]. */
+ * it is by rows (op/mahalanobis.h) also padim.rows [pictures][d][h][w]; where its recipe has a floor also
+ * padim.floor [1], what that added to the covariance's diagonal besides the regulariser. */
 #define _POSIX_C_SOURCE 200809L
 #include "method/channels.h"
 #include "method/methods.h"
@@ -20,6 +21,7 @@ static void defaults(struct fm_recipe *r) {
   snprintf(r->resize, sizeof r->resize, "pil");
   r->channels = 100;
   r->regulariser = 0.01;
+  r->floor = 0.3;
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
@@ -68,12 +70,13 @@ static enum fm_status take(void *user, struct fm_net *net, size_t first, int cou
   return fm_device_status(f->d);
 }
 
-static enum fm_status shape_learned(const struct fm_gauss *g, struct fm_weights *learned) {
+static enum fm_status shape_learned(const struct fm_gauss *g, double floor, struct fm_weights *learned) {
   size_t d = (size_t)g->count, n = (size_t)g->pictures, h = (size_t)g->h, w = (size_t)g->w;
   FM_TRY(fm_weights_add(learned, "channels", 1, &d, false));
   FM_TRY(fm_weights_add(learned, "mean", 3, (size_t[]){d, h, w}, false));
   FM_TRY(fm_weights_add(learned, "factor", 3, (size_t[]){fm_triangle(n ? n : d), h, w}, false));
   if (n) FM_TRY(fm_weights_add(learned, "rows", 4, (size_t[]){n, d, h, w}, false));
+  if (floor > 0) FM_TRY(fm_weights_add(learned, "floor", 1, (size_t[]){1}, false));
   return fm_weights_allocate(learned);
 }
 
@@ -82,14 +85,28 @@ static float *values(const struct fm_weights *w, const char *name) {
   return item ? w->value + item->offset : NULL;
 }
 
+/* What is added to the diagonal in all. The floor keeps cells that hardly vary from calling everything a
+ * flaw: it is a share of what features vary by over all cells. */
+static double ridge(const struct fm_recipe *r, const struct fm_weights *learned) {
+  const float *floor = values(learned, "floor");
+  return r->regulariser + (floor ? (double)*floor : 0);
+}
+
 static enum fm_status keep(struct fit *f, struct fm_weights *learned) {
   const struct fm_recipe *recipe = &f->t->recipe;
   int count, *channel;
-  FM_TRY(shape_learned(&f->gauss, learned));
+  FM_TRY(shape_learned(&f->gauss, recipe->floor, learned));
   FM_TRY(fm_channels_choose(learned->ctx, recipe, &count, &channel));
   for (int i = 0; i < count; i++) values(learned, "channels")[i] = (float)channel[i];
   fm_free(learned->ctx, channel);
-  FM_TRY(fm_gauss_finish(f->d, &f->gauss, recipe->regulariser, values(learned, "mean"),
+  if (recipe->floor > 0) {
+    double variance;
+    FM_TRY(fm_gauss_variance(f->d, &f->gauss, &variance));
+    *values(learned, "floor") = (float)(recipe->floor * variance);
+    fm_note(learned->ctx, "padim: features vary by %.4g on average; %.4g is added to every variance",
+            variance, recipe->floor * variance);
+  }
+  FM_TRY(fm_gauss_finish(f->d, &f->gauss, ridge(recipe, learned), values(learned, "mean"),
                          values(learned, "rows"), values(learned, "factor")));
   for (size_t i = 0; i < learned->total; i++)
     if (!isfinite(learned->value[i]))
@@ -161,6 +178,10 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
       !ascend(w->value + channels->offset, channels->count, tap[0].c + tap[1].c + tap[2].c))
     return refuse(m, path, "channels");
   size_t d = channels->count;
+  const struct fm_weight *floor = fm_weights_find(w, "floor");
+  if ((floor != NULL) != (m->recipe.floor > 0) ||
+      (floor && (floor->dims != 1 || floor->count != 1 || !(w->value[floor->offset] >= 0))))
+    return refuse(m, path, "floor");
   if (!is_map(mean, 3, &tap[0]) || mean->shape[0] != d) return refuse(m, path, "mean");
   if (rows && (!is_map(rows, 4, &tap[0]) || rows->shape[1] != d || rows->shape[0] != m->data.learned ||
                rows->shape[0] < 2 || !fm_gauss_by_rows(rows->shape[0], d)))
@@ -203,7 +224,7 @@ static void end(struct fm_scorer *s) {
 static void cells(struct fm_scorer *s) {
   const struct fm_acts *tap[FM_TAPS];
   taps_of(s->net[0], tap);
-  fm_gauss_score(s->d, s->own, s->model->recipe.regulariser, tap, s->n, &s->cells);
+  fm_gauss_score(s->d, s->own, ridge(&s->model->recipe, &s->model->learned), tap, s->n, &s->cells);
 }
 
 static void back(struct fm_scorer *s) {

@@ -35,7 +35,7 @@ struct fm_recipe {
   /* PaDiM */
   long channels;
   char channel_list[32]; /* a published choice, or "" */
-  double regulariser;
+  double regulariser, floor;
   /* PatchCore */
   char features[16]; /* "concat" or "official" */
   long dimensions, projection, bank_limit, neighbours, reweight;
@@ -60,7 +60,7 @@ struct fm_field {
   bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 56, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 57, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics

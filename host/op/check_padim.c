@@ -35,6 +35,10 @@ static enum fm_status learn(struct fm_trial *t, const struct fm_acts *const tap[
   fm_gauss_learn(t->d, &g, tap, FIRST);
   enum fm_status status = shift_is(t, &g, 3.73828092, 6.07900539);
   fm_gauss_learn(t->d, &g, tap, PICTURES - FIRST);
+  double variance = 0;
+  if (status == FM_OK) status = fm_gauss_variance(t->d, &g, &variance);
+  if (status == FM_OK)
+    status = fm_trial_compare(t, "a mean variance", &(float){(float)variance}, 1, -0.060485188, 0.313406825);
   if (status == FM_OK)
     status = fm_gauss_finish(t->d, &g, ridge, l->mean, by_rows ? l->rows : NULL, l->factor);
   fm_gauss_free(t->d, &g);

@@ -246,6 +246,35 @@ static enum fm_status settle(struct fm_device *d, const struct fm_gauss *g, stru
   return fm_device_status(d);
 }
 
+static enum fm_status sum_variances(struct fm_device *d, const struct fm_gauss *g,
+                                    const struct fm_buffer *out, float *values, double *mean) {
+  size_t cells = (size_t)g->h * (size_t)g->w;
+  for (int i = 0; i < g->parts; i++) {
+    const struct fm_gauss_part *p = &g->part[i];
+    struct place x = by_rows(g) ? in_rows(g, p, 0) : in_batch(g, p);
+    FM_LAUNCH(d, kernel(d, "variances"), items(d, p->groups, true), 1, 1, fm_arg_buffer(&g->sum),
+              fm_arg_buffer(by_rows(g) ? &g->sum : &p->triangle), fm_arg_buffer(x.buffer), fm_arg_buffer(out),
+              fm_arg_int4(by_rows(g) ? g->pictures : 0, g->d, p->groups, p->first), strides(&x),
+              fm_arg_float((float)g->learned));
+  }
+  FM_TRY(fm_buffer_read(d, out, 0, values, out->bytes));
+  *mean = 0;
+  for (size_t i = 0; i < cells; i++)
+    *mean += (double)values[i] / ((double)cells * g->count * (g->learned - 1));
+  return FM_OK;
+}
+
+enum fm_status fm_gauss_variance(struct fm_device *d, const struct fm_gauss *g, double *mean) {
+  struct fm_context *ctx = fm_device_context(d);
+  struct fm_buffer out;
+  FM_TRY(make_zero(d, g->groups, 1, sizeof(float), &out));
+  float *values = fm_alloc(ctx, out.bytes, 1);
+  enum fm_status status = values ? sum_variances(d, g, &out, values, mean) : FM_MEMORY;
+  fm_free(ctx, values);
+  fm_buffer_free(d, &out);
+  return status;
+}
+
 /* ---- to the host and back ---- */
 
 /* Numbers of a cell: [outer][inner], and on the device the outer ones `step` apart. */

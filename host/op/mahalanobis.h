@@ -54,6 +54,9 @@ void fm_gauss_free(struct fm_device *d, struct fm_gauss *g);
 /* Learns the taps' n pictures: enqueued, failures stick to the device. As many calls as there are batches. */
 void fm_gauss_learn(struct fm_device *d, struct fm_gauss *g, const struct fm_acts *const tap[3], int n);
 
+/* The mean over cells and channels of the variance that was learned. Waits; before fm_gauss_finish. */
+enum fm_status fm_gauss_variance(struct fm_device *d, const struct fm_gauss *g, double *mean);
+
 /* What was learned, as plain arrays of the host: mean [count][cells], rows [pictures][count][cells] (NULL by
  * the factor), factor [i (i + 1) / 2 + j][cells]. Waits, and gives its large buffers free. A covariance
  * without a factor shows as NaN. finish: at the end of learning; write: before scoring. */

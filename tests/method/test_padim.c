@@ -81,7 +81,8 @@ static void published(void **state) {
     ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
     ASSERT_OK(ctx, fm_recipe_preprocess(ctx, &r, &p));
     assert_true(p.size == 256 && p.crop == 224 && p.resize == FM_RESIZE_LANCZOS);
-    assert_true(r.hold_out == 0 && r.regulariser == 0.01 && r.channels == table[k].count && !r.refine);
+    assert_true(r.hold_out == 0 && r.regulariser == 0.01 && r.floor == 0 && r.channels == table[k].count &&
+                !r.refine);
     assert_int_equal(chosen(ctx, &r, channel), table[k].count);
     for (int i = 0; i < table[k].count; i++) {
       layer[channel[i] < table[k].of[0] ? 0 : channel[i] < table[k].of[0] + table[k].of[1] ? 1 : 2]++;
@@ -295,6 +296,19 @@ static void wrong_models(void **state) {
       refused(&m, "channels");
       channel[0] = keep;
     }
+    float *floor = m.learned.value + tensor(&m, "floor")->offset, was = *floor;
+    for (int i = 0; i < 2; i++) {
+      *floor = i ? NAN : -1;
+      refused(&m, "floor");
+    }
+    *floor = was;
+    m.recipe.floor = 0; /* a tensor that the recipe does not have, and the reverse */
+    refused(&m, "floor");
+    m.recipe.floor = 0.3;
+    struct fm_weight *item = (struct fm_weight *)tensor(&m, "floor");
+    item->name[0] ^= 1;
+    refused(&m, "floor");
+    item->name[0] ^= 1;
     m.data.learned++;
     if (form) refused(&m, "rows");
     m.data.learned--;
@@ -302,6 +316,30 @@ static void wrong_models(void **state) {
     fm_model_free(&m);
     tiny_close(&t);
   }
+}
+
+/* A floor lies under every variance: the same model but for what it adds; as published there is none. */
+static void floor_of(void **state) {
+  struct fm_context *ctx = *state;
+  double factor[3];
+  for (int k = 0; k < 3; k++) {
+    struct tiny t;
+    struct fm_model m;
+    open_tiny(ctx, &t, 7);
+    t.fit.recipe.floor = k * 0.5;
+    ASSERT_OK(ctx, fm_fit_run(t.d, &t.fit, &m));
+    const struct fm_weight *floor = tensor(&m, "floor");
+    assert_true((floor != NULL) == (k > 0));
+    factor[k] = (double)m.learned.value[tensor(&m, "factor")->offset]; /* 1 / root of the variance */
+    if (floor) {
+      double added = 1 / (factor[k] * factor[k]) - 1 / (factor[0] * factor[0]),
+             said = (double)m.learned.value[floor->offset];
+      assert_true(fabs(added - said) <= 1e-4 * (said + 1 / (factor[0] * factor[0])));
+    }
+    fm_model_free(&m);
+    tiny_close(&t);
+  }
+  assert_true(factor[0] > factor[1] && factor[1] > factor[2]);
 }
 
 /* Features without end have no covariance: said, not a model of NaN. */
@@ -323,6 +361,6 @@ static void no_factor(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(from_the_seed), TEST(published), TEST(by_the_factor),
                                      TEST(by_rows),       TEST(memory),    TEST(memory_of_the_largest),
-                                     TEST(wrong_models),  TEST(no_factor)};
+                                     TEST(wrong_models),  TEST(floor_of),  TEST(no_factor)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,6 +60,7 @@ struct gauss {
   const struct shape *s;
   int d, *channel;
   double *mean, *inverse; /* [cells][d], [cells][d][d] */
+  double variance;        /* their mean */
 };
 
 /* Gauss and Jordan. */
@@ -101,6 +102,7 @@ static struct gauss reference_learn(const struct shape *s) {
           cov[i * d + j] += (feature(s, x[n], g.channel[i], (int)q) - mean[i]) *
                             (feature(s, x[n], g.channel[j], (int)q) - mean[j]) / (s->learn - 1);
       }
+    for (size_t i = 0; i < d; i++) g.variance += (cov[i * d + i] - 0.01) / (double)(d * cells);
     invert(cov, g.inverse + q * d * d, g.d);
   }
   for (int n = 0; n < s->learn; n++) free(x[n]);
@@ -165,6 +167,10 @@ static struct learned learn(struct fixture *f, const struct shape *s, const stru
       tensor_free(f, &tap[k]);
     }
   }
+  double variance;
+  ASSERT_OK(&f->ctx, fm_gauss_variance(f->device, &g, &variance));
+  if (!(fabs(variance - want->variance) <= 1e-5 * want->variance))
+    fail_msg("%s: the mean variance is %g, should be %g", f->line, variance, want->variance);
   struct learned l = {malloc(d * cells * sizeof(float)), malloc((n * d * cells + 1) * sizeof(float)),
                       malloc(fm_triangle(n ? n : d) * cells * sizeof(float))};
   ASSERT_OK(&f->ctx, fm_gauss_finish(f->device, &g, 0.01, l.mean, n ? l.rows : NULL, l.factor));
