@@ -25,8 +25,8 @@ struct fm_by_hand {
    1e30,                                                                                                     \
    &(h)->image_given},                                                                                       \
   {                                                                                                          \
-    "pixel-threshold", FM_OPT_NUMBER, &(h)->pixel, "X", "the same for pixels: masks and outlines", -1e30,    \
-        1e30, &(h)->pixel_given                                                                              \
+    "pixel-threshold", FM_OPT_NUMBER, &(h)->pixel, "X",                                                      \
+        "the same for pixels: masks and outlines of flawed pictures", -1e30, 1e30, &(h)->pixel_given         \
   }
 
 /* The threshold of pixels follows that of pictures where the model has none, or had one number for both.

@@ -32,7 +32,6 @@ struct run {
   struct fm_context *ctx;
   const struct args *a;
   struct fm_model model;
-  struct fm_threshold image, pixel;
   struct fm_results results;
   struct fm_given given;
   char **trouble; /* [given.count]: why a picture's results could not be written; NULL where they were */
@@ -82,8 +81,8 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
   fm_json_string(&j, "picture", item->sample->path);
   fm_json_string(&j, "verdict", verdict);
   fm_json_number(&j, "score", (double)item->one.score);
-  fm_json_number(&j, "threshold", r->image.value);
-  if (fm_threshold_is_by_hand(&r->image)) fm_json_bool(&j, "threshold_set_by_hand", true);
+  fm_json_number(&j, "threshold", r->results.image.value);
+  if (fm_threshold_is_by_hand(&r->results.image)) fm_json_bool(&j, "threshold_set_by_hand", true);
   put_adjusted(&j, item->adjusted);
   for (int k = 0; k < FM_RESULTS; k++) {
     if (!r->a->files[k]) continue;
@@ -100,13 +99,13 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
 }
 
 static enum fm_status print_verdict(struct run *r, const struct fm_score_item *item) {
-  bool flawed = (double)item->one.score > r->image.value;
+  bool flawed = fm_result_flagged(&r->results, (double)item->one.score);
   const char *verdict = !r->model.has_thresholds ? "unknown" : flawed ? "flawed" : "good";
   r->flawed += flawed;
   if (r->a->json) return print_json(r, item, verdict);
   if (r->model.has_thresholds)
-    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n", verdict, (double)item->one.score, r->image.value,
-             fm_by_hand_mark(&r->image), item->sample->path);
+    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n", verdict, (double)item->one.score,
+             r->results.image.value, fm_by_hand_mark(&r->results.image), item->sample->path);
   else
     fm_print("score %.4f  %s\n", (double)item->one.score, item->sample->path);
   return FM_OK;
@@ -154,13 +153,15 @@ static enum fm_status conclude(struct run *r) {
 /* ---- the command ---- */
 
 static enum fm_status predict(struct run *r, struct fm_device *d) {
-  fm_model_thresholds(&r->model, r->a->refine, &r->image, &r->pixel);
+  struct fm_threshold image, pixel;
+  fm_model_thresholds(&r->model, r->a->refine, &image, &pixel);
   bool known = r->model.has_thresholds;
   r->results = (struct fm_results){
       .ctx = r->ctx,
       .folder = r->a->out,
-      .threshold = r->pixel.value,
-      .heat = fm_heat_make(known ? 0 : NAN, known ? r->pixel.value : NAN, known ? 2 * r->pixel.value : NAN)};
+      .image = image,
+      .pixel = pixel,
+      .heat = fm_heat_make(known ? 0 : NAN, known ? pixel.value : NAN, known ? 2 * pixel.value : NAN)};
   memcpy(r->results.wanted, r->a->files, sizeof r->results.wanted);
   FM_TRY(fm_recipe_preprocess(r->ctx, &r->model.recipe, &r->results.preprocess));
   FM_TRY(fm_folder_make(r->ctx, r->a->out));
@@ -208,8 +209,8 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        NULL},
       {"maps", FM_OPT_FLAG, &a.files[0], NULL, "write the maps as float TIFF (the default; --no-maps)", 0, 0,
        NULL},
-      {"masks", FM_OPT_FLAG, &a.files[1], NULL,
-       "write masks of what is over the threshold (the default; --no-masks)", 0, 0, NULL},
+      {"masks", FM_OPT_FLAG, &a.files[1], NULL, "write masks of what is flagged (the default; --no-masks)", 0,
+       0, NULL},
       {"overlays", FM_OPT_FLAG, &a.files[2], NULL,
        "write pictures with map and outlines (the default; --no-overlays)", 0, 0, NULL},
       {"refine", FM_OPT_TEXT, &a.refine_text, "f2pad", "sharpen the maps, and repair the pictures", 0, 0,

@@ -93,12 +93,19 @@ static enum fm_status look_for_masks(struct run *r) {
   return r->masks ? fm_category_needs_masks(r->ctx, c) : FM_OK;
 }
 
-static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored *maps, double threshold) {
+/* Masks as they are written, against the true ones. */
+static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored *maps,
+                                     const struct fm_threshold *pixel) {
   double both = 0, either = 0, flagged = 0, good = 0;
+  struct fm_threshold image, own;
+  fm_model_thresholds(r->model, true, &image, &own);
   for (size_t i = 0; i < r->count; i++) {
     size_t n = (size_t)maps[i].width * (size_t)maps[i].height;
     bool flawed = r->category->test[i].flawed;
     if (maps[i].unmarked) continue;
+    float peak = maps[i].map[0];
+    for (size_t k = 1; k < n; k++) peak = fmaxf(peak, maps[i].map[k]);
+    double threshold = fm_threshold_outline(pixel, (double)r->score[i] > image.value, (double)peak);
     good += flawed ? 0 : (double)n;
     for (size_t k = 0; k < n; k++) {
       bool found = (double)maps[i].map[k] > threshold, truth = maps[i].mask && maps[i].mask[k];
@@ -124,8 +131,8 @@ static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
   }
   const struct fm_source base = fm_source_of(r->base, r->count);
   FM_TRY(fm_metrics_compute(r->ctx, &base, r->score, 0, &out->base));
-  out->fixed = measure_fixed(r, r->small, r->model->refinement.threshold.value);
-  out->base_fixed = measure_fixed(r, r->base, r->model->refinement.base);
+  out->fixed = measure_fixed(r, r->small, &r->model->refinement.threshold);
+  out->base_fixed = measure_fixed(r, r->base, &(struct fm_threshold){.value = r->model->refinement.base});
   return FM_OK;
 }
 

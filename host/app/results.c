@@ -21,6 +21,10 @@ const char *fm_result_name(enum fm_result kind) {
   return kinds[kind].name;
 }
 
+bool fm_result_flagged(const struct fm_results *r, double score) {
+  return score > r->image.value;
+}
+
 char *fm_result_path(const struct fm_results *r, const char *name, enum fm_result kind) {
   return fm_format(r->ctx, "%s/%s/%s.%s", r->folder, kinds[kind].folder, name, kinds[kind].extension);
 }
@@ -59,7 +63,9 @@ static void mask_row(void *user, int y, unsigned char *out) {
 
 static enum fm_status mask_open(const struct work *w, struct mask *m) {
   const struct fm_score_one *one = &w->item->one;
-  *m = (struct mask){.map = &one->map, .threshold = w->results->threshold};
+  bool flagged = fm_result_flagged(w->results, (double)one->score);
+  *m = (struct mask){.map = &one->map,
+                     .threshold = fm_threshold_outline(&w->results->pixel, flagged, (double)one->peak)};
   m->row = fm_alloc(w->ctx, (size_t)one->width, sizeof *m->row);
   return m->row ? FM_OK : FM_MEMORY;
 }

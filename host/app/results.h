@@ -4,6 +4,7 @@
 #define FM_APP_RESULTS_H
 
 #include "report/heat.h"
+#include "score/threshold.h"
 #include "task/score_set.h"
 
 enum fm_result { FM_RESULT_MAP, FM_RESULT_MASK, FM_RESULT_OVERLAY, FM_RESULT_REPAIRED, FM_RESULTS };
@@ -12,13 +13,16 @@ struct fm_results {
   struct fm_context *ctx;
   const char *folder;
   bool wanted[FM_RESULTS];
-  double threshold; /* of the masks: that of pixels */
+  struct fm_threshold image, pixel; /* verdicts and outlines */
   struct fm_heat heat;
   struct fm_preprocess preprocess;
 };
 
 /* FOLDER/KIND/NAME.EXTENSION, a new string. name: of the picture, without extension; folders may be in it. */
 char *fm_result_path(const struct fm_results *results, const char *name, enum fm_result kind);
+
+/* Whether a picture of that score is flagged. */
+bool fm_result_flagged(const struct fm_results *results, double score);
 
 /* "map", "mask", "overlay", "repaired". */
 const char *fm_result_name(enum fm_result kind);

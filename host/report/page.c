@@ -114,9 +114,11 @@ static void put_threshold(struct fm_text *page, const struct fm_section *s) {
                    "alarms; %zu would be enough. More good pictures make this threshold trustworthy.</p>\n",
                    t->n, plural(t->n), 100 * t->alpha, fm_threshold_needs(t->alpha));
   if (s->pixel.value == t->value) {
-    fm_text_append(page, "<p class=\"small soft\">Outlines: pixels over the same score.</p>\n");
+    fm_text_append(
+        page, "<p class=\"small soft\">Outlines: pixels over the same score, in flagged pictures.</p>\n");
   } else {
-    fm_text_printf(page, "<p class=\"small soft\">Outlines: pixels over %.5g (", s->pixel.value);
+    fm_text_printf(page, "<p class=\"small soft\">Outlines, in flagged pictures: pixels over %.5g (",
+                   s->pixel.value);
     fm_html_wrap(page, "", s->pixel.origin, ").</p>\n");
   }
 }

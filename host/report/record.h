@@ -21,7 +21,7 @@ enum fm_tile {
 struct fm_record { /* a picture */
   char *kind, *name;
   struct fm_adjusted adjusted;
-  double score, share;          /* share: of its pixels over the pixel threshold */
+  double score, share;          /* share: of its pixels that are outlined */
   bool flawed, flagged, masked; /* masked: the truth has a flawed pixel */
   char *jpeg[FM_TILES];         /* base64; NULL: no such tile */
   int width, height;            /* of the tiles */

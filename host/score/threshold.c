@@ -109,3 +109,8 @@ void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *t) {
 bool fm_threshold_is_by_hand(const struct fm_threshold *t) {
   return t->n == 0 && isfinite(t->value);
 }
+
+double fm_threshold_outline(const struct fm_threshold *pixel, bool flagged, double peak) {
+  if (!flagged) return INFINITY;
+  return peak > pixel->value ? pixel->value : peak - fabs(peak) / 2;
+}

@@ -43,6 +43,12 @@ size_t fm_threshold_needs(double alpha);
 void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *threshold);
 bool fm_threshold_is_by_hand(const struct fm_threshold *threshold);
 
+/* What a pixel of a picture's map must be over to be outlined, so that verdict and outline agree: of a
+ * picture that passes none is; of a flagged one those over the threshold of pixels, or where there are none
+ * (a map that was sharpened, a threshold named by hand) its strongest spot, down to half of the map's largest
+ * value, `peak`. */
+double fm_threshold_outline(const struct fm_threshold *pixel, bool flagged, double peak);
+
 /* A sentence for people, at most 400 bytes with its end: "1.83, from the largest score of 41 held-out good
  * pictures; expected false alarms 2.4 % (95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are
  * 41". */

@@ -85,13 +85,17 @@ run predict --untrained m $test -o p --threshold=-1 --json --no-maps --no-overla
 [ "$(grep -c '"verdict": *"flawed".*"threshold_set_by_hand": *true' out)" = "$(wc -l <out)" ] || fail "JSON by hand: $(cat out)"
 run predict --untrained m $test -o usual --json --no-maps --no-overlays
 ! grep -q by_hand out || fail "by hand without a reason: $(cat out)"
-run predict --untrained m $test -o none --pixel-threshold 1e6 --no-maps --no-overlays
+run predict --untrained m $test -o usual --pixel-threshold 1e6 --no-maps --no-overlays
 ! grep -q "set by hand" out || fail "--pixel-threshold changed verdicts: $(cat out)"
-run predict --untrained m $test -o every --pixel-threshold=-1 --no-maps --no-overlays
+# What passes has no outline, whatever its pixels; what is flagged has one, if only at its strongest spot.
+run predict --untrained m $test -o none --threshold 1e6 --pixel-threshold=-1 --no-maps --no-overlays
+run predict --untrained m $test -o every --threshold=-1 --pixel-threshold=-1 --no-maps --no-overlays
+run predict --untrained m $test -o spot --threshold=-1 --pixel-threshold 1e6 --no-maps --no-overlays
 black=none/masks/good/000.png white=every/masks/good/000.png
 ! cmp -s $black $white || fail "--pixel-threshold does not cut masks"
 for mask in $(cd none/masks && find . -name '*.png'); do
   cmp -s "none/masks/$mask" $black && cmp -s "every/masks/$mask" $white || fail "--pixel-threshold cuts $mask otherwise"
+  ! cmp -s "spot/masks/$mask" $black && ! cmp -s "spot/masks/$mask" $white || fail "$mask is flagged and has no outline, or is outlined whole"
 done
 # Where one number is both, as with PaDiM, pixels follow pictures.
 run train --untrained data --category gear --method padim --size 64 -o one

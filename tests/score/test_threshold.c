@@ -150,9 +150,29 @@ static void refusals(void **state) {
   assert_non_null(strstr(ctx->message, "score 3"));
 }
 
+/* A picture that passes has no outline; a flagged one has one, if only at its strongest spot. */
+static void outlines(void **state) {
+  const struct fm_threshold pixel = {.value = 2};
+  const double peaks[] = {5, 2.0001, 2, 0.3, 0, -4, -1e-30};
+  for (size_t i = 0; i < sizeof peaks / sizeof *peaks; i++) {
+    assert_true(fm_threshold_outline(&pixel, false, peaks[i]) > peaks[i]);
+    double over = fm_threshold_outline(&pixel, true, peaks[i]);
+    if (peaks[i] > 2)
+      assert_true(over == 2);
+    else if (peaks[i] != 0)
+      assert_true(over < peaks[i] && over >= peaks[i] - fabs(peaks[i]) / 2);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      TEST(incomplete_beta),        TEST(interval),      TEST(needs),          TEST(conformal_rank),
-      TEST(promise_needs_pictures), TEST(promise_holds), TEST(interval_holds), TEST(refusals)};
+  const struct CMUnitTest tests[] = {TEST(incomplete_beta),
+                                     TEST(interval),
+                                     TEST(needs),
+                                     TEST(conformal_rank),
+                                     TEST(promise_needs_pictures),
+                                     TEST(promise_holds),
+                                     TEST(interval_holds),
+                                     TEST(refusals),
+                                     TEST(outlines)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
