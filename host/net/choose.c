@@ -41,8 +41,8 @@ enum fm_status fm_net_each_conv(struct fm_device *d, const struct fm_backbone *b
   struct fm_tape tape = {0};
   FM_TRY(fm_backbone_build(ctx, b, size, &graph));
   fm_net_fuse(d, mode, &graph);
-  enum fm_status status =
-      fm_tape_make(ctx, &graph, mode, fm_net_inner_batch(d, mode, batch), fm_device_facts(d)->block, &tape);
+  enum fm_status status = fm_tape_make(ctx, &graph, mode, fm_net_inner_batch(d, &graph, mode, batch),
+                                       fm_device_facts(d)->block, &tape);
   for (size_t i = 0; status == FM_OK && i < tape.count; i++) {
     const struct fm_step *s = &tape.step[i];
     if (is_conv(s))

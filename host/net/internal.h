@@ -47,7 +47,7 @@ struct fm_net {
 void fm_net_fuse(const struct fm_device *d, enum fm_net_mode mode, struct fm_graph *g);
 
 /* place.c */
-int fm_net_inner_batch(const struct fm_device *d, enum fm_net_mode mode, int batch);
+int fm_net_inner_batch(const struct fm_device *d, const struct fm_graph *g, enum fm_net_mode mode, int batch);
 bool fm_net_chunked(const struct fm_net *net);            /* inner < made_for */
 int fm_net_whole_tensor(const struct fm_net *net, int i); /* of the input (0) and the taps (1..) */
 enum fm_status fm_net_place(struct fm_net *net);          /* every tensor, and the scratch */

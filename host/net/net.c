@@ -36,14 +36,14 @@ enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enu
   if (!net) return FM_MEMORY;
   net->d = d;
   net->mode = mode;
-  net->made_for = net->batch = batch;
-  net->inner = fm_net_inner_batch(d, mode, batch);
+  net->made_for = net->batch = net->inner = batch;
   net->block = fm_device_facts(d)->block;
   net->momentum = b->momentum;
   size_t before = fm_device_live(d).bytes;
   enum fm_status status = fm_backbone_build(ctx, b, size, &net->graph);
   if (status == FM_OK) {
     fm_net_fuse(d, mode, &net->graph);
+    net->inner = fm_net_inner_batch(d, &net->graph, mode, batch);
     net->store = fm_alloc(ctx, (size_t)net->graph.count, sizeof *net->store);
     status = net->store ? FM_OK : FM_MEMORY;
   }

@@ -3,12 +3,18 @@
 #include "op/norm.h"
 #include "op/simple.h"
 
-/* On a CPU inference goes through a batch two pictures at a time: activations then stay in the cache, which
- * was worth 5 to 30 % (docs/speed.md). A GPU wants the whole batch. */
-int fm_net_inner_batch(const struct fm_device *d, enum fm_net_mode mode, int batch) {
-  enum { AT_A_TIME = 2 };
+/* On a CPU inference goes through a batch a few pictures at a time: activations then stay in the cache, which
+ * was worth 5 to 30 %. Two, or four where the weights, which every few pictures read again, are too large for
+ * any cache. A GPU wants the whole batch. */
+int fm_net_inner_batch(const struct fm_device *d, const struct fm_graph *g, enum fm_net_mode mode,
+                       int batch) {
+  enum { CACHED = 32 << 20 };
   const struct fm_facts *f = fm_device_facts(d);
-  return mode == FM_NET_INFER && f->kind == FM_CLASS_CPU && batch > AT_A_TIME ? AT_A_TIME : batch;
+  size_t bytes = 0;
+  for (int i = 0; i < g->count; i++)
+    if (g->node[i].kind == FM_NODE_CONV) bytes += fm_conv_weights(&g->node[i].conv, f->block) * sizeof(float);
+  int few = bytes > CACHED ? 4 : 2;
+  return mode == FM_NET_INFER && f->kind == FM_CLASS_CPU && batch > few ? few : batch;
 }
 
 bool fm_net_chunked(const struct fm_net *net) {
