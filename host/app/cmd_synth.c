@@ -20,7 +20,7 @@ static enum fm_status run(struct fm_context *ctx, const char *folder, const stru
   FM_TRY(fm_make_dataset(ctx, folder, o));
   fm_duration(fm_seconds() - begin, time);
   for (const char *const *p = fm_make_products(); *p; p++) {
-    if (o->product && strcmp(o->product, *p) != 0) continue;
+    if (o->product ? strcmp(o->product, *p) != 0 : strcmp(*p, "lever") == 0) continue;
     fm_print(
         "%s/%s: %d good pictures to learn from; to test %d good ones and %d of each of %d kinds of flaws (",
         folder, *p, o->train, o->test_good, o->per_kind, kinds_of(*p));
@@ -37,8 +37,8 @@ enum fm_status fm_cmd_synth(struct fm_context *ctx, int argc, char **argv, int *
   long size = 256, train = 40, good = 8, flawed = 6, seed = 0;
   bool rotate = false, help;
   struct fm_option options[] = {
-      {"product", FM_OPT_TEXT, &product, "NAME", "only this one: gear (an object) or weave (a texture)", 0, 0,
-       NULL},
+      {"product", FM_OPT_TEXT, &product, "NAME",
+       "only this one: gear (an object), weave (a texture), or lever (lies anywhere)", 0, 0, NULL},
       {"size", FM_OPT_INT, &size, "N", "width and height of the pictures (256)", 64, 4096, NULL},
       {"train", FM_OPT_INT, &train, "N", "good pictures to learn from, of each product (40)", 1, 10000, NULL},
       {"good", FM_OPT_INT, &good, "N", "good pictures to test, of each product (8)", 1, 10000, NULL},

@@ -339,6 +339,9 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   if (strcmp(r->light, "off") != 0)
     add(f, "light", "%s%s", fm_light_names[m->standard.light.mode],
         strcmp(r->light, "auto") == 0 ? ", chosen by held-out pictures" : "");
+  if (strcmp(r->align, "off") != 0)
+    add(f, "pose", "%s, chosen by held-out pictures",
+        m->standard.poses ? "parts are brought to one" : "parts are left as they lie");
   add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
       m->data.learned, m->data.hash, m->data.held, r->seed);
   if (m->data.real)

@@ -78,6 +78,6 @@ struct fm_product {
   struct fm_rgb (*shade)(const void *scene, float x, float y, bool flawed);
 };
 
-extern const struct fm_product fm_product_weave, fm_product_gear;
+extern const struct fm_product fm_product_weave, fm_product_gear, fm_product_lever;
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/thread.h"
 #include "data/mask.h"
+#include "data/warp.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +116,28 @@ static void remark(struct fm_loader *l, const char *path, const struct fm_image 
   pthread_mutex_unlock(&l->lock);
 }
 
+/* A flawed picture's own mask, where its part lies now. */
+static enum fm_status load_mask(const struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
+                                const struct fm_preprocess *p, const struct fm_adjusted *adjusted,
+                                unsigned char *out) {
+  enum fm_status (*load)(struct fm_context *, const char *, const struct fm_preprocess *, unsigned char *) =
+      l->options.synthetic.canvas ? fm_mask_load_reduced : fm_mask_load;
+  struct fm_preprocess whole = *p;
+  int side = fm_preprocess_side(p);
+  whole.crop = 0;
+  if (!adjusted->placed) return load(ctx, s->mask, p, out);
+  size_t pixels = (size_t)p->size * (size_t)p->size;
+  unsigned char *as_it_lies = fm_alloc(ctx, 2 * pixels, 1), *posed = as_it_lies + pixels;
+  if (!as_it_lies) return FM_MEMORY;
+  enum fm_status status = load(ctx, s->mask, &whole, as_it_lies);
+  if (status == FM_OK) {
+    fm_warp_mask(&adjusted->to_own, as_it_lies, p->size, posed);
+    fm_crop_centre(posed, p->size, p->size, 1, out, side, side);
+  }
+  fm_free(ctx, as_it_lies);
+  return status;
+}
+
 static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
                              struct kept *out) {
   struct fm_preprocess p = kept_as(l, s);
@@ -127,7 +150,7 @@ static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, const 
   if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&p), extra);
   if (!s->flawed || !l->options.masks) return FM_OK;
   if (!s->mask) return fm_error(ctx, FM_FORMAT, "the flawed picture '%s' has no mask to train with", s->path);
-  return (l->options.synthetic.canvas ? fm_mask_load_reduced : fm_mask_load)(ctx, s->mask, &p, extra);
+  return load_mask(l, ctx, s, &p, &out->adjusted, extra);
 }
 
 /* The decoded picture: from the cache, or new. *mine: the caller frees out->rgb. */

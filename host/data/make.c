@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct fm_product *const products[] = {&fm_product_gear, &fm_product_weave};
-enum { PRODUCTS = 2 };
+/* The first two are what one gets without asking for one. */
+static const struct fm_product *const products[] = {&fm_product_gear, &fm_product_weave, &fm_product_lever};
+enum { PRODUCTS = 3, UNASKED = 2 };
 
 const char *const *fm_make_products(void) {
-  static const char *const names[] = {"gear", "weave", NULL};
+  static const char *const names[] = {"gear", "weave", "lever", NULL};
   return names;
 }
 
@@ -163,7 +164,7 @@ static enum fm_status make_picture(struct fm_context *ctx, const struct fm_produ
 }
 
 static enum fm_status no_product(struct fm_context *ctx, const char *name) {
-  return fm_error(ctx, FM_USAGE, "there is no product '%s'; there are gear and weave", name);
+  return fm_error(ctx, FM_USAGE, "there is no product '%s'; there are gear, weave and lever", name);
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_make_options *o) {
@@ -260,7 +261,7 @@ static enum fm_status plan(struct jobs *jobs) {
   const struct fm_make_options *o = &jobs->options;
   for (int i = 0; i < PRODUCTS; i++) {
     const struct fm_product *p = products[i];
-    if (o->product && strcmp(o->product, p->name) != 0) continue;
+    if (o->product ? strcmp(o->product, p->name) != 0 : i >= UNASKED) continue;
     FM_TRY(make_folder(ctx, jobs->folder, p, "train", "good"));
     FM_TRY(make_folder(ctx, jobs->folder, p, "test", "good"));
     add(jobs, p, "train", -1, o->train);

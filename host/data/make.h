@@ -1,8 +1,9 @@
-/* `flawmap synth`: a small data set in MVTec's layout, drawn by this program: two products, good pictures for
+/* `flawmap synth`: a small data set in MVTec's layout, drawn by this program: products, good pictures for
  * training, and flawed ones with exact masks, for trying things out where no data set is at hand.
  *
  *   weave   a woven fabric: a texture that shifts from picture to picture
  *   gear    a toothed wheel with holes and print, always in nearly the same place: an aligned object
+ *   lever   (only if it is asked for) a flat part that lies anywhere, in changing light
  *
  * A flawed picture is drawn twice, with and without its flaw; its mask is where the two differ by more than 9
  * of 255 in a channel (single pixels dropped, single gaps filled), before the camera's noise. All of it is
@@ -23,7 +24,7 @@ struct fm_make_options {
   int per_kind;  /* pictures of each kind of flaw; 0: 6 */
   uint64_t seed;
   bool rotate;         /* the gear lies at any angle */
-  const char *product; /* only this one; NULL: all */
+  const char *product; /* only this one; NULL: gear and weave */
 };
 
 /* Writes folder/PRODUCT/train/good, test/KIND, ground_truth/KIND. The folder is made; pictures that are there
@@ -31,7 +32,8 @@ struct fm_make_options {
 enum fm_status fm_make_dataset(struct fm_context *ctx, const char *folder,
                                const struct fm_make_options *options);
 
-/* The products' names, NULL after the last; and a product's kinds of flaws, the same. */
+/* The products' names, NULL after the last; the first two are drawn without asking; and a product's kinds of
+ * flaws, the same. */
 const char *const *fm_make_products(void);
 const char *const *fm_make_kinds(const char *product);
 

@@ -36,7 +36,8 @@ static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess 
   if (side != p->size && !(whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, (size_t)channels)))
     return FM_MEMORY;
   enum fm_status status = resize(ctx, p, in, channels == 3, whole);
-  if (status == FM_OK && adjusted) status = fm_standard_adjust(ctx, p->standard, whole, p->size, adjusted);
+  if (status == FM_OK && adjusted)
+    status = fm_standard_adjust(ctx, p->standard, in, whole, p->size, adjusted);
   if (whole == out) return status;
   if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, channels, out, side, side);
   fm_free(ctx, whole);

@@ -2,9 +2,33 @@
 
 #include "base/memory.h"
 #include "data/resize.h"
+#include "data/warp.h"
+#include "file/image.h"
+
+#include <math.h>
 
 bool fm_standard_none(const struct fm_standard *s) {
-  return s->light.mode == FM_LIGHT_OFF;
+  return s->light.mode == FM_LIGHT_OFF && !s->poses;
+}
+
+enum fm_status fm_standard_ready(struct fm_context *ctx, struct fm_standard *s) {
+  if (!s->poses || s->finder) return FM_OK;
+  return fm_pose_finder_make(ctx, &s->part, &s->finder);
+}
+
+void fm_standard_free(struct fm_context *ctx, struct fm_standard *s) {
+  fm_mean_part_free(ctx, &s->part);
+  fm_pose_finder_free(ctx, s->finder);
+  *s = (struct fm_standard){0};
+}
+
+struct fm_lie fm_adjusted_lie(const struct fm_adjusted *a, int width, int height) {
+  static const double degrees = 57.29577951308232;
+  double unit = sqrt((double)width * (double)height);
+  return (struct fm_lie){.angle = (double)a->pose.angle * degrees,
+                         .x = (double)a->pose.x * unit,
+                         .y = (double)a->pose.y * unit,
+                         .scale = (double)a->pose.scale};
 }
 
 enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb, int side,
@@ -12,27 +36,67 @@ enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb
   return fm_resize_pil(ctx, rgb, side, side, 3, view, FM_VIEW_SIDE, FM_VIEW_SIDE);
 }
 
-static void adjust_light(const struct fm_light *light, const unsigned char *view,
-                         struct fm_adjusted *adjusted) {
+static void find_light(const struct fm_light *light, const unsigned char *view,
+                       struct fm_adjusted *adjusted) {
   float level[FM_LIGHT_NUMBERS];
+  if (light->mode == FM_LIGHT_OFF) return;
   fm_light_measure(view, FM_VIEW_SIDE, level);
   adjusted->lit = fm_light_find(light, level, adjusted->gain);
   adjusted->unlit = !adjusted->lit;
 }
 
-enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standard *s, unsigned char *rgb,
-                                  int side, struct fm_adjusted *adjusted) {
-  *adjusted = (struct fm_adjusted){.gain = {1, 1, 1}};
-  unsigned char *view = fm_alloc(ctx, (size_t)FM_VIEW_SIDE * FM_VIEW_SIDE, 3);
-  enum fm_status status = view ? fm_standard_view(ctx, rgb, side, view) : FM_MEMORY;
-  if (status == FM_OK && s->light.mode != FM_LIGHT_OFF) adjust_light(&s->light, view, adjusted);
-  fm_free(ctx, view);
-  if (status == FM_OK) fm_light_apply(adjusted->gain, rgb, (size_t)side * (size_t)side);
-  return status;
+/* The view is in the standard's light. */
+static enum fm_status find_pose(struct fm_context *ctx, const struct fm_standard *s,
+                                const unsigned char *view, float aspect, struct fm_adjusted *adjusted) {
+  float agreement;
+  if (!s->poses) return FM_OK;
+  struct fm_part *part = fm_alloc(ctx, 1, sizeof *part);
+  if (!part) return FM_MEMORY;
+  fm_part_look(view, part);
+  fm_pose_find(s->finder, part, aspect, &adjusted->pose, &agreement);
+  fm_free(ctx, part);
+  adjusted->placed = agreement >= s->part.limit;
+  adjusted->unplaced = !adjusted->placed;
+  adjusted->to_own = fm_pose_affine(&adjusted->pose, s->part.aspect, aspect);
+  return FM_OK;
 }
 
-void fm_standard_undo_picture(const struct fm_adjusted *a, unsigned char *rgb, int side) {
-  if (!a->lit) return;
-  const float back[3] = {1 / a->gain[0], 1 / a->gain[1], 1 / a->gain[2]};
-  fm_light_apply(back, rgb, (size_t)side * (size_t)side);
+enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standard *s,
+                                  const struct fm_image *own, unsigned char *rgb, int side,
+                                  struct fm_adjusted *a) {
+  *a = (struct fm_adjusted){.gain = {1, 1, 1}};
+  unsigned char *view = fm_alloc(ctx, FM_VIEW_PIXELS, 3);
+  enum fm_status status = view ? fm_standard_view(ctx, rgb, side, view) : FM_MEMORY;
+  if (status == FM_OK) {
+    find_light(&s->light, view, a);
+    fm_light_apply(a->gain, view, FM_VIEW_PIXELS);
+    status = find_pose(ctx, s, view, (float)own->width / (float)own->height, a);
+  }
+  fm_free(ctx, view);
+  FM_TRY(status);
+  if (a->placed) {
+    const struct fm_posing posing = {&s->part, a->to_own, {a->gain[0], a->gain[1], a->gain[2]}};
+    fm_warp_part(&posing, own->pixels, own->width, own->height, own->channels, side, rgb);
+  } else {
+    fm_light_apply(a->gain, rgb, (size_t)side * (size_t)side);
+  }
+  return FM_OK;
+}
+
+void fm_standard_undo_picture(const struct fm_standard *s, const struct fm_adjusted *a, unsigned char *rgb,
+                              int side, int size, unsigned char *room) {
+  if (a->lit) {
+    const float back[3] = {1 / a->gain[0], 1 / a->gain[1], 1 / a->gain[2]};
+    fm_light_apply(back, rgb, (size_t)side * (size_t)side);
+  }
+  if (!a->placed) return;
+  struct fm_affine to_mean = fm_affine_inverse(&a->to_own);
+  fm_warp_picture_back(&s->part, &to_mean, rgb, side, size, room);
+}
+
+void fm_standard_undo_map(const struct fm_standard *s, const struct fm_adjusted *a, float *map, int side,
+                          int size, float *room) {
+  if (!a->placed) return; /* light leaves no trace in a map */
+  struct fm_affine to_mean = fm_affine_inverse(&a->to_own);
+  fm_warp_map_back(&s->part, &to_mean, map, side, size, room);
 }

@@ -1,5 +1,5 @@
 /* What comes before the network: a picture is brought to the light in which the good parts of the training
- * lay, so that the network need not learn what says nothing about flaws.
+ * lay, and its part to their pose, so that the network need not learn what says nothing about flaws.
  *
  * A standard is learned from good pictures once (standard_learn.h), lives in the model, and is part of how
  * pictures are made fit for the network (struct fm_preprocess): whoever trains, scores or calibrates goes
@@ -9,12 +9,16 @@
 #define FM_DATA_STANDARD_H
 
 #include "data/light.h"
+#include "data/pose.h"
 
-/* Pictures are looked at in this size, whatever the network's is. */
-enum { FM_VIEW_SIDE = 128 };
+struct fm_image;
 
+/* Zeros ask for nothing. */
 struct fm_standard {
   struct fm_light light;
+  bool poses;
+  struct fm_mean_part part;      /* where it poses */
+  struct fm_pose_finder *finder; /* of that (fm_standard_ready) */
 };
 
 /* What was done to a picture. Zeros, as of a standard that asks for nothing: nothing. */
@@ -22,20 +26,41 @@ struct fm_adjusted {
   bool lit;      /* its light was found: gain holds */
   bool unlit;    /* it was looked for in vain: the picture is as it was */
   float gain[3]; /* that its colours were multiplied with */
+  bool placed;   /* its part was found and brought to the mean part's pose: pose holds */
+  bool unplaced; /* it was looked for in vain: the picture is as it lies */
+  struct fm_pose pose;
+  struct fm_affine to_own; /* from the mean part's picture to the picture's own */
 };
+
+/* How a part lies, for people: turned clockwise by so many degrees, from the middle of the picture shifted
+ * right and down by so many of its pixels, and so many times as large, beside the mean part. */
+struct fm_lie {
+  double angle, x, y, scale;
+};
+struct fm_lie fm_adjusted_lie(const struct fm_adjusted *adjusted, int width, int height);
 
 /* True where it leaves every picture as it is. */
 bool fm_standard_none(const struct fm_standard *standard);
+
+/* Makes what finding poses needs, once the part is there; before pictures are adjusted. */
+enum fm_status fm_standard_ready(struct fm_context *ctx, struct fm_standard *standard);
+void fm_standard_free(struct fm_context *ctx, struct fm_standard *standard);
 
 /* A picture [side][side][3] in the size in which it is looked at, [FM_VIEW_SIDE][FM_VIEW_SIDE][3]. */
 enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb, int side,
                                 unsigned char *view);
 
-/* Changes a picture [side][side][3]. */
+/* Changes a picture rgb [side][side][3]; own: the same at its own size. */
 enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standard *standard,
-                                  unsigned char *rgb, int side, struct fm_adjusted *adjusted);
+                                  const struct fm_image *own, unsigned char *rgb, int side,
+                                  struct fm_adjusted *adjusted);
 
-/* Back to the picture's own light: a picture [side][side][3] that was made from an adjusted one. */
-void fm_standard_undo_picture(const struct fm_adjusted *adjusted, unsigned char *rgb, int side);
+/* Back to the picture's own light and pose: a picture or a map [side][side] that was made from an adjusted
+ * one, of the middle of a picture [size][size]. room: as large. What nobody looked at is black, and has the
+ * map's lowest value. */
+void fm_standard_undo_picture(const struct fm_standard *standard, const struct fm_adjusted *adjusted,
+                              unsigned char *rgb, int side, int size, unsigned char *room);
+void fm_standard_undo_map(const struct fm_standard *standard, const struct fm_adjusted *adjusted, float *map,
+                          int side, int size, float *room);
 
 #endif

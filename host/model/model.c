@@ -252,6 +252,7 @@ void fm_model_free(struct fm_model *model) {
   fm_weights_free(&model->learned);
   if (!model->ctx) return;
   fm_refinement_free(model->ctx, &model->refinement);
+  fm_standard_free(model->ctx, &model->standard);
   fm_free(model->ctx, model->data.pictures);
   fm_free(model->ctx, model->data.real);
   model->data.pictures = model->data.real = NULL;

@@ -23,6 +23,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then use only their middle N x N (0: all)", "0.1.0", "0", false},
     {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL, false},
     {"light", FM_FIELD_TEXT, FM_EVERY, AT(light), 0, 0, "L", "bring pictures to the training's light: auto, off, gain or colour", "0.1.0", "off", true},
+    {"align", FM_FIELD_TEXT, FM_EVERY, AT(align), 0, 0, "A", "bring parts to one pose: auto (where that pays) or off", "0.1.0", "off", true},
     {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures per step", "0.1.0", NULL, false},
     {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "seed of all random numbers", "0.1.0", NULL, false},
     {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0", false},
@@ -39,7 +40,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"epsilon", FM_FIELD_NUMBER, GRADIENT, AT(epsilon), 1e-30, 1, "X", NULL, "0.1.0", NULL, false},
     {"clip", FM_FIELD_NUMBER, FM_CDO, AT(clip), 0, 1e9, "X", NULL, "0.1.0", "0", false},
     {"variant", FM_FIELD_TEXT, FM_CDO, AT(variant), 0, 0, "2023|2025", NULL, "0.1.0", "2023", false},
-    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", "exponent of the overlap weights", "0.1.0", NULL, false},
+    {"gamma", FM_FIELD_NUMBER, FM_CDO, AT(gamma), 0, 100, "X", NULL, "0.1.0", NULL, false},
     {"mom", FM_FIELD_FLAG, FM_CDO, AT(mom), 0, 0, NULL, "train with synthetic anomalies (margin)", "0.1.0", NULL, false},
     {"oom", FM_FIELD_FLAG, FM_CDO, AT(oom), 0, 0, NULL, "weight positions by their overlap", "0.1.0", NULL, false},
     {"skip-background", FM_FIELD_SWITCH, FM_CDO, AT(skip_background), 0, 0, NULL, "no synthetic anomalies on plain background", "0.1.0", NULL, false},
@@ -82,6 +83,7 @@ void fm_recipe_default(struct fm_recipe *r) {
                           .backbone = "efficientnet_lite0",
                           .resize = "cv2",
                           .light = "off",
+                          .align = "off",
                           .size = 256,
                           .batch = 16,
                           .seed = 111,
@@ -367,7 +369,7 @@ enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_reci
 }
 
 struct fm_standard_wish fm_recipe_wish(const struct fm_recipe *recipe) {
-  return (struct fm_standard_wish){.light = recipe->light};
+  return (struct fm_standard_wish){.light = recipe->light, .align = recipe->align};
 }
 
 struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *r, const char *category) {

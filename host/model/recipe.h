@@ -18,7 +18,7 @@ enum fm_switch { FM_AUTO, FM_YES, FM_NO };
 enum { FM_CDO = 1, FM_PADIM = 2, FM_PATCHCORE = 4, FM_CFLOW = 8, FM_EVERY = 15 };
 
 struct fm_recipe {
-  char method[16], backbone[32], resize[8], light[8];
+  char method[16], backbone[32], resize[8], light[8], align[8];
   long size, crop, batch, seed, shots;
   double hold_out, false_alarms;
   bool refine; /* learn to sharpen maps, too */
@@ -60,7 +60,7 @@ struct fm_field {
   bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 57, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 58, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics

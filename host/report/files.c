@@ -139,11 +139,20 @@ enum fm_status fm_files_metrics_csv(struct fm_context *ctx, const char *folder,
   return write_text(ctx, folder, "metrics.csv", &text);
 }
 
+static void put_lie(struct fm_csv *csv, const struct fm_record *r) {
+  struct fm_lie lie = {NAN, NAN, NAN, NAN};
+  if (r->adjusted.placed) lie = fm_adjusted_lie(&r->adjusted, r->own_width, r->own_height);
+  fm_csv_number(csv, lie.angle);
+  fm_csv_number(csv, lie.x);
+  fm_csv_number(csv, lie.y);
+  fm_csv_number(csv, lie.scale);
+}
+
 enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
                                    const struct fm_section *section, size_t count) {
-  static const char *const heading[] = {"category",      "kind",     "name",       "score",
-                                        "verdict",       "truth",    "threshold",  "origin",
-                                        "flagged_share", "gain_red", "gain_green", "gain_blue"};
+  static const char *const heading[] = {
+      "category",      "kind",     "name",       "score",     "verdict", "truth",   "threshold", "origin",
+      "flagged_share", "gain_red", "gain_green", "gain_blue", "angle",   "shift_x", "shift_y",   "scale"};
   struct fm_text text;
   fm_text_begin(&text, ctx);
   struct fm_csv csv;
@@ -162,6 +171,7 @@ enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
       fm_csv_string(&csv, section[i].image.origin);
       fm_csv_number(&csv, r->share);
       for (int c = 0; c < 3; c++) fm_csv_number(&csv, r->adjusted.lit ? (double)r->adjusted.gain[c] : NAN);
+      put_lie(&csv, r);
       fm_csv_row(&csv);
     }
   return write_text(ctx, folder, "images.csv", &text);

@@ -25,6 +25,7 @@ struct fm_record { /* a picture */
   bool flawed, flagged, masked; /* masked: the truth has a flawed pixel */
   char *jpeg[FM_TILES];         /* base64; NULL: no such tile */
   int width, height;            /* of the tiles */
+  int own_width, own_height;    /* of the picture */
 };
 
 struct fm_fact_list {

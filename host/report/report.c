@@ -238,6 +238,8 @@ enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture
   struct fm_record *record = &s->record[s->count++];
   *record = (struct fm_record){.score = p->score, .flawed = p->flawed, .flagged = p->score > s->image.value};
   if (p->adjusted) record->adjusted = *p->adjusted;
+  record->own_width = p->image->width;
+  record->own_height = p->image->height;
   record->kind = fm_strdup(r->ctx, p->kind);
   record->name = fm_strdup(r->ctx, p->name);
   if (!record->kind || !record->name) return FM_MEMORY;

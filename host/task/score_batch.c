@@ -15,7 +15,8 @@ struct fm_score_batch {
   const unsigned char *rgb; /* of the last run, or seen */
   float *maps, *base, *scores;
   unsigned char *repaired;
-  unsigned char *seen; /* where maps are sharpened: the pictures of the last run in their own light */
+  unsigned char
+      *seen; /* where maps are sharpened: the pictures of the last run in their own light and pose */
 };
 
 /* ---- maps at the pictures' own size ---- */
@@ -120,16 +121,29 @@ void fm_score_batch_free(struct fm_score_batch *b) {
   fm_free(b->ctx, b);
 }
 
+static void undo_one(struct fm_score_batch *b, size_t i, const struct fm_adjusted *a, void *room) {
+  const struct fm_standard *s = b->preprocess.standard;
+  size_t at = i * (size_t)b->side * (size_t)b->side;
+  int size = b->preprocess.size;
+  fm_standard_undo_map(s, a, b->maps + at, b->side, size, room);
+  if (!b->refiner) return;
+  fm_standard_undo_map(s, a, b->base + at, b->side, size, room);
+  fm_standard_undo_picture(s, a, b->seen + 3 * at, b->side, size, room);
+  fm_standard_undo_picture(s, a, b->repaired + 3 * at, b->side, size, room);
+}
+
 /* The one place where it is taken back what came before the network. */
-static void undo(struct fm_score_batch *b, int count, const struct fm_adjusted *adjusted) {
-  size_t bytes = (size_t)b->side * (size_t)b->side * 3;
-  if (!b->refiner) return; /* light leaves no trace in a map */
-  memcpy(b->seen, b->rgb, (size_t)count * bytes);
-  b->rgb = b->seen;
-  for (size_t i = 0; i < (size_t)count; i++) {
-    fm_standard_undo_picture(&adjusted[i], b->seen + i * bytes, b->side);
-    fm_standard_undo_picture(&adjusted[i], b->repaired + i * bytes, b->side);
+static enum fm_status undo(struct fm_score_batch *b, int count, const struct fm_adjusted *adjusted) {
+  size_t pixels = (size_t)b->side * (size_t)b->side;
+  void *room = fm_alloc(b->ctx, pixels, sizeof(float));
+  if (!room) return FM_MEMORY;
+  if (b->refiner) {
+    memcpy(b->seen, b->rgb, (size_t)count * pixels * 3);
+    b->rgb = b->seen;
   }
+  for (int i = 0; i < count; i++) undo_one(b, (size_t)i, &adjusted[i], room);
+  fm_free(b->ctx, room);
+  return FM_OK;
 }
 
 enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb,
@@ -139,8 +153,7 @@ enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const uns
     FM_TRY(fm_f2pad_run(b->refiner, count, rgb, b->maps, b->scores, b->base, b->repaired));
   else
     FM_TRY(fm_scorer_run(b->scorer, count, rgb, b->maps, b->scores));
-  if (adjusted && b->preprocess.standard) undo(b, count, adjusted);
-  return FM_OK;
+  return adjusted && b->preprocess.standard ? undo(b, count, adjusted) : FM_OK;
 }
 
 /* The largest value of the detector's own map, where that is not the map at hand. */

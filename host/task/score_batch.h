@@ -30,7 +30,7 @@ struct fm_score_one {      /* a picture */
    * NULL. */
   const float *base;
   const unsigned char *repaired;
-  const unsigned char *rgb; /* [side][side][3]: what the network saw, in the picture's own light */
+  const unsigned char *rgb; /* [side][side][3]: what the network saw, in the picture's own light and pose */
 };
 
 struct fm_score_batch;

@@ -19,7 +19,8 @@ struct run {
   struct fm_score_item *item; /* [most] its pictures */
   struct fm_progress progress;
   struct fm_score_plan plan;
-  size_t from; /* the first picture of the batch that is looked at now */
+  size_t from;            /* the first picture of the batch that is looked at now */
+  size_t unlit, unplaced; /* pictures whose light, whose pose was not found */
 };
 
 /* What came out for picture i of the batch, and what the caller does with it on this thread. */
@@ -51,6 +52,10 @@ static enum fm_status give_out(struct run *r) {
 
 static enum fm_status score_batch(struct run *r) {
   size_t count = r->batch.count;
+  for (size_t i = 0; i < count; i++) {
+    r->unlit += r->batch.adjusted[i].unlit;
+    r->unplaced += r->batch.adjusted[i].unplaced;
+  }
   if (count) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb, r->batch.adjusted));
   enum fm_status status = FM_OK;
   size_t most = (size_t)r->plan.at_once;
@@ -75,6 +80,16 @@ static enum fm_status go_through(struct run *r) {
       return fm_error(r->ctx, FM_STOPPED, "stopped after %ld of %zu pictures", r->progress.done,
                       r->list->count);
   }
+}
+
+static void say_adjusted(const struct run *r) {
+  size_t all = r->list->count;
+  if (r->unlit)
+    fm_note(r->ctx, "note: the light of %zu of %zu pictures was not found; their colours are as they were",
+            r->unlit, all);
+  if (r->unplaced)
+    fm_note(r->ctx, "note: the part in %zu of %zu pictures was not found; they were scored as they lie",
+            r->unplaced, all);
 }
 
 /* What small pictures take is no matter where it is there. */
@@ -118,6 +133,7 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
     fm_progress_begin(&r.progress, ctx, list->text, 0, (long)list->count);
     status = go_through(&r);
     fm_progress_end(&r.progress);
+    say_adjusted(&r);
   }
   fm_loader_close(r.loader);
   fm_score_batch_free(r.scorer);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "data/make.h"
 #include "data/standard.h"
+#include "file/image.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,21 +151,23 @@ static void adjusted(void **state) {
   static const int sides[] = {1, 2, 7, 64, SIDE, 200};
   struct fm_context *ctx = *state;
   struct product p;
-  unsigned char *rgb = fm_alloc(ctx, 200 * 200 + 1, 3);
+  unsigned char *rgb = fm_alloc(ctx, 200 * 200 + 1, 3), *room = fm_alloc(ctx, 200 * 200, 3);
   learn(ctx, "gear", false, FM_LIGHT_GAIN, &p);
   const struct fm_standard standard = {.light = p.light};
   for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
     struct fm_adjusted a;
+    const struct fm_image own = {.width = sides[i], .height = sides[i], .channels = 3, .pixels = rgb};
     memset(rgb, 77, 200 * 200 * 3 + 3);
-    ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, rgb, sides[i], &a));
+    ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, sides[i], &a));
     assert_true(a.lit != a.unlit);
     for (int k = 0; k < sides[i] * sides[i] * 3; k++) assert_int_equal(rgb[k], rgb[0]);
     assert_int_equal(rgb[0], (int)(77 * a.gain[0] + 0.5f));
     assert_int_equal(rgb[sides[i] * sides[i] * 3], 77);
-    fm_standard_undo_picture(&a, rgb, sides[i]);
+    fm_standard_undo_picture(&standard, &a, rgb, sides[i], sides[i], room);
     assert_in_range(rgb[0], 76, 78);
   }
   fm_free(ctx, rgb);
+  fm_free(ctx, room);
   fm_free(ctx, p.rgb);
 }
 

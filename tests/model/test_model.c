@@ -242,6 +242,51 @@ static bool has_text(struct fm_context *ctx, const char *path, const char *text)
   return found;
 }
 
+/* The mean part of the model at hand, which has none before and after. */
+static void mean_parts(struct fixture *f) {
+  struct fm_standard *s = &f->model.standard;
+  struct fm_model m;
+  ASSERT_OK(f->ctx, fm_mean_part_make(f->ctx, &s->part));
+  s->part.aspect = 1.25f;
+  s->part.limit = 0.3f;
+  s->part.scales = true;
+  for (int i = 0; i < FM_VIEW_PIXELS; i++) {
+    s->part.relief[i] = (float)(i % 200);
+    s->part.spread[i] = 8 + (float)(i % 7);
+    s->part.shown[i] = i % 3 > 0;
+    s->part.colour[3 * i] = (unsigned char)i;
+  }
+  s->poses = true;
+  ASSERT_OK(f->ctx, fm_model_save(&f->model, f->path, false));
+  ASSERT_OK(f->ctx, fm_model_load(f->ctx, f->path, NULL, &m));
+  assert_true(m.standard.poses && m.standard.finder && m.standard.part.scales);
+  assert_true(m.standard.part.aspect == 1.25f && m.standard.part.limit == s->part.limit);
+  assert_memory_equal(m.standard.part.relief, s->part.relief, FM_VIEW_PIXELS * sizeof(float));
+  assert_memory_equal(m.standard.part.spread, s->part.spread, FM_VIEW_PIXELS * sizeof(float));
+  assert_memory_equal(m.standard.part.colour, s->part.colour, FM_VIEW_PIXELS * 3);
+  assert_memory_equal(m.standard.part.shown, s->part.shown, FM_VIEW_PIXELS);
+  fm_model_free(&m);
+  for (int k = 0; k < 5; k++) {
+    float relief = s->part.relief[9], spread = s->part.spread[9];
+    if (k == 0) s->part.relief[9] = NAN;
+    if (k == 1) s->part.spread[9] = 0;
+    if (k == 2) s->part.shown[9] = 2;
+    if (k == 3) s->part.aspect = -1;
+    if (k == 4) s->part.limit = INFINITY;
+    ASSERT_OK(f->ctx, fm_model_save(&f->model, f->path, false));
+    assert_int_equal(fm_model_load(f->ctx, f->path, NULL, &m), FM_FORMAT);
+    assert_non_null(strstr(f->ctx->message, "standard.part"));
+    fm_error_clear(f->ctx);
+    s->part.relief[9] = relief;
+    s->part.spread[9] = spread;
+    s->part.shown[9] = 0;
+    s->part.aspect = 1.25f;
+    s->part.limit = 0.3f;
+  }
+  s->poses = false;
+  fm_mean_part_free(f->ctx, &s->part);
+}
+
 /* A model without a standard has not a byte of one; with one it comes back, and nothing in it is believed. */
 static void standards(void **state) {
   static const struct {
@@ -280,6 +325,7 @@ static void standards(void **state) {
     fm_error_clear(f.ctx);
     *light = good;
   }
+  mean_parts(&f);
   light->mode = FM_LIGHT_OFF; /* held-out pictures decided against it */
   ASSERT_OK(f.ctx, fm_model_save(&f.model, f.path, false));
   ASSERT_OK(f.ctx, fm_model_load(f.ctx, f.path, NULL, &m));

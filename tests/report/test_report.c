@@ -135,8 +135,8 @@ static void tables(void **state) {
   size_t size;
   char *csv = content(ctx, &f, "images.csv", &size);
   assert_non_null(strstr(csv, "category,kind,name,score,verdict,truth,threshold,origin,flagged_share,gain_"
-                              "red,gain_green,gain_blue\n"));
-  assert_non_null(strstr(csv, "bottle,crack,000,3,flawed,flawed,1,3 held-out good pictures,0.0375,,,\n"));
+                              "red,gain_green,gain_blue,angle,shift_x,shift_y,scale\n"));
+  assert_non_null(strstr(csv, "bottle,crack,000,3,flawed,flawed,1,3 held-out good pictures,0.0375,,,,,,,\n"));
   assert_non_null(strstr(csv, "bottle,crack,001,0.5,good,flawed,1,"));
   assert_non_null(strstr(csv, "screw,good,a<b,1,good,good,1,")); /* at the threshold is not over it */
   fm_free(ctx, csv);

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "flawmap.h"
 
+#include "data/mask.h"
 #include "file/image.h"
 #include "method/tiny.h"
 #include "task/score_set.h"
@@ -117,6 +118,92 @@ static void light(void **state) {
   tiny_close(&t);
 }
 
+/* ---- pose ---- */
+
+enum { LEVERS = 20, FLAWS = 6, LEVER = 128 };
+
+struct spots { /* of each picture: where its map is highest, in its own pixels; how it lay */
+  int x[FLAWS], y[FLAWS];
+  float score[FLAWS];
+  bool placed[FLAWS];
+};
+
+static enum fm_status take_spot(void *user, const struct fm_score_item *item) {
+  struct spots *s = user;
+  float row[LEVER], most = -INFINITY;
+  for (int y = 0; y < item->one.height; y++) {
+    fm_score_map_row(&item->one.map, y, row);
+    for (int x = 0; x < item->one.width; x++) {
+      if (row[x] <= most) continue;
+      most = row[x];
+      s->x[item->index] = x;
+      s->y[item->index] = y;
+    }
+  }
+  s->score[item->index] = item->one.score;
+  s->placed[item->index] = item->adjusted->placed;
+  return FM_OK;
+}
+
+static void lever_fit(struct tiny *t, struct fm_category *category, const char *align, struct fm_model *m) {
+  ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, "padim", &t->fit.recipe));
+  t->fit.recipe.size = LEVER;
+  t->fit.recipe.channels = 40;
+  t->fit.recipe.refine = false;
+  strcpy(t->fit.recipe.light, "auto");
+  strcpy(t->fit.recipe.align, align);
+  t->fit.category = category;
+  ASSERT_OK(t->ctx, tiny_fit(t));
+  ASSERT_OK(t->ctx, fm_model_load(t->ctx, t->model, NULL, m));
+}
+
+/* How far a place is from the nearest flawed pixel. */
+static double far_from(struct fm_context *ctx, const struct fm_sample *s, int x, int y) {
+  struct fm_drawn mask;
+  double least = INFINITY;
+  ASSERT_OK(ctx, fm_mask_read(ctx, s->mask, &mask));
+  for (int i = 0; i < mask.width * mask.height; i++)
+    if (mask.pixels[i]) least = fmin(least, hypot(i % mask.width - x, i / mask.width - y));
+  fm_mask_release(ctx, &mask);
+  return least;
+}
+
+/* Missing holes of levers that lie anywhere are found where they are in the picture. */
+static void pose(void **state) {
+  const struct fm_make_options make = {
+      .size = LEVER, .train = LEVERS, .test_good = 1, .per_kind = FLAWS, .product = "lever"};
+  struct tiny t;
+  struct fm_dataset set;
+  struct fm_category c;
+  struct fm_model m;
+  char data[512];
+  tiny_open(*state, &t);
+  ASSERT_OK(t.ctx, fm_make_dataset(t.ctx, folder_path(&t.folder, "levers", data), &make));
+  ASSERT_OK(t.ctx, fm_dataset_open(t.ctx, data, NULL, &set));
+  ASSERT_OK(t.ctx, fm_category_open(t.ctx, &set, "lever", &c));
+  const struct fm_sample *holes = c.test;
+  while (strcmp(holes->kind, "no_hole") != 0) holes++;
+  double far[2] = {0, 0};
+  for (int on = 0; on < 2; on++) {
+    struct spots s = {0};
+    lever_fit(&t, &c, on ? "auto" : "off", &m);
+    assert_true(m.standard.poses == (on == 1));
+    const struct fm_score_list list = {
+        .samples = holes, .count = FLAWS, .text = "test", .take = take_spot, .user = &s};
+    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    for (int i = 0; i < FLAWS; i++) {
+      assert_true(s.placed[i] == (on == 1));
+      far[on] += far_from(t.ctx, &holes[i], s.x[i], s.y[i]) / FLAWS;
+    }
+    fm_model_free(&m);
+  }
+  if (far[1] > 4 || far[0] < 2 * far[1]) fail_msg("%g pixels off, %g without a pose", far[1], far[0]);
+  fm_category_close(t.ctx, &c);
+  fm_dataset_close(t.ctx, &set);
+  t.fit.category = &t.category;
+  tiny_close(&t);
+}
+
 /* The same pictures give the same bytes, and what is not known is refused before anything is read. */
 static void bytes(void **state) {
   struct tiny t;
@@ -130,6 +217,10 @@ static void bytes(void **state) {
   fit(&t, "auto", &m);
   fm_model_free(&m);
   assert_same_file(t.ctx, first, t.model);
+  strcpy(t.fit.recipe.align, "maybe");
+  assert_int_equal(fm_recipe_check(t.ctx, &t.fit.recipe), FM_USAGE);
+  assert_non_null(strstr(t.ctx->message, "--align maybe is not known"));
+  fm_error_clear(t.ctx);
   strcpy(t.fit.recipe.light, "bright");
   assert_int_equal(fm_recipe_check(t.ctx, &t.fit.recipe), FM_USAGE);
   assert_non_null(strstr(t.ctx->message, "--light bright is not known"));
@@ -138,6 +229,6 @@ static void bytes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(light), TEST(bytes)};
+  const struct CMUnitTest tests[] = {TEST(light), TEST(pose), TEST(bytes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,170 @@
+#include "data/warp.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- values between pixels ---- */
+
+struct spot { /* the four pixels around a place, and how much the second column and row count */
+  int x, y, right, down;
+  float fx, fy;
+};
+
+static struct spot spot_at(int width, int height, float x, float y) {
+  float px = fminf(fmaxf(x * (float)width - 0.5f, 0), (float)(width - 1)),
+        py = fminf(fmaxf(y * (float)height - 0.5f, 0), (float)(height - 1));
+  struct spot s = {.x = (int)px, .y = (int)py};
+  s.fx = px - (float)s.x;
+  s.fy = py - (float)s.y;
+  s.right = s.x + 1 < width ? 1 : 0;
+  s.down = s.y + 1 < height ? 1 : 0;
+  return s;
+}
+
+static bool inside(float x, float y) {
+  return x >= 0 && y >= 0 && x <= 1 && y <= 1;
+}
+
+bool fm_sample_floats(const float *in, int width, int height, float x, float y, float *out) {
+  if (!inside(x, y)) return false;
+  struct spot s = spot_at(width, height, x, y);
+  const float *a = in + (size_t)s.y * (size_t)width + s.x, *b = a + (size_t)s.down * (size_t)width;
+  float top = a[0] + s.fx * (a[s.right] - a[0]), bottom = b[0] + s.fx * (b[s.right] - b[0]);
+  *out = top + s.fy * (bottom - top);
+  return true;
+}
+
+void fm_sample_colour(const unsigned char *in, int width, int height, int channels, float x, float y,
+                      float out[3]) {
+  struct spot s = spot_at(width, height, x, y);
+  const unsigned char *a = in + ((size_t)s.y * (size_t)width + (size_t)s.x) * (size_t)channels,
+                      *b = a + (size_t)s.down * (size_t)width * (size_t)channels;
+  int right = s.right * channels;
+  for (int c = 0; c < channels; c++) {
+    float top = (float)a[c] + s.fx * (float)(a[right + c] - a[c]),
+          bottom = (float)b[c] + s.fx * (float)(b[right + c] - b[c]);
+    out[c] = top + s.fy * (bottom - top);
+  }
+  for (int c = channels; c < 3; c++) out[c] = out[0];
+}
+
+static unsigned char to_byte(float v) {
+  return (unsigned char)fminf(fmaxf(v + 0.5f, 0), 255);
+}
+
+/* ---- to the mean part's pose ---- */
+
+void fm_warp_view(const unsigned char *in, const struct fm_affine *affine, unsigned char *out) {
+  for (int k = 0; k < FM_VIEW_PIXELS; k++) {
+    float at[2], colour[3];
+    fm_affine_map(affine, ((float)(k % FM_VIEW_SIDE) + 0.5f) / FM_VIEW_SIDE,
+                  ((float)(k / FM_VIEW_SIDE) + 0.5f) / FM_VIEW_SIDE, at);
+    fm_sample_colour(in, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, at[0], at[1], colour);
+    for (int c = 0; c < 3; c++) out[3 * k + c] = to_byte(colour[c]);
+  }
+}
+
+/* How much of a place is the picture's own, 0 to 1: it fades within four pixels of the view towards what is
+ * not shown. */
+static void own_shares(const struct fm_mean_part *mean, float share[FM_VIEW_PIXELS]) {
+  enum { SEAM = 4 };
+  for (int k = 0; k < FM_VIEW_PIXELS; k++) share[k] = mean->shown[k] ? SEAM : 0;
+  for (int pass = 0; pass < 2;
+       pass++) /* the distance to what is not shown, from the one side, then the other */
+    for (int i = 0; i < FM_VIEW_PIXELS; i++) {
+      int k = pass ? FM_VIEW_PIXELS - 1 - i : i, x = k % FM_VIEW_SIDE, y = k / FM_VIEW_SIDE,
+          back = pass ? 1 : -1;
+      int bx = x + back, by = y + back;
+      bool has_x = bx >= 0 && bx < FM_VIEW_SIDE, has_y = by >= 0 && by < FM_VIEW_SIDE;
+      if (has_x) share[k] = fminf(share[k], share[k + back] + 1);
+      if (has_y) share[k] = fminf(share[k], share[k + back * FM_VIEW_SIDE] + 1);
+    }
+  for (int k = 0; k < FM_VIEW_PIXELS; k++) share[k] /= SEAM;
+}
+
+/* One sample of a pixel: the picture's, or the mean part's. */
+static void sample(const struct fm_posing *p, const unsigned char *in, int width, int height, int channels,
+                   const float share[FM_VIEW_PIXELS], float x, float y, float out[3]) {
+  float at[2], own[3], mean[3], part = 0;
+  fm_affine_map(&p->to_own, x, y, at);
+  if (inside(at[0], at[1])) fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, x, y, &part);
+  if (part > 0) fm_sample_colour(in, width, height, channels, at[0], at[1], own);
+  if (part < 1) fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, x, y, mean);
+  for (int c = 0; c < 3; c++) {
+    float v = 0;
+    if (part > 0) v += part * own[c] * p->gain[c];
+    if (part < 1) v += (1 - part) * mean[c];
+    out[c] = v;
+  }
+}
+
+void fm_warp_part(const struct fm_posing *p, const unsigned char *in, int width, int height, int channels,
+                  int side, unsigned char *out) {
+  int n = 2 * width >= 3 * side || 2 * height >= 3 * side ? 2 : 1; /* samples a pixel, each way */
+  float share[FM_VIEW_PIXELS], unit = 1 / (float)(side * n), weight = 1 / (float)(n * n);
+  own_shares(p->mean, share);
+  for (int y = 0; y < side; y++)
+    for (int x = 0; x < side; x++, out += 3) {
+      float sum[3] = {0}, one[3];
+      for (int k = 0; k < n * n; k++) {
+        sample(p, in, width, height, channels, share, ((float)(x * n + k % n) + 0.5f) * unit,
+               ((float)(y * n + k / n) + 0.5f) * unit, one);
+        for (int c = 0; c < 3; c++) sum[c] += one[c];
+      }
+      for (int c = 0; c < 3; c++) out[c] = to_byte(sum[c] * weight);
+    }
+}
+
+void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, int size, unsigned char *out) {
+  for (int y = 0; y < size; y++)
+    for (int x = 0; x < size; x++, out++) {
+      float at[2];
+      fm_affine_map(to_own, ((float)x + 0.5f) / (float)size, ((float)y + 0.5f) / (float)size, at);
+      int px = (int)floorf(at[0] * (float)size), py = (int)floorf(at[1] * (float)size);
+      *out = px >= 0 && py >= 0 && px < size && py < size ? in[(size_t)py * (size_t)size + (size_t)px] : 0;
+    }
+}
+
+/* ---- and back ---- */
+
+/* Where a pixel of the picture's own middle [side][side] was looked at, in units of that middle; false:
+ * nowhere. */
+static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *to_mean, int side, int size,
+                      int x, int y, float at[2]) {
+  float edge = (float)((size - side) / 2), whole = (float)size;
+  fm_affine_map(to_mean, ((float)x + edge + 0.5f) / whole, ((float)y + edge + 0.5f) / whole, at);
+  if (!inside(at[0], at[1])) return false;
+  int vx = (int)fminf(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
+      vy = (int)fminf(at[1] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1);
+  if (!mean->shown[vy * FM_VIEW_SIDE + vx]) return false;
+  for (int i = 0; i < 2; i++) at[i] = (at[i] * whole - edge) / (float)side;
+  return inside(at[0], at[1]);
+}
+
+void fm_warp_map_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean, float *map, int side,
+                      int size, float *room) {
+  size_t pixels = (size_t)side * (size_t)side;
+  float least = map[0], *out = room;
+  for (size_t i = 1; i < pixels; i++) least = fminf(least, map[i]);
+  for (int y = 0; y < side; y++)
+    for (int x = 0; x < side; x++, out++) {
+      float at[2];
+      *out = least;
+      if (looked_at(mean, to_mean, side, size, x, y, at))
+        fm_sample_floats(map, side, side, at[0], at[1], out);
+    }
+  memcpy(map, room, pixels * sizeof *map);
+}
+
+void fm_warp_picture_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean,
+                          unsigned char *rgb, int side, int size, unsigned char *room) {
+  unsigned char *out = room;
+  for (int y = 0; y < side; y++)
+    for (int x = 0; x < side; x++, out += 3) {
+      float at[2], colour[3] = {0};
+      if (looked_at(mean, to_mean, side, size, x, y, at))
+        fm_sample_colour(rgb, side, side, 3, at[0], at[1], colour);
+      for (int c = 0; c < 3; c++) out[c] = to_byte(colour[c]);
+    }
+  memcpy(rgb, room, (size_t)side * (size_t)side * 3);
+}
