@@ -10,9 +10,6 @@
 #ifndef CHAIN
 #define CHAIN 0
 #endif
-#define GROUP (TX * TY)
-#define TM (TX * RM)
-#define TN (TY * RN)
 #define BK (KB * 4)
 #define PM (TM + 4)
 #define PN (TN + 4)
@@ -27,8 +24,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
     const int4 size /* ho, wo, pixels in all, 0 */, const int2 pad, const int2 use, const float2 lim) {
   __local float4 As[2][BK * PM / 4], Bs[2][BK * PN / 4];
   const uint l = get_local_id(0);
-  /* 32 neighbours: 8 x 4 items */
-  const uint tx = (l & 7) + 8 * ((l >> 5) % (TX / 8)), ty = ((l >> 3) & 3) + 4 * ((l >> 5) / (TX / 8));
+  const uint tx = TILE_X(l), ty = TILE_Y(l);
   const uint wo = size.y, ho = size.x, all = size.z, first = get_group_id(0) * TM, ob0 = get_group_id(1) * (TN / 4);
   const uint wstep = (uint)id.x * (KS * KS * 16);
   uint aat[LA], abl[LA], wat[LB], wbl[LB];
@@ -102,21 +98,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void conv_tiled(
       barrier(CLK_LOCAL_MEM_FENCE);
       if (s + 1 < steps) FETCH
       __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
-      #pragma unroll AHEAD
-      for (int k = 0; k < BK; k++) {
-        float av[RM];
-        #pragma unroll
-        for (int i = 0; i < RM / 4; i++) {
-          const float4 v = a[k * (PM / 4) + i * TX];
-          av[i * 4] = v.x, av[i * 4 + 1] = v.y, av[i * 4 + 2] = v.z, av[i * 4 + 3] = v.w;
-        }
-        #pragma unroll
-        for (int j = 0; j < RN / 4; j++) {
-          const float4 w = b[k * (PN / 4) + j * TY];
-          #pragma unroll
-          for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
-        }
-      }
+      MULTIPLY(acc, a, PM / 4, b, PN / 4, BK)
     }
 #if CHAIN
     #pragma unroll

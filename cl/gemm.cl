@@ -43,6 +43,15 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
 #endif
 }
 
+#if FINISH == 2
+#define P(r) (extra + (size_t)(place[y + (r)] % grid.y) * ld.w)
+#define Q(r) (extra + (size_t)(grid.x + place[y + (r)] / grid.y % grid.z) * ld.w)
+#else
+#define P(r) (extra + (size_t)(y + (r)) * ld.w)
+#define Q(r) P(r)
+#endif
+
+#ifndef TX
 /* V vectors from column x on; the last of them has `lanes` columns. */
 #define TILE(V, lanes)                                                                                                 \
   {                                                                                                                    \
@@ -72,14 +81,6 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
 #define A(r, i) a[(size_t)min(y + (r), size.x - 1) * ld.x + (i)]
 #endif
 
-#if FINISH == 2
-#define P(r) (extra + (size_t)(place[y + (r)] % grid.y) * ld.w)
-#define Q(r) (extra + (size_t)(grid.x + place[y + (r)] / grid.y % grid.z) * ld.w)
-#else
-#define P(r) (extra + (size_t)(y + (r)) * ld.w)
-#define Q(r) P(r)
-#endif
-
 /* start: of A, B, C and extra in their buffers; step: what is added to it for each of the batch. extra: the gate, or the
  * table: `side` rows for x, then as many for y. place: numbers of cells, (picture * height + y) * width + x. */
 KERNEL void gemm(__global const float *a, __global const float *b, __global float *c, __global const float *extra,
@@ -103,3 +104,91 @@ KERNEL void gemm(__global const float *a, __global const float *b, __global floa
   }
   if (x < size.y) TILE(1, size.y - x)
 }
+#else
+/* The same through local memory (common.clh), for GPUs: the sums of gemm, bit for bit. Starts, rows and steps of all matrices are
+ * whole float4, and so is n; offsets are unsigned bytes: matrices below 4 GiB. A step of BK k (8 or 16) is on its way from global
+ * memory while the one before is computed: two buffers, one barrier a step. Global size: (column tiles * GROUP, row tiles, batch). */
+#define AHEAD 8
+#define PM (TM / 4 + 1)
+#define PN (TN / 4 + 1)
+#define LA (TM * BK / 4 / GROUP) /* float4 that an item fetches a step */
+#define LB (TN * BK / 4 / GROUP)
+/* Of the j-th float4 of a step of A: its k, where it begins, and how far from there to the next k; without what lies behind a
+ * row; and its place in local memory. */
+#if TURNED
+#define A_K(j) ((j) / (TM / 4))
+#define A_AT(j) (A_K(j) * (uint)ld.x + min(y0 + (j) % (TM / 4) * 4, (uint)(size.x - 1) & ~3u))
+#define A_STEP ((uint)ld.x)
+#define A_NUMBERS(v, k) (v)
+#define A_PUT(to, j, v) (to)[A_K(j) * PM + (j) % (TM / 4)] = (v);
+#else
+#define A_K(j) ((j) % (BK / 4) * 4)
+#define A_AT(j) (min(y0 + (j) / (BK / 4), (uint)size.x - 1) * (uint)ld.x + A_K(j))
+#define A_STEP 1u
+#define A_NUMBERS(v, k) select(v, ZERO, (int4)((int)(k)) + LANE_NUMBERS >= (int4)(size.z))
+#define A_PUT(to, j, v)                                                                                                \
+  {                                                                                                                    \
+    __local float *to_ = (__local float *)(to) + A_K(j) * (PM * 4) + (j) / (BK / 4);                                   \
+    to_[0] = (v).x, to_[PM * 4] = (v).y, to_[PM * 8] = (v).z, to_[PM * 12] = (v).w;                                    \
+  }
+#endif
+#define FETCH                                                                                                          \
+  {                                                                                                                    \
+    UNROLL for (int i = 0; i < LA; i++) {                                                                              \
+      const uint k = k0 + A_K(l + i * GROUP);                                                                          \
+      ra[i] = k < deep ? A_NUMBERS(AT4(a, (aat[i] + k0 * A_STEP) * 4), k) : ZERO;                                      \
+    }                                                                                                                  \
+    UNROLL for (int i = 0; i < LB; i++)                                                                                \
+      rb[i] = k0 + (l + i * GROUP) / (TN / 4) < deep ? AT4(b, (bat[i] + k0 * (uint)ld.y) * 4) : ZERO;                  \
+  }
+#define PUT(buffer)                                                                                                    \
+  {                                                                                                                    \
+    UNROLL for (int i = 0; i < LA; i++) A_PUT(As[buffer], l + i * GROUP, ra[i])                                        \
+    UNROLL for (int i = 0; i < LB; i++) {                                                                              \
+      const uint j = l + i * GROUP;                                                                                    \
+      Bs[buffer][j / (TN / 4) * PN + j % (TN / 4)] = rb[i];                                                            \
+    }                                                                                                                  \
+  }
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gemm_tiled(
+    __global const float *a, __global const float *b, __global float *c, __global const float *extra,
+    __global const int *place, const int4 size, const int4 ld, const int4 start, const int4 step, const int4 grid) {
+  __local float4 As[2][BK * PM], Bs[2][BK * PN];
+  const uint l = get_local_id(0), z = get_group_id(2), x0 = get_group_id(0) * TN, y0 = get_group_id(1) * TM,
+             tx = TILE_X(l), ty = TILE_Y(l), deep = size.z;
+  a += start.x + (size_t)z * step.x;
+  b += start.y + (size_t)z * step.y;
+  c += start.z + (size_t)z * step.z;
+  extra += start.w + (size_t)z * step.w;
+  place += size.w;
+  float4 ra[LA], rb[LB], acc[RN / 4][RM];
+  UNROLL for (int j = 0; j < RN / 4; j++)
+    UNROLL for (int i = 0; i < RM; i++) acc[j][i] = ZERO;
+  uint aat[LA], bat[LB];
+  UNROLL for (int i = 0; i < LA; i++) aat[i] = A_AT(l + i * GROUP);
+  UNROLL for (int i = 0; i < LB; i++) {
+    const uint j = l + i * GROUP;
+    bat[i] = j / (TN / 4) * (uint)ld.y + min(x0 + j % (TN / 4) * 4, (uint)size.y - 4);
+  }
+  uint k0 = 0;
+  FETCH
+  for (uint s = 0; k0 < deep; s++) {
+    PUT(s & 1) /* read last two steps ago, before the barrier of the step between */
+    barrier(CLK_LOCAL_MEM_FENCE);
+    k0 += BK;
+    if (k0 < deep) FETCH
+    __local const float4 *at = As[s & 1] + tx, *bt = Bs[s & 1] + ty;
+    MULTIPLY(acc, at, PM, bt, PN, BK)
+  }
+  UNROLL for (int i = 0; i < RM; i++) {
+    const int y = y0 + i / 4 * (TX * 4) + tx * 4 + i % 4;
+    if (y >= size.x) continue;
+    UNROLL for (int j = 0; j < RN / 4; j++) {
+      const int x = x0 + (ty + j * TY) * 4;
+      if (x >= size.y) continue;
+      __global float *at = c + (size_t)y * ld.z + x;
+      STORE(finish(acc[j][i], x, CB, at, P(0) + x, Q(0) + x, grid.w), at);
+    }
+  }
+}
+#endif

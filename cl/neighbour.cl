@@ -19,7 +19,7 @@
 #define PRODUCTS(bp, x, at, width, acc)                                                                                \
   for (int k = 0; k < (width); k++, (bp) += LANES) {                                                                   \
     FV b[OB];                                                                                                          \
-    UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD_ANY((bp) + (size_t)o * (width)*LANES);                             \
+    UNROLL for (int o = 0; o < OB; o++) b[o] = LOAD((bp) + (size_t)o * (width)*LANES);                                 \
     UNROLL for (int p = 0; p < PX; p++) {                                                                              \
       const FV v = (FV)((x)[(at)[p] + k]);                                                                             \
       UNROLL for (int o = 0; o < OB; o++) acc[o][p] = FMA(v, b[o], acc[o][p]);                                         \
@@ -129,6 +129,108 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
 #endif
 #endif
 }
+
+#ifdef TX
+/* The same through local memory (common.clh), for GPUs: the values and rows of nearest, bit for bit. Rows of the product are queries,
+ * columns rows of the bank, which lie as cl/lanes.cl makes them. x and the part of the bank are below 4 GiB. A step of BK k
+ * (8 or 16; width is a multiple of 4) is on its way from global memory while the one before is computed: two buffers, one
+ * barrier a step. Global size: (chunks * GROUP, query tiles, 1). */
+#define AHEAD (256 / (RM * RN))
+#define PM (TM / 4 + 1)
+#define PN (TN / 4 + 1)
+#define LA (TM * BK / 4 / GROUP) /* float4 that an item fetches a step */
+#define LB (TN * BK / 4 / GROUP)
+#define FETCH                                                                                                          \
+  {                                                                                                                    \
+    UNROLL for (int i = 0; i < LA; i++) ra[i] = k0 + l % (BK / 4) * 4 < width ? AT4(x, (xat[i] + k0) * 4) : ZERO;      \
+    UNROLL for (int i = 0; i < LB; i++) {                                                                              \
+      const uint j = l + i * GROUP, k = k0 + j / (TN / 4);                                                             \
+      rb[i] = k < width ? AT4(bank, (bat + k * LANES + j % (TN / 4) * 4) * 4) : ZERO;                                  \
+    }                                                                                                                  \
+  }
+#define PUT(buffer)                                                                                                    \
+  {                                                                                                                    \
+    UNROLL for (int i = 0; i < LA; i++) {                                                                              \
+      __local float *to = (__local float *)As[buffer] + l % (BK / 4) * (PM * 16) + (l + i * GROUP) / (BK / 4);         \
+      to[0] = ra[i].x, to[PM * 4] = ra[i].y, to[PM * 8] = ra[i].z, to[PM * 12] = ra[i].w;                              \
+    }                                                                                                                  \
+    UNROLL for (int i = 0; i < LB; i++) {                                                                              \
+      const uint j = l + i * GROUP;                                                                                    \
+      Bs[buffer][j / (TN / 4) * PN + j % (TN / 4)] = rb[i];                                                            \
+    }                                                                                                                  \
+  }
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void nearest_tiled(
+    __global const float *restrict x, __global const int *restrict list, __global const float *restrict bank,
+    __global const float *restrict square, __global float *restrict value, __global int *restrict where,
+    const int4 size /* queries, width, tiles, each */, const int2 first /* query, tile */) {
+  __local float4 As[2][BK * PM], Bs[2][BK * PN];
+  const uint l = get_local_id(0), tx = TILE_X(l), ty = TILE_Y(l), chunk = get_group_id(0), q0 = get_group_id(1) * TM,
+             n = size.x, width = size.y, begin = chunk * (uint)size.w, end = min(begin + (uint)size.w, (uint)size.z);
+  uint xat[LA], turn = 0;
+  UNROLL for (int i = 0; i < LA; i++)
+    xat[i] = (uint)list[first.x + min(q0 + (l + i * GROUP) / (BK / 4), n - 1)] * width + l % (BK / 4) * 4;
+  square += (size_t)first.y * LANES;
+  bank += (size_t)first.y * LANES * width;
+#if !ALL
+  float best[RM];
+  int row[RM];
+  UNROLL for (int i = 0; i < RM; i++) best[i] = INFINITY, row[i] = 0;
+#endif
+  for (uint column = begin * LANES; column < end * LANES; column += TN) {
+    const uint bat = column / LANES * (LANES * width) + column % LANES;
+    float4 ra[LA], rb[LB], acc[RN / 4][RM];
+    UNROLL for (int j = 0; j < RN / 4; j++)
+      UNROLL for (int i = 0; i < RM; i++) acc[j][i] = ZERO;
+    uint k0 = 0;
+    FETCH
+    for (; k0 < width; turn ^= 1) {
+      PUT(turn) /* read last two steps ago, before the barrier of the step between */
+      barrier(CLK_LOCAL_MEM_FENCE);
+      k0 += BK;
+      if (k0 < width) FETCH
+      __local const float4 *at = As[turn] + tx, *bt = Bs[turn] + ty;
+      MULTIPLY(acc, at, PM, bt, PN, BK)
+    }
+    UNROLL for (int j = 0; j < RN / 4; j++) {
+      const uint at = column + (ty + j * TY) * 4;
+      const float4 s = LOAD(square + at);
+      UNROLL for (int i = 0; i < RM; i++) {
+        const float4 v = s - 2.0f * acc[j][i];
+#if ALL
+        const uint q = q0 + i / 4 * (TX * 4) + tx * 4 + i % 4;
+        if (q < n) STORE(v, value + (size_t)q * size.z * LANES + at);
+#else
+        if (v.x < best[i]) best[i] = v.x, row[i] = at;
+        if (v.y < best[i]) best[i] = v.y, row[i] = at + 1;
+        if (v.z < best[i]) best[i] = v.z, row[i] = at + 2;
+        if (v.w < best[i]) best[i] = v.w, row[i] = at + 3;
+#endif
+      }
+    }
+  }
+#if !ALL
+  __local float values[TY][TM];
+  __local int rows[TY][TM];
+  UNROLL for (int i = 0; i < RM; i++) {
+    const uint q = i / 4 * (TX * 4) + tx * 4 + i % 4;
+    values[ty][q] = best[i];
+    rows[ty][q] = row[i];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (uint i = 0; i < TM; i += GROUP) {
+    const uint q = l + i;
+    if (q < TM && q0 + q < n) {
+      uint least = 0;
+      for (uint o = 1; o < TY; o++)
+        if (nearer(values[o][q], rows[o][q], values[least][q], rows[least][q])) least = o;
+      value[(size_t)chunk * n + q0 + q] = values[least][q];
+      where[(size_t)chunk * n + q0 + q] = first.y * LANES + rows[least][q];
+    }
+  }
+#endif
+}
+#endif
 
 #ifdef FAMILY
 #define AXES 16
@@ -465,6 +567,7 @@ KERNEL void distances(__global const float *restrict x, __global const float *re
     float v = sum_of(acc);
 #if WG > 1
     GROUP_SUM(v, scratch);
+    barrier(CLK_GLOBAL_MEM_FENCE); /* all have read this row's number, which may now move */
 #endif
     sum += v;
     if (get_local_id(0) == 0) {

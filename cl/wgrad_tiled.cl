@@ -7,9 +7,7 @@
  * buffers, one barrier a step. Parts are added afterwards in a fixed order (sum_parts).
  *   KS ST IL as in conv.cl; TX (8, 16), TY (4, 8, 16), RM, RN (4 or 8), KP (16)
  * dw [part][output block][input block][ky][kx][IL][4]. Global size: (row tiles * output tiles * TX * TY, 1, parts). */
-#define GROUP (TX * TY)
-#define TM (TX * RM)
-#define TN (TY * RN)
+#define AHEAD 8 /* k at a time */
 #define PM (TM / 4 + 1)
 #define PN (TN / 4 + 1)
 #define LA (TM / 4 * KP / GROUP)
@@ -21,7 +19,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void wgrad_tiled(
   __local float4 As[2][KP * PM], Bs[2][KP * PN];
   const uint l = get_local_id(0), rows = (uint)id.x * (KS * KS), tiles = (rows * 4 + TM - 1) / TM, ho = size.y,
              wo = size.z;
-  const uint tx = (l & 7) + 8 * ((l >> 5) % (TX / 8)), ty = ((l >> 3) & 3) + 4 * ((l >> 5) / (TX / 8));
+  const uint tx = TILE_X(l), ty = TILE_Y(l);
   const uint m0 = get_group_id(0) % tiles * (TM / 4), ob0 = get_group_id(0) / tiles * (TN / 4);
   const uint part = get_group_id(2), all = (uint)(size.x * size.y * size.z);
   const uint begin = part * (uint)size.w, end = min(begin + (uint)size.w, all);
@@ -65,21 +63,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void wgrad_tiled(
     const uint now = s & 1;
     if (s + 1 < steps) FETCH
     __local const float4 *a = As[now] + tx, *b = Bs[now] + ty;
-    #pragma unroll 8
-    for (int k = 0; k < KP; k++) {
-      float av[RM];
-      #pragma unroll
-      for (int i = 0; i < RM / 4; i++) {
-        const float4 v = a[k * PM + i * TX];
-        av[i * 4] = v.x, av[i * 4 + 1] = v.y, av[i * 4 + 2] = v.z, av[i * 4 + 3] = v.w;
-      }
-      #pragma unroll
-      for (int j = 0; j < RN / 4; j++) {
-        const float4 w = b[k * PN + j * TY];
-        #pragma unroll
-        for (int i = 0; i < RM; i++) acc[j][i] = fma((float4)(av[i]), w, acc[j][i]);
-      }
-    }
+    MULTIPLY(acc, a, PM, b, PN, KP)
     if (s + 1 < steps) PUT(now ^ 1)
     barrier(CLK_LOCAL_MEM_FENCE);
   }

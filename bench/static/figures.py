@@ -20,11 +20,11 @@ COMMON = "-D CB=4 -D WG=64 -D FAST_FMA=1"
 FIELDS = ["target", "family", "kernel", "options", "share", "registers", "spilled", "local", "waves", "fma", "slots", "per_slot", "loads",
           "local_loads"]
 # What is no convolution, with the options that host/op/gemm.c, neighbour.c, coreset.c and rows.c give for blocks of 4.
-OTHERS = [("products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=0 -D FINISH=0"),
-          ("products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=0 -D FINISH=2"),
-          ("products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=1 -D FINISH=1"),
-          ("products", "neighbour.cl", "nearest", "-D OB=1 -D PX=8 -D ALL=0"),
-          ("products", "neighbour.cl", "nearest", "-D OB=1 -D PX=8 -D ALL=1"),
+OTHERS = [("small products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=0 -D FINISH=0"),
+          ("small products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=0 -D FINISH=2"),
+          ("small products", "gemm.cl", "gemm", "-D MR=8 -D TURNED=1 -D FINISH=1"),
+          ("small products", "neighbour.cl", "nearest", "-D OB=1 -D PX=8 -D ALL=0"),
+          ("small products", "neighbour.cl", "nearest", "-D OB=1 -D PX=8 -D ALL=1"),
           ("products", "coreset.cl", "cover", "-D OB=1 -D PX=8 -D ROOM=1024 -D FAMILY=1"),
           ("reduction", "norm.cl", "norm_stats", ""), ("reduction", "norm.cl", "norm_finish", ""),
           ("reduction", "norm.cl", "norm_back_stats", ""), ("reduction", "norm.cl", "norm_back_finish", ""),
@@ -166,7 +166,7 @@ def intel(source, kernel, target, options, folder):
 
 def compiled(of, source, kernel, target, options, folder):
     """What of() finds, or what it found when the compiler last saw the same."""
-    seen = clang(source, target, ["-E", "-P", *options])
+    seen = clang(source, target, ["-E", "-P", "-dD", *options])  # with macros, which pragmas may name
     about = [seen, kernel, target, *options, *map(inspect.getsource, (of, assemble, blocks_of, widths, amd_loop))]
     kept = f"{TOOLS}/figures/{hashlib.sha256(json.dumps(about).encode()).hexdigest()}.json"
     if os.path.exists(kept):

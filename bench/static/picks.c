@@ -93,6 +93,22 @@ static enum fm_status walk(struct fm_context *ctx, struct fm_device *d) {
   return FM_OK;
 }
 
+/* Matrix products and searches of half a tile and more; how much work they are follows from the pictures. */
+static void products(const char *target, const struct fm_facts *f) {
+  static const struct {
+    const char *file, *kernel, *options;
+  } kernels[] = {{"gemm.cl", "gemm_tiled", "-D TURNED=0 -D FINISH=0"},
+                 {"gemm.cl", "gemm_tiled", "-D TURNED=0 -D FINISH=2"},
+                 {"gemm.cl", "gemm_tiled", "-D TURNED=1 -D FINISH=1"},
+                 {"neighbour.cl", "nearest_tiled", "-D ALL=0"},
+                 {"neighbour.cl", "nearest_tiled", "-D ALL=1"}};
+  struct fm_product_tile tile;
+  if (!fm_product_tile(f, &tile)) return;
+  for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+    printf("%s\tproducts\t%s\t%s\t%s %s\t0\n", target, kernels[i].file, kernels[i].kernel, tile.options,
+           kernels[i].options);
+}
+
 int main(void) {
   for (size_t c = 0; c < sizeof cards / sizeof *cards; c++) {
     struct fm_context ctx;
@@ -120,6 +136,7 @@ int main(void) {
     for (int i = 0; i < count; i++)
       printf("%s\t%s\t%s\t%s\t%s\t%.0f\n", cards[c].target, picks[i].family, picks[i].row->file,
              picks[i].launch.kernel, picks[i].launch.options, picks[i].macs);
+    products(cards[c].target, &d.facts);
   }
   return 0;
 }

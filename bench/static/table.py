@@ -20,9 +20,10 @@ LITTLE = 0.02  # of a target's multiply-adds; tiles below it, all together, are 
 
 
 def main_tiles(rows):
-    """The tiles without those of least work; all where the family has little work anyway."""
+    """The tiles without those of least work; all where that is not counted."""
     rows = sorted(rows, key=lambda r: -float(r["share"]))
     whole = sum(float(r["share"]) for r in rows)
+    if not whole: return rows
     kept, seen = [], 0.0
     for row in rows:
         if kept and seen >= (1 - LITTLE) * whole: break

@@ -113,11 +113,17 @@ static void derive(struct fm_facts *f) {
 }
 
 /* OpenCL does not tell. Sub-groups smaller than 32 are those of Intel's GPUs, whose lanes have 128 registers;
- * AMD's and NVIDIA's have 256. The query is of cl_intel_required_subgroup_size. */
+ * AMD's and NVIDIA's have 256. */
 static int registers_of(struct fm_cl *cl, cl_device_id id) {
-  enum { SUB_GROUP_SIZES = 0x4108 };
+  enum { SUB_GROUP_SIZES = 0x4108, TEXT = 16 << 10 };
+  char extensions[TEXT];
   size_t sizes[16], bytes = 0;
-  if (cl->clGetDeviceInfo(id, SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS) bytes = 0;
+  if (cl->clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, &bytes) != CL_SUCCESS)
+    return 256;
+  extensions[bytes < TEXT ? bytes : TEXT - 1] = 0;
+  if (!strstr(extensions, "cl_intel_required_subgroup_size") ||
+      cl->clGetDeviceInfo(id, SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+    return 256;
   for (size_t i = 0; i < bytes / sizeof *sizes; i++)
     if (sizes[i] < 32) return 128;
   return 256;

@@ -44,4 +44,14 @@ struct fm_product {
 
 void fm_product_run(struct fm_device *d, const struct fm_product *p);
 
+/* How a product is computed, as the rows of op/variant.h are for convolutions: the first that fits and pays,
+ * or that FLAWMAP_VARIANT names, is taken. All give the same bits. The last one fits everything. */
+struct fm_product_row {
+  const char *name;
+  bool (*fits)(const struct fm_facts *f, const struct fm_product *p);
+  bool (*pays)(const struct fm_facts *f, const struct fm_product *p);
+  void (*run)(struct fm_device *d, const struct fm_product *p);
+};
+const struct fm_product_row *fm_product_row_at(int i); /* NULL past the last */
+
 #endif

@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "op/acts.h"
 #include "op/lanes.h"
+#include "op/tile.h"
+#include "op/variant.h"
 
 #include <limits.h>
 #include <math.h>
@@ -110,6 +112,18 @@ static int tiles_at_once(const struct fm_device *d, const struct fm_bank *b) {
   return most < 1 ? 1 : most < tiles ? most : tiles;
 }
 
+/* From how many queries on tiles through local memory are taken: half a tile. They need offsets of 32 bits.
+ * A CPU's local memory is but more of the same memory. */
+static int tiled_from(const struct fm_device *d, const struct fm_bank *b, int n) {
+  const struct fm_facts *f = fm_device_facts(d);
+  const size_t most = (size_t)1 << 30, width = (size_t)b->width;
+  struct fm_product_tile t;
+  if (!fm_product_tile(f, &t) || b->tile != 1 || fm_lanes(d) % t.columns || (size_t)n * width >= most ||
+      (size_t)b->groups * (size_t)fm_lanes(d) * width >= most)
+    return 0;
+  return fm_variant_wished("nearest_tiled") ? 1 : f->local_memory_real ? t.rows / 2 : INT_MAX;
+}
+
 enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, int n, int k,
                               struct fm_search *s) {
   int tiles = tiles_of(bank), slice = n < SLICE ? n : SLICE;
@@ -119,6 +133,7 @@ enum fm_status fm_search_make(struct fm_device *d, const struct fm_bank *bank, i
     return fm_error(fm_device_context(d), FM_USAGE,
                     "%d neighbours of %d rows each cannot be found in a bank of %d rows (%d at most)", k, n,
                     bank->rows, FM_NEIGHBOURS);
+  s->tiled = tiled_from(d, bank, n);
   s->each = (int)(CHUNK_BYTES / tile);
   if (s->each < 1) s->each = 1;
   if (s->each > tiles) s->each = tiles;
@@ -151,10 +166,28 @@ static const struct fm_buffer *list_of(const struct fm_search *s) {
   return s->only < 0 ? &s->all : &s->some;
 }
 
+static void launch_tiled(struct fm_device *d, const struct fm_bank *b, const struct fm_search *s,
+                         const struct fm_buffer *x, int query, int n, int tile, int tiles, int each,
+                         bool all) {
+  struct fm_product_tile t;
+  char options[80];
+  fm_product_tile(fm_device_facts(d), &t);
+  snprintf(options, sizeof options, "%s -D ALL=%d", t.options, all);
+  FM_LAUNCH_GROUPS(d, fm_kernel_get(d, "neighbour.cl", "nearest_tiled", options),
+                   ((size_t[3]){(size_t)whole(tiles, each) * t.items, (size_t)whole(n, t.rows), 1}),
+                   ((size_t[3]){t.items, 1, 1}), fm_arg_buffer(x), fm_arg_buffer(list_of(s)),
+                   fm_arg_buffer(&b->packed), fm_arg_buffer(&b->squares), fm_arg_buffer(&s->value),
+                   fm_arg_buffer(&s->where), fm_arg_int4(n, b->width, tiles, each), fm_arg_int2(query, tile));
+}
+
 /* The kernel over `tiles` tiles from `tile` on, for `n` queries from `query` on. */
 static void launch(struct fm_device *d, const struct fm_bank *b, const struct fm_search *s,
                    const struct fm_buffer *x, int query, int n, int tile, int tiles, int each, bool all) {
   char options[64];
+  if (s->tiled && n >= s->tiled) {
+    launch_tiled(d, b, s, x, query, n, tile, tiles, each, all);
+    return;
+  }
   snprintf(options, sizeof options, "-D OB=%d -D PX=%d -D ALL=%d", b->tile, b->px, all);
   size_t queries = (size_t)whole(n, b->px), chunks = (size_t)whole(tiles, each);
   size_t group = (size_t)fm_device_facts(d)->group;

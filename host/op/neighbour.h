@@ -35,6 +35,8 @@ void fm_bank_free(struct fm_device *d, struct fm_bank *bank);
 struct fm_search {
   int n, k, each; /* rows of a slice, neighbours, tiles a chunk */
   int only;       /* rows that are searched for; -1: all */
+  int tiled; /* GPUs: queries from which on tiles go through local memory, for the same bits; 0: they do not
+                fit */
   struct fm_buffer value, where;
   struct fm_buffer all, some; /* int [n]: 0, 1, 2 ..; the rows that are searched for */
   struct fm_buffer

@@ -66,3 +66,15 @@ bool fm_tile_read(const char *text, struct fm_tile *tile) {
     if (!*text) return true;
   }
 }
+
+/* Two buffers of steps of both matrices; 64 sums an item, half of that where it has few registers. */
+bool fm_product_tile(const struct fm_facts *f, struct fm_product_tile *tile) {
+  enum { ACROSS = 8, DOWN = 8, BYTES = 24 << 10 };
+  const bool few = f->registers <= 128;
+  const int rows = 8, columns = few ? 4 : 8, deep = few ? 8 : 16;
+  *tile = (struct fm_product_tile){
+      .rows = ACROSS * rows, .columns = DOWN * columns, .items = (size_t)(ACROSS * DOWN)};
+  snprintf(tile->options, sizeof tile->options, "-D TX=%d -D TY=%d -D RM=%d -D RN=%d -D BK=%d", ACROSS, DOWN,
+           rows, columns, deep);
+  return f->block == 4 && f->group >= 64 && f->max_group >= tile->items && f->local_memory >= BYTES;
+}

@@ -3,6 +3,8 @@
 #ifndef FM_OP_TILE_H
 #define FM_OP_TILE_H
 
+#include "device/device.h"
+
 #include <stdbool.h>
 
 struct fm_tile {
@@ -19,6 +21,17 @@ struct fm_tile {
 enum { FM_TILES = 32, FM_TILE_TEXT = 120 };
 
 bool fm_tile_same(const struct fm_tile *a, const struct fm_tile *b);
+
+/* The tile of a matrix product through local memory (cl/common.clh): rows by columns of a work-group of
+ * `items`, and what its kernel is built with. */
+struct fm_product_tile {
+  int rows, columns;
+  size_t items;
+  char options[64];
+};
+
+/* False where the device has no room for it, or its kernels no blocks of 4. */
+bool fm_product_tile(const struct fm_facts *f, struct fm_product_tile *tile);
 
 /* Into a list of at most FM_TILES, unless it is there or the list is full. */
 void fm_tile_add(struct fm_tile list[FM_TILES], int *count, struct fm_tile tile);

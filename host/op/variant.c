@@ -26,8 +26,8 @@ bool fm_variant_fits(const struct fm_facts *f, const struct fm_shape *s, const s
   return row->op == s->op && row->fits(f, s);
 }
 
-/* True where a name is in a list with commas. */
-static bool wished(const char *list, const char *name) {
+bool fm_variant_wished(const char *name) {
+  const char *list = getenv("FLAWMAP_VARIANT");
   size_t n = strlen(name);
   for (const char *at = list; at && (at = strstr(at, name)); at += n)
     if ((at == list || at[-1] == ',') && (at[n] == ',' || at[n] == 0)) return true;
@@ -36,10 +36,9 @@ static bool wished(const char *list, const char *name) {
 
 /* What FLAWMAP_VARIANT asks for, or NULL. */
 static const struct fm_variant *by_wish(const struct fm_facts *f, const struct fm_shape *s) {
-  const char *wish = getenv("FLAWMAP_VARIANT");
-  const struct fm_variant *v = NULL;
-  for (int i = 0; wish && (v = fm_variant_at(i)); i++)
-    if (fm_variant_fits(f, s, v) && wished(wish, v->name)) break;
+  const struct fm_variant *v;
+  for (int i = 0; (v = fm_variant_at(i)); i++)
+    if (fm_variant_wished(v->name) && fm_variant_fits(f, s, v)) break;
   return v;
 }
 

@@ -117,6 +117,9 @@ void fm_variant_take(const struct fm_facts *f, struct fm_call *call, const struc
 /* True where the row can compute this. */
 bool fm_variant_fits(const struct fm_facts *f, const struct fm_shape *s, const struct fm_variant *row);
 
+/* True where FLAWMAP_VARIANT names this; the rows of products (op/gemm.h, op/neighbour.h) ask it, too. */
+bool fm_variant_wished(const char *name);
+
 /* FLAWMAP_VERBOSE=choose: a line about the choice. */
 void fm_variant_say(struct fm_device *d, const struct fm_call *call);
 

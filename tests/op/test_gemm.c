@@ -8,11 +8,13 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct shape {
   int m, n, k, batch;
   bool turned;
   enum fm_finish finish;
+  bool fours; /* starts, rows and steps are whole float4: what tiles through local memory read */
 };
 
 /* ---- C = A B ---- */
@@ -76,9 +78,12 @@ struct operand {
 };
 
 /* rows x columns, batch times, each row with some numbers behind it and all of it behind some others. */
-static struct operand operand_make(struct fixture *f, struct fm_rng *rng, int rows, int columns, int batch) {
-  struct operand o = {.matrix = {NULL, random_int(rng, 0, 5), columns + random_int(rng, 0, 3), 0}};
-  o.matrix.step = rows * o.matrix.row + random_int(rng, 0, 7);
+static struct operand operand_make(struct fixture *f, struct fm_rng *rng, int rows, int columns,
+                                   const struct shape *s) {
+  const int batch = s->batch, unit = s->fours ? 4 : 1;
+  struct operand o = {.matrix = {NULL, random_int(rng, 0, 5) * unit, columns + random_int(rng, 0, 3), 0}};
+  if (s->fours) o.matrix.row = (o.matrix.row + 3) / 4 * 4;
+  o.matrix.step = rows * o.matrix.row + random_int(rng, 0, 7) * unit;
   o.count = (size_t)(o.matrix.start + batch * o.matrix.step);
   o.v = random_values(rng, o.count, -1, 1);
   o.zone = vector_make(f, o.count, o.v);
@@ -125,10 +130,9 @@ static void general(struct fixture *f, const void *shape) {
   const struct shape *s = shape;
   struct fm_rng rng = fm_rng_stream(f->seed, f->line);
   bool table = s->finish == FM_FINISH_HIDDEN;
-  struct operand a = operand_make(f, &rng, s->turned ? s->k : s->m, s->turned ? s->m : s->k, s->batch),
-                 b = operand_make(f, &rng, s->k, s->n, s->batch),
-                 c = operand_make(f, &rng, s->m, s->n, s->batch),
-                 extra = operand_make(f, &rng, table ? 2 * SIDE : s->m, s->n, s->batch);
+  struct operand a = operand_make(f, &rng, s->turned ? s->k : s->m, s->turned ? s->m : s->k, s),
+                 b = operand_make(f, &rng, s->k, s->n, s), c = operand_make(f, &rng, s->m, s->n, s),
+                 extra = operand_make(f, &rng, table ? 2 * SIDE : s->m, s->n, s);
   int *place = malloc((size_t)(FIRST + s->m) * sizeof *place), lane = random_int(&rng, 0, s->n);
   for (int i = 0; i < FIRST + s->m; i++) place[i] = random_int(&rng, 0, 3 * WIDTH * HEIGHT - 1);
   struct zone zp = zone_make(f, (size_t)(FIRST + s->m) * sizeof *place, place);
@@ -137,12 +141,25 @@ static void general(struct fixture *f, const void *shape) {
   struct fm_product p = {s->m,     s->n,     s->k,     s->batch,     s->turned,  s->finish,
                          a.matrix, b.matrix, c.matrix, extra.matrix, &zp.buffer, FIRST,
                          SIDE,     WIDTH,    HEIGHT,   lane};
-  fm_product_run(f->device, &p);
-  double *got = malloc(c.count * sizeof *got), *want = malloc(c.count * sizeof *want);
-  vector_read(f, &c.zone, c.count, got);
+  double *got = malloc(c.count * sizeof *got), *want = malloc(c.count * sizeof *want),
+         *first = malloc(c.count * sizeof *first);
   reference(s, &a, &b, &c, &extra, place, lane, want);
-  same_sums(f, "product", got, want, c.count, 2e-6,
-            sqrt(s->k)); /* also that nothing between the rows changed */
+  const struct fm_product_row *row;
+  int ran = 0;
+  for (int i = 0; (row = fm_product_row_at(i)); i++) {
+    if (!row->fits(fm_device_facts(f->device), &p)) continue;
+    zone_free(f, &c.zone);
+    c.zone = vector_make(f, c.count, c.v);
+    row->run(f->device, &p);
+    vector_read(f, &c.zone, c.count, got);
+    same_sums(f, row->name, got, want, c.count, 2e-6,
+              sqrt(s->k)); /* also that nothing between the rows changed */
+    if (ran++)
+      assert_memory_equal(got, first, c.count * sizeof *got);
+    else
+      memcpy(first, got, c.count * sizeof *got);
+  }
+  assert_int_equal(ran, s->fours && f->block == 4 && fm_device_facts(f->device)->group == 64 ? 2 : 1);
   for (int i = 0; i < 4; i++) {
     zone_free(f, &all[i]->zone);
     free(all[i]->v);
@@ -151,6 +168,7 @@ static void general(struct fixture *f, const void *shape) {
   free(place);
   free(got);
   free(want);
+  free(first);
 }
 
 static void products(void **state) {
@@ -162,15 +180,34 @@ static void products(void **state) {
                       random_int(&rng, 1, 50),
                       random_int(&rng, 1, 3),
                       i % 2 == 1,
-                      (enum fm_finish)(i / 2 % 4)};
+                      (enum fm_finish)(i / 2 % 4),
+                      false};
     snprintf(f->line, sizeof f->line, "product {%d, %d, %d, %d, %d, %d}, seed %llu", s.m, s.n, s.k, s.batch,
              s.turned, (int)s.finish, (unsigned long long)f->seed);
     run_twice(f, general, &s);
   }
 }
 
+/* Larger than a tile, and what is left over of tiles on every side. */
+static void products_of_fours(void **state) {
+  struct fixture *f = *state;
+  struct fm_rng rng = fm_rng_stream(f->seed, "gemm fours");
+  for (int i = 0; i < (f->small ? 8 : 24); i++) {
+    struct shape s = {random_int(&rng, 1, 150),
+                      4 * random_int(&rng, 1, 40),
+                      random_int(&rng, 1, 70),
+                      random_int(&rng, 1, 2),
+                      i % 2 == 1,
+                      (enum fm_finish)(i / 2 % 4),
+                      true};
+    snprintf(f->line, sizeof f->line, "product of fours {%d, %d, %d, %d, %d, %d}, seed %llu", s.m, s.n, s.k,
+             s.batch, s.turned, (int)s.finish, (unsigned long long)f->seed);
+    run_twice(f, general, &s);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(own_kernel), cmocka_unit_test(clblast),
-                                     cmocka_unit_test(products)};
+                                     cmocka_unit_test(products), cmocka_unit_test(products_of_fours)};
   return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -34,6 +34,15 @@ endforeach()
 add_test(NAME op.conv.few_registers COMMAND test_op_conv)
 set_tests_properties(op.conv.few_registers PROPERTIES TIMEOUT 900 ENVIRONMENT
                      "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_REGISTERS=128;FLAWMAP_TEST_SMALL=2;FLAWMAP_VARIANT=wgrad_tiled")
+# Searches by tiles through local memory, and with the tile of a device of few registers.
+foreach(registers 128 256)
+  add_test(NAME op.neighbour.tiled${registers} COMMAND test_op_neighbour)
+  set_tests_properties(op.neighbour.tiled${registers} PROPERTIES TIMEOUT 900 ENVIRONMENT
+                       "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_REGISTERS=${registers};FLAWMAP_TEST_SMALL=1;FLAWMAP_VARIANT=nearest_tiled")
+endforeach()
+add_test(NAME op.gemm.few_registers COMMAND test_op_gemm)
+set_tests_properties(op.gemm.few_registers PROPERTIES TIMEOUT 900 ENVIRONMENT
+                     "FLAWMAP_CACHE=off;FLAWMAP_BLOCK=4;FLAWMAP_GROUP=64;FLAWMAP_REGISTERS=128;FLAWMAP_TEST_SMALL=1")
 # And rows that a CPU takes for some of its shapes, wherever they fit.
 foreach(row winograd4 winograd2)
   foreach(block 16 8)
