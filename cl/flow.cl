@@ -214,7 +214,7 @@ KERNEL void couple_back(__global const float *restrict ub, __global const float 
              stretched = xv * e;
     const FV as = 0.1f * clamp * FMA(uv, stretched, (FV)(lb[row])) * (1.0f - t * t);
     STORE_ANY(uv * e, xb + at + j);
-    STORE_ANY(select(ZERO, as, LANE_NUMBERS + i < (IV)(halves.y)), ab + pair + i);
+    STORE_ANY(SELECT(ZERO, as, LANE_NUMBERS + i < (IV)(halves.y)), ab + pair + i);
     STORE_ANY(0.1f * uv, ab + pair + s2 + i);
     if (training) STORE_ANY(v * (stretched + shift), q + start.x + at + j);
   }

@@ -35,9 +35,9 @@ inline FV finish(const FV v, const int x, const int lanes, __global const float 
   return v + get(c, lanes);
 #elif FINISH == 2
   const FV sum = v + get(p, lanes) + get(q, lanes);
-  return select(CLAMP_LOW(sum, ZERO), (FV)(1.0f), LANE_NUMBERS + x == (IV)(lane));
+  return SELECT(CLAMP_LOW(sum, ZERO), (FV)(1.0f), LANE_NUMBERS + x == (IV)(lane));
 #elif FINISH == 3
-  return select(ZERO, v, (get(p, lanes) > ZERO) & (LANE_NUMBERS + x < (IV)(lane)));
+  return SELECT(ZERO, v, (get(p, lanes) > ZERO) & (LANE_NUMBERS + x < (IV)(lane)));
 #else
   return v;
 #endif

@@ -25,8 +25,9 @@
 #if CB >= 8
 #define ND 8
 typedef float8 SV;
-#define LOADS(p) vload8(0, p)
-#define STORES(v, p) vstore8(v, 0, p)
+typedef SV __attribute__((aligned(4))) SV_ANY;
+#define LOADS(p) (*(__global const SV_ANY *)(p))
+#define STORES(v, p) (*(__global SV_ANY *)(p) = (v))
 #else
 #define ND 4
 typedef float4 SV;
@@ -40,8 +41,9 @@ typedef double STORED;
 typedef double8 NUM;
 #define WIDE convert_double8
 #define NARROW convert_float8
-#define LOADD(p) vload8(0, p)
-#define STORED_AT(v, p) vstore8(v, 0, p)
+typedef NUM __attribute__((aligned(8))) NUM_ANY;
+#define LOADD(p) (*(__global const NUM_ANY *)(p))
+#define STORED_AT(v, p) (*(__global NUM_ANY *)(p) = (v))
 #else
 typedef double4 NUM;
 #define WIDE convert_double4
@@ -54,8 +56,8 @@ inline NUM num(const SV v) { return WIDE(v); }
 inline SV single(const NUM a) { return NARROW(a); }
 inline NUM plus(const NUM a, const NUM b) { return a + b; }
 inline NUM times(const NUM a, const NUM b) { return a * b; }
-inline NUM plus_product(const NUM s, const NUM a, const NUM b) { return fma(a, b, s); }
-inline NUM minus_product(const NUM s, const NUM a, const NUM b) { return fma(-a, b, s); }
+inline NUM plus_product(const NUM s, const NUM a, const NUM b) { return FUSED(a, b, s); }
+inline NUM minus_product(const NUM s, const NUM a, const NUM b) { return FUSED(-a, b, s); }
 inline NUM over(const NUM a, const NUM b) { return a / b; }
 inline NUM root_of(const NUM a) { return sqrt(a); }
 inline NUM get(__global const STORED *p) { return LOADD(p); }
@@ -77,7 +79,7 @@ inline NUM plus(const NUM a, const NUM b) {
   return tidy(t, ((a.h - (t - c)) + (b.h - c)) + (a.l + b.l));
 }
 #if FAST_FMA
-inline SV lost(const SV a, const SV b, const SV p) { return fma(a, b, -p); }
+inline SV lost(const SV a, const SV b, const SV p) { return FUSED(a, b, -p); }
 #else
 /* Dekker's product: halves of 12 bits multiply exactly. */
 inline SV upper(const SV a) {
@@ -523,10 +525,12 @@ KERNEL void by_rows(__global const float *restrict x, __global const float *rest
       }
   }
   UNROLL for (int c = 0; c < 4; c++) {
-    float v[ND];
-    STORES(single(times(times(sum[c], f), share)), v);
+    union {
+      SV all;
+      float each[ND];
+    } v = {single(times(times(sum[c], f), share))};
     if (n + c < size.x)
-      put_cells(v, clamp(size.w - g * CB - lane, 0, ND), e + (size_t)(n + c) * size.w + g * CB + lane);
+      put_cells(v.each, clamp(size.w - g * CB - lane, 0, ND), e + (size_t)(n + c) * size.w + g * CB + lane);
   }
 }
 

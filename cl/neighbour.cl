@@ -89,8 +89,8 @@ KERNEL void nearest(__global const float *restrict x, __global const int *restri
         if (q0 + p < n) STORE_ANY(v, value + (size_t)(q0 + p) * size.z * OB * LANES + base);
 #else
         const IV closer = v < best[p];
-        best[p] = select(best[p], v, closer);
-        row[p] = select(row[p], (IV)(base), closer);
+        best[p] = SELECT(best[p], v, closer);
+        row[p] = SELECT(row[p], (IV)(base), closer);
 #endif
       }
     }
@@ -350,8 +350,8 @@ inline void meet(struct queries *q, const struct bank *bank, const int tile) {
       const int base = (tile * OB + o) * CB;
       const FV v = LOAD_ANY(bank->square + base) - 2.0f * acc[o][p];
       const IV closer = v < q->best[p] || (v == q->best[p] && (IV)(base) < q->row[p]);
-      q->best[p] = select(q->best[p], v, closer);
-      q->row[p] = select(q->row[p], (IV)(base), closer);
+      q->best[p] = SELECT(q->best[p], v, closer);
+      q->row[p] = SELECT(q->row[p], (IV)(base), closer);
       any_closer |= closer;
     }
     if (any(any_closer)) {

@@ -1,7 +1,7 @@
 /* Max pooling 3x3, stride 2, padding 1 (outside: never the maximum), with the index of the first maximum. */
 
 /* The larger of two; NaN wins and stays, as in PyTorch. */
-inline FV larger(const FV a, const FV b) { return select(a, b, (b > a) | isnan(b)); }
+inline FV larger(const FV a, const FV b) { return SELECT(a, b, (b > a) | (b != b)); }
 
 /* where [same layout as y, bytes]: tap 0..8 of the first maximum. Global size: (gx, ho, n * blocks). */
 KERNEL void pool(__global const float *restrict x, __global float *restrict y, __global uchar *restrict where,
@@ -21,9 +21,9 @@ KERNEL void pool(__global const float *restrict x, __global float *restrict y, _
       const int iy = 2 * row + k / 3 - 1, ix = 2 * i + k % 3 - 1;
       if (iy < 0 || iy >= size.x || ix < 0 || ix >= size.y) continue;
       const FV v = LOAD(x + AT(xd, n, b, iy, ix));
-      const IV more = (v > best) | isnan(v);
-      best = select(best, v, more);
-      index = select(index, (IV)(k), more);
+      const IV more = (v > best) | (v != v);
+      best = SELECT(best, v, more);
+      index = SELECT(index, (IV)(k), more);
     }
     STORE(best, y + AT(yd, n, b, row, i));
     if (size.w) STOREB(TO_BYTES(index), where + AT(yd, n, b, row, i));
@@ -41,7 +41,7 @@ KERNEL void pool_back(__global const float *restrict dy, __global const uchar *r
       for (int ox = i / 2; ox <= (i + 1) / 2 && ox < size.z; ox++) {
         const int k = (row - 2 * oy + 1) * 3 + i - 2 * ox + 1;
         const IV index = TO_INTS(LOADB(where + AT(wd, n, b, oy, ox)));
-        sum += select(ZERO, LOAD(dy + AT(dd, n, b, oy, ox)), index == (IV)(k));
+        sum += SELECT(ZERO, LOAD(dy + AT(dd, n, b, oy, ox)), index == (IV)(k));
       }
     STORE(sum, at);
   }
