@@ -43,7 +43,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
   const char *out = a->out ? a->out : a->model;
   struct fm_model model;
   char sentence[400];
-  FM_TRY(fm_writer_check(ctx, out)); /* before minutes of scoring */
+  FM_TRY(fm_writer_try(ctx, out)); /* before minutes of scoring */
   if (fm_file_exists(out) && !fm_path_same(out, a->model))
     fm_note(ctx, "note: '%s' exists already; it is replaced once the thresholds are chosen", out);
   FM_TRY(fm_model_load(ctx, a->model, a->weights, &model));

@@ -58,15 +58,26 @@ static enum fm_status print_lines(struct fm_device *d, const struct fm_tuned *t)
   return FM_OK;
 }
 
-static enum fm_status tune(struct fm_device *d, const struct fm_tune_options *o, const char *path) {
+struct place {
+  struct fm_context *ctx;
+  const char *path;
+};
+
+static enum fm_status keep(void *arg, const struct fm_tuned *t) {
+  const struct place *p = arg;
+  return fm_tuned_write(p->ctx, p->path, t);
+}
+
+static enum fm_status tune(struct fm_device *d, struct fm_tune_options *o, const char *path) {
   struct fm_context *ctx = fm_device_context(d);
+  struct place place = {ctx, path};
   struct fm_tuned t = {0};
   struct fm_tune_result r;
   FM_TRY(fm_tuned_read(ctx, path, &t));
+  o->keep = keep;
+  o->arg = &place;
   enum fm_status tuned = fm_tune_run(d, o, &t, &r), status = tuned;
-  bool some = r.shapes > 0 && (tuned == FM_OK || tuned == FM_STOPPED);
-  if (some) status = fm_tuned_write(ctx, path, &t);
-  if (some && status == FM_OK) {
+  if (r.shapes > 0 && (tuned == FM_OK || tuned == FM_STOPPED)) {
     fm_print("%ld shapes, %ld rows with tiles tried, %ld of them wrong; one of each shape: %.1f ms, by the "
              "rule %.1f ms\n",
              r.shapes, r.tried, r.wrong, 1e-3 * r.us, 1e-3 * r.rule_us);
@@ -87,25 +98,40 @@ static enum fm_status find_networks(struct fm_context *ctx, const char *const *w
   return FM_OK;
 }
 
+/* The file to write, a new string. The user's own may be the first in its folder. */
+static enum fm_status find_place(struct fm_context *ctx, const char *output, char **path) {
+  const char *wish = getenv("FLAWMAP_TUNE");
+  *path = output ? fm_strdup(ctx, output) : fm_tuned_path(ctx);
+  if (!*path) return FM_MEMORY;
+  char *slash = strrchr(*path, '/');
+  if (output || (wish && *wish && strcmp(wish, "off") != 0) || !slash || slash == *path)
+    return fm_writer_try(ctx, *path);
+  *slash = 0;
+  enum fm_status status = fm_folder_make(ctx, *path);
+  *slash = '/';
+  return status == FM_OK ? fm_writer_try(ctx, *path) : status;
+}
+
 /* Wrong names, sizes and places are said before anything is measured. */
 static enum fm_status run(struct fm_context *ctx, const struct tune_options *o, const char *const *words,
                           int count) {
   const struct fm_backbone **networks =
       fm_alloc(ctx, (size_t)(count > fm_backbone_count ? count : fm_backbone_count), sizeof *networks);
-  char *path = o->output ? fm_strdup(ctx, o->output) : fm_tuned_path(ctx);
+  char *path = NULL;
   struct fm_device *d = NULL;
   struct fm_tune_options to = {.networks = networks,
                                .batch = (int)o->batch,
                                .size = (int)o->size,
                                .gain = o->gain / 100,
                                .quick = o->quick};
-  enum fm_status status = networks && path ? FM_OK : FM_MEMORY;
+  enum fm_status status = networks ? FM_OK : FM_MEMORY;
   if (status == FM_OK) status = find_networks(ctx, words, count, networks, &to.count);
   for (int i = 0; status == FM_OK && i < to.count; i++) {
     struct fm_graph g;
     status = fm_backbone_build(ctx, networks[i], to.size, &g);
     if (status == FM_OK) fm_graph_free(&g);
   }
+  if (status == FM_OK) status = find_place(ctx, o->output, &path);
   if (status == FM_OK) status = fm_trusted_device(ctx, o->device, false, &d);
   if (status == FM_OK) status = tune(d, &to, path);
   enum fm_status closed = fm_device_close(d);

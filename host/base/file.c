@@ -173,6 +173,13 @@ void fm_writer_discard(struct fm_writer *w) {
   *w = (struct fm_writer){.ctx = w->ctx};
 }
 
+enum fm_status fm_writer_try(struct fm_context *ctx, const char *path) {
+  struct fm_writer w;
+  enum fm_status status = fm_writer_open(&w, ctx, path);
+  fm_writer_discard(&w);
+  return status;
+}
+
 enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size) {
   struct fm_writer w;
   enum fm_status status = fm_writer_open(&w, ctx, path);

@@ -36,6 +36,9 @@ enum fm_status fm_writer_write_at(struct fm_writer *w, size_t at, const void *by
 enum fm_status fm_writer_commit(struct fm_writer *w); /* releases w when FM_OK */
 void fm_writer_discard(struct fm_writer *w);          /* also after commit: then nothing happens */
 
+/* Opens and discards: whether a file can be written there is said before long work is done for it. */
+enum fm_status fm_writer_try(struct fm_context *ctx, const char *path);
+
 /* open, write, commit in one call. */
 enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { MOST_BATCHES = 3, QUICK_SHAPES = 6, QUICK_TILES = 2 };
-static const double long_run = 0.06; /* seconds of one run above which fewer pictures are measured */
+static const double long_run = 0.03; /* seconds of one run above which fewer pictures are measured */
 
 /* A shape, and the numbers of pictures that the networks compute it for, few before many. */
 struct shape {
@@ -202,6 +202,7 @@ static enum fm_status try_all(struct tuner *u) {
     snprintf(p.detail, sizeof p.detail, "%s", u->shape[i].line.shape);
     status = try_shape(u, &u->shape[i]);
     u->result->shapes += status == FM_OK;
+    if (status == FM_OK && u->o->keep) status = u->o->keep(u->o->arg, u->t);
     p.firsts = atomic_load(&u->ctx->firsts); /* compiling is what this work is made of */
     fm_progress_step(&p, 1);
   }

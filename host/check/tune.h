@@ -12,6 +12,10 @@ struct fm_tune_options {
   int batch, size; /* inference of 1 and of `batch` pictures, training of `batch` */
   double gain;     /* what is gained in time, at least, to be worth a line: 0.05 */
   bool quick;      /* a few shapes and tiles, to see that it works */
+  /* Called after every shape with all lines as they are then, so that an interruption loses one shape; NULL:
+   * not called. */
+  enum fm_status (*keep)(void *arg, const struct fm_tuned *t);
+  void *arg;
 };
 
 struct fm_tune_result {
@@ -22,7 +26,7 @@ struct fm_tune_result {
 };
 
 /* Puts what won in the place of this device's lines for each shape in *t. Stopped (FM_STOPPED) or failed, *t
- * has what was found until then. Progress on stderr. */
+ * has what was found until then, nothing of the shape that was not finished. Progress on stderr. */
 enum fm_status fm_tune_run(struct fm_device *d, const struct fm_tune_options *o, struct fm_tuned *t,
                            struct fm_tune_result *result);
 

@@ -43,7 +43,8 @@ enum fm_status fm_tune_agrees(struct fm_tune_bench *b, struct fm_tune_way *way, 
 /* The least of a few runs in seconds; gives up early on what takes half as long again as `best`. */
 enum fm_status fm_tune_time(struct fm_tune_bench *b, struct fm_tune_way *way, double best, double *seconds);
 
-/* Time by the rule over time of this way, run in turn: what at least seven of nine pairs reach. */
+/* Time by the rule over time of this way, run in turn: what twelve of fifteen pairs reach, and the least
+ * times of both, too. */
 enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, double *ratio,
                              double *seconds);
 

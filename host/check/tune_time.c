@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { PAIRS = 9, SURE = 7, RUNS = 4, MOST_TIMES = 64 };
+enum { PAIRS = 15, SURE = 12, RUNS = 4, MOST_TIMES = 64 };
 static const double enough = 1e-3; /* seconds between two looks at the clock, at least */
 
 static enum fm_status room(struct fm_device *d, size_t numbers, struct fm_buffer *b) {
@@ -170,16 +170,17 @@ static int by_size(const void *a, const void *b) {
 
 enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, double *ratio,
                              double *seconds) {
-  double pair[PAIRS], own[PAIRS], rule;
+  double pair[PAIRS], own[PAIRS], rule, least = INFINITY;
   int times = times_of(b->seconds);
   for (int i = 0; i < PAIRS; i++) {
     FM_TRY(seconds_of(b, &b->rule, times, &rule));
     FM_TRY(seconds_of(b, way, times, &own[i]));
     pair[i] = rule / own[i];
+    least = fmin(least, rule);
   }
   qsort(pair, PAIRS, sizeof *pair, by_size);
   qsort(own, PAIRS, sizeof *own, by_size);
-  *ratio = pair[PAIRS - SURE];
+  *ratio = fmin(pair[PAIRS - SURE], least / own[0]);
   *seconds = own[PAIRS / 2];
   return FM_OK;
 }

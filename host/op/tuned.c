@@ -170,9 +170,8 @@ static void append(struct fm_text *text, const struct fm_tuned_line *l) {
 
 enum fm_status fm_tuned_write(struct fm_context *ctx, const char *path, const struct fm_tuned *t) {
   struct fm_text text;
-  char *chars, *folder = fm_strdup(ctx, path);
+  char *chars;
   size_t size;
-  if (!folder) return FM_MEMORY;
   fm_text_begin(&text, ctx);
   fm_text_printf(
       &text,
@@ -181,14 +180,8 @@ enum fm_status fm_tuned_write(struct fm_context *ctx, const char *path, const st
       head);
   for (size_t i = 0; i < t->count; i++) append(&text, &t->line[i]);
   enum fm_status status = fm_text_take(&text, &chars, &size);
-  char *slash = strrchr(folder, '/');
-  if (status == FM_OK && slash && slash != folder) {
-    *slash = 0;
-    status = fm_folder_make(ctx, folder);
-  }
   if (status == FM_OK) status = fm_file_write(ctx, path, chars, size);
   fm_free(ctx, chars);
-  fm_free(ctx, folder);
   return status;
 }
 

@@ -9,6 +9,8 @@ expect 0 "usage: flawmap tune" tune --help
 refuses 2 "no backbone 'resnet19'" tune resnet19
 refuses 2 "size" tune resnet18 --size 40 -o x
 refuses 2 "--gain" tune --gain 91
+refuses 1 "cannot write 'none/x'" tune resnet18 -o none/x
+[ -e none ] && fail "tune -o makes folders"
 [ -e x ] && fail "something was written before anything was measured"
 
 # Its own file, in the user's folder of data; lines of others stay as they are.
@@ -74,8 +76,17 @@ grep -q "is no file of tuned choices.*; going on without it" err || fail "nothin
 refuses 1 "is no file of tuned choices" tune resnet18 --quick
 [ "$(cat "$file")" = nonsense ] || fail "tune has written over what it cannot read"
 
-# Ctrl-C keeps what there is.
-rm "$file"
+# Whatever ends it, what was measured is in the file; the folder of the user's own is made.
+rm -r data
+FLAWMAP_CACHE=off "$flawmap" tune resnet18 >out 2>err &
+pid=$!
+for i in $(seq 600); do
+  [ -e "$file" ] && break
+  sleep 0.1
+done
+kill -KILL $pid
+wait $pid
+[ "$(head -1 "$file")" = "flawmap tuned 1" ] || fail "killed: what was measured is gone: $(cat err)"
 FLAWMAP_CACHE=off "$flawmap" tune resnet18 >out 2>err &
 pid=$!
 for i in $(seq 600); do

@@ -11,7 +11,7 @@
 #               calibrate_kinds (with those that are read), layouts (eval of other names of folders and masks), metrics,
 #               calibrate, by_hand, doctor, verify, wrong (verify, a golden whose gradients are not the device's, which
 #               is asked again), fetch (a wheel with the wrong file), install (fetch of a file at hand), convert, info,
-#               synth
+#               synth, tune, tuned (predict with a file of tuned choices)
 #   GOLDEN=...  the golden of verify: one that hangs on a rounding takes the way to the third verdict
 #   KINDS=...   some of: alloc file device
 #   JOBS=n      so many sweeps at a time (2)
@@ -44,9 +44,10 @@ program() {
 
 # prepare WHAT: puts everything back as it was before a run of WHAT.
 prepare() {
-  rm -rf maps model.flawmap* results printed
+  rm -rf maps model.flawmap* results printed tuned.txt
   case $1 in
   train | train_kinds | calibrate* | by_hand | fetch | install | convert) cp "$work/before.flawmap" model.flawmap ;;
+  tune) cp "$work/before.txt" tuned.txt ;;
   cold) rm -rf cache ;;
   esac
 }
@@ -82,6 +83,8 @@ act_once() {
   install) program "$2" fetch efficientnet_lite0 --force --from "$work/weights.safetensors" -o model.flawmap ;;
   convert) program "$2" convert "$work/before.flawmap" --list -o model.flawmap ;;
   info) program "$2" info "$work/before.flawmap" && cp out printed ;;
+  tune) program "$2" tune resnet18 --size 32 --batch 2 --quick --gain 90 -o tuned.txt ;; # nothing is ten times as fast
+  tuned) FLAWMAP_TUNE=$work/before.txt program "$2" predict --untrained "$work/before.flawmap" "$work/data/gear/test/good" -o results ;;
   synth) program "$2" synth results --size 64 --train 1 --good 1 --flawed 1 --product gear ;;
   esac
 }
@@ -108,6 +111,8 @@ make_kinds() {
 make_files() {
   local one='"grad.layer1.0.conv1.weight"' two='"grad.layer1.0.conv2.weight"'
   LC_ALL=C sed "s/$one/\"\"/; s/$two/$one/; s/\"\"/$two/" "$here/../../models/goldens/resnet18-b2-s64.safetensors" >wrong.safetensors
+  printf 'flawmap tuned 1\n%s\n' "cpu16x1 | class | forward 1x1/1 32>16 32x32 | 1 | conv | blocks 1 pixels 4 | 1 us | 2 us" \
+    "gpu4x64 | device another | back 3x3/1 8>8 8x8 | 1 | conv | pixels 4 | 1 us | 2 us" >before.txt
   LC_ALL=C sed 's/"expert\.\([^"]*\)":/"\1"       :/g' before.flawmap >weights.safetensors
 }
 
@@ -171,6 +176,8 @@ check() {
       complain "left $file" ;;
     ./model.flawmap)
       cmp -s "$file" "$work/before.flawmap" || cmp -s "$file" "right/$file" || is_bare || complain "$file is damaged" ;;
+    ./tuned.txt)
+      cmp -s "$file" "$work/before.txt" || cmp -s "$file" "right/$file" || complain "$file is damaged" ;;
     ./model.flawmap.csv)
       awk -F, 'NR == 1 {n = NF} NF != n {exit 1} END {exit NR > 2}' "$file" || complain "$file is damaged" ;;
     ./model.flawmap.checkpoint)
@@ -215,7 +222,7 @@ sweep() {
   [ $status = "$usual" ] || complain "undisturbed: $status, $(tail -2 err)"
   total=$(sed -n "s/^fault: .*$kind \([0-9]*\) .*/\1/p" err)
   limit=120
-  mkdir right && cp -r model.flawmap* results printed right/ 2>/dev/null
+  mkdir right && cp -r model.flawmap* results printed tuned.txt right/ 2>/dev/null
   until=$((SECONDS + ${MINUTES:-0} * 60)) step=$((total * 618 / 1000 + 1)) visited=0
   while next; do
     for mode in "" :once; do

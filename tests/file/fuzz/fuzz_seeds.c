@@ -23,6 +23,15 @@ static const char *const headers[] = {
 
 static const char *const inis[] = {"a = 1\n[s]\n; note\nb = 2 # note\n", "[x.y]\r\nkey_1 =\r\n"};
 
+static const char *const choices[] = {"flawmap tuned 1\n# note\ncpu16x1 | device a b | forward 3x3/2 64>128 "
+                                      "32x32 | 1 | conv | blocks 4 pixels 4 | 7 us "
+                                      "| 9 us\ngpu4x64 | class | weights 3x3/1 depthwise 24>24 9x9 | 16 | "
+                                      "wgrad | blocks 1 inputs 1 lanes 8 | 1 us | 2 "
+                                      "us\n",
+                                      "flawmap tuned 1\r\ncpu8x1 | family c | kept 7x7/2 picture 3>64 8x8 | "
+                                      "2 | conv | pixels 8 order 1 | 1 us | 1 us\r\n"
+                                      "nonsense\n"};
+
 static const char *const tables[] = {
     "object,split,label,image,mask\na,train,normal,a/Data/Images/Normal/0.png,\n"
     "a,test,anomaly,a/1.png,a/1_mask.png\nb,test,normal,../b.png,\n",
@@ -159,6 +168,8 @@ static enum fm_status put_all(struct fm_context *ctx, const char *folder) {
     memcpy(bytes, headers[i], n);
     FM_TRY(put(ctx, folder, "safetensors", i, bytes, n + (data ? 1 + data : 0)));
   }
+  for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+    FM_TRY(put(ctx, folder, "tuned", i, choices[i], strlen(choices[i])));
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
     FM_TRY(put(ctx, folder, "csv", i, tables[i], strlen(tables[i])));
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
