@@ -13,12 +13,13 @@ import statistics
 import sys
 
 BEGIN, END = "<!-- devices_table: begin -->", "<!-- devices_table: end -->"
+SCHEMAS = ("flawmap-bench/1", "flawmap-bench/2")
 BETTER = {"fma_gflops": max, "copy_gb_s": max, "triad_gb_s": max, "launch_us": min}
 
 
 def read(path):
     share = json.loads(pathlib.Path(path).read_text())
-    if share.get("schema") != "flawmap-bench/1":
+    if share.get("schema") not in SCHEMAS:
         sys.exit(f"{path}: 'flawmap bench --share' did not write this")
     return share
 
@@ -27,8 +28,8 @@ def merge(shares):
     """Medians of the rounds' medians. A device is never faster than its best moment: that is its peak."""
     one = shares[0]
     for other in shares[1:]:
-        for what in ("kernels_sha256", "forced_variant", "quick", "system", "device"):
-            if other[what] != one[what]:
+        for what in ("schema", "commit", "kernels_sha256", "forced_variant", "tuned_lines", "quick", "system", "device"):
+            if other.get(what) != one.get(what):
                 sys.exit(f"these files are not of one device: {what} differs")
         if other["verify"]["outcome"] != one["verify"]["outcome"]:
             sys.exit("these files do not agree on what verify said")
@@ -37,13 +38,14 @@ def merge(shares):
         one["peak"][name] = better(s["peak"][name] for s in shares)
     for i, entry in enumerate(one["suite"]):
         rounds = [s["suite"][i] for s in shares]
-        work = entry["gflops"] * entry["median_s"]
+        work = entry.get("gflops", 0) * entry["median_s"]
         entry["median_s"] = statistics.median(r["median_s"] for r in rounds)
         entry["least_s"] = min(r["least_s"] for r in rounds)
         entry["most_s"] = max(r["most_s"] for r in rounds)
         entry["runs"] = sum(r["runs"] for r in rounds)
-        entry["gflops"] = work / entry["median_s"]
-        entry["share_of_peak"] = entry["gflops"] / one["peak"]["fma_gflops"]
+        if work:
+            entry["gflops"] = work / entry["median_s"]
+            entry["share_of_peak"] = entry["gflops"] / one["peak"]["fma_gflops"]
     return one
 
 
@@ -54,6 +56,11 @@ def line(cells):
 def proof(verify):
     worst = max(g["share_of_allowed"] for g in verify["groups"] if g["judged"])
     return f"{verify['outcome']}; at most {worst:.0%} of what is allowed"
+
+
+def cell(entry):
+    share = f" ({entry['share_of_peak']:.0%})" if "share_of_peak" in entry else ""
+    return f"{1e3 * entry['median_s']:.1f}{share}"
 
 
 def table(shares):
@@ -69,7 +76,7 @@ def table(shares):
         cells = [name]
         for s in shares:
             found = [e for e in s["suite"] if e["name"] == name]
-            cells.append(f"{1e3 * found[0]['median_s']:.1f} ({found[0]['share_of_peak']:.0%})" if found else "")
+            cells.append(cell(found[0]) if found else "")
         lines.append(line(cells))
     return "\n".join(lines)
 

@@ -15,10 +15,13 @@ static void print_head(const struct fm_share *s, int number) {
   const struct fm_facts *f = &s->device;
   fm_print("%d: %s, %d compute units (%s, driver %s)\n", number, f->name, f->compute_units, f->version,
            f->driver);
-  fm_print("   flawmap %s, kernels %.12s; %s%s%s\n", s->flawmap, s->kernels, s->system, s->cpu[0] ? ", " : "",
-           s->cpu);
+  fm_print("   flawmap %s, commit %.12s%s, kernels %.12s; %s%s%s\n", s->flawmap,
+           s->commit[0] ? s->commit : "not known", strstr(s->commit, "-dirty") ? " (changed)" : "",
+           s->kernels, s->system, s->cpu[0] ? ", " : "", s->cpu);
   fm_print("   verify: this device computes right%s\n",
            s->judged ? "" : ", but for gradients that could not be judged");
+  if (s->tuned || s->shipped)
+    fm_print("   tuned lines: %d of its own, %d that flawmap brings\n", s->tuned, s->shipped);
   if (s->variant[0]) fm_print("   with FLAWMAP_VARIANT=%s: not what flawmap would choose\n", s->variant);
   if (s->quick) fm_print("   --quick: one run of small pictures, which says little about speed\n");
 }
@@ -32,8 +35,10 @@ static void print_one(const struct fm_share *s) {
            "of peak");
   for (int i = 0; i < s->entries; i++) {
     const struct fm_share_entry *e = &s->entry[i];
-    fm_print("%-32s %11.3f %11.3f %11.3f %5d %9.1f %6.1f %%\n", e->name, 1e3 * e->time.median,
-             1e3 * e->time.least, 1e3 * e->time.most, e->time.runs, e->gflops, 1e11 * e->gflops / p->flops);
+    fm_print("%-32s %11.3f %11.3f %11.3f %5d", e->name, 1e3 * e->time.median, 1e3 * e->time.least,
+             1e3 * e->time.most, e->time.runs);
+    if (e->gflops > 0) fm_print(" %9.1f %6.1f %%", e->gflops, 1e11 * e->gflops / p->flops);
+    fm_print("\n");
   }
 }
 
@@ -46,17 +51,9 @@ static enum fm_status write_share(struct fm_context *ctx, const struct fm_share 
   return status;
 }
 
-/* Where the file cannot be written, that is said before minutes of measuring. */
-static enum fm_status try_writing(struct fm_context *ctx, const char *path) {
-  struct fm_writer w;
-  enum fm_status status = fm_writer_open(&w, ctx, path);
-  fm_writer_discard(&w);
-  return status;
-}
-
 enum fm_status fm_bench_share(struct fm_context *ctx, const char *device, bool quick, const char *path) {
   struct fm_device *d;
-  FM_TRY(try_writing(ctx, path));
+  FM_TRY(fm_writer_try(ctx, path));
   struct fm_share *share = fm_alloc(ctx, 1, sizeof *share);
   if (!share) return FM_MEMORY;
   enum fm_status status = fm_trusted_device(ctx, device, false, &d);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/print.h"
 #include "check/bench.h"
+#include "check/facts.h"
 #include "device/device.h"
 #include "file/json.h"
 #include "op/peak.h"
@@ -191,12 +192,7 @@ static enum fm_status measure(struct bench_run *b) {
   fm_json_object(&b->json, NULL);
   fm_json_string(&b->json, "flawmap", fm_version());
   fm_json_object(&b->json, "device");
-  fm_json_string(&b->json, "name", f->name);
-  fm_json_string(&b->json, "platform", f->platform);
-  fm_json_string(&b->json, "version", f->version);
-  fm_json_string(&b->json, "driver", f->driver);
-  fm_json_integer(&b->json, "compute_units", f->compute_units);
-  fm_json_integer(&b->json, "block", f->block);
+  fm_facts_put(&b->json, f);
   fm_json_end(&b->json);
   if (!b->o->json) fm_print("device: %s, %d compute units (%s)\n", f->name, f->compute_units, f->version);
   if (b->o->peak) FM_TRY(bench_device(b));

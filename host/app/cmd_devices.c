@@ -3,20 +3,15 @@
 
 #include "base/memory.h"
 #include "base/print.h"
-#include "device/device.h"
-#include "file/json.h"
+#include "check/facts.h"
 
 #include <stdio.h>
-
-static const char *kind_name(const struct fm_facts *f) {
-  return f->kind == FM_CLASS_CPU ? "CPU" : "GPU";
-}
 
 static void print_table(const struct fm_facts *facts, int count, int used) {
   for (int i = 0; i < count; i++) {
     const struct fm_facts *f = &facts[i];
     fm_print("%s%d  %s%s\n", i == used ? "* " : "  ", i, f->name, i == used ? "   <- would be used" : "");
-    fm_print("     %s, %s, driver %s\n", kind_name(f), f->platform, f->driver);
+    fm_print("     %s, %s, driver %s\n", fm_facts_class(f), f->platform, f->driver);
     fm_print("     %d compute units, %.1f GiB of memory, largest buffer %.1f GiB\n", f->compute_units,
              (double)f->global_memory / 0x1p30, (double)f->max_allocation / 0x1p30);
     fm_print("     kernels: blocks of %d channels, work-groups of %d, fma %s\n", f->block, f->group,
@@ -30,26 +25,7 @@ static void put_device(struct fm_json *json, const struct fm_facts *f, int index
   fm_json_object(json, NULL);
   fm_json_integer(json, "index", index);
   fm_json_bool(json, "used", used);
-  fm_json_string(json, "name", f->name);
-  fm_json_string(json, "class", kind_name(f));
-  fm_json_string(json, "vendor", f->vendor);
-  fm_json_string(json, "platform", f->platform);
-  fm_json_string(json, "platform_version", f->platform_version);
-  fm_json_string(json, "version", f->version);
-  fm_json_string(json, "driver", f->driver);
-  fm_json_integer(json, "compute_units", f->compute_units);
-  fm_json_integer(json, "native_float_width", f->native_float_width);
-  fm_json_integer(json, "memory_bytes", (int64_t)f->global_memory);
-  fm_json_integer(json, "largest_buffer_bytes", (int64_t)f->max_allocation);
-  fm_json_integer(json, "local_memory_bytes", (int64_t)f->local_memory);
-  fm_json_bool(json, "local_memory_real", f->local_memory_real);
-  fm_json_bool(json, "unified_memory", f->unified_memory);
-  fm_json_integer(json, "largest_work_group", (int64_t)f->max_group);
-  fm_json_integer(json, "block", f->block);
-  fm_json_integer(json, "group", f->group);
-  fm_json_integer(json, "registers", f->registers);
-  fm_json_bool(json, "fast_fma", f->fast_fma);
-  fm_json_bool(json, "fp64", f->fp64);
+  fm_facts_put(json, f);
   fm_json_end(json);
 }
 

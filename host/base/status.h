@@ -37,6 +37,9 @@ const char *fm_status_text(enum fm_status status);
 /* "0.1.0" */
 const char *fm_version(void);
 
+/* The commit it was built from, 40 digits, with "-dirty" where sources had been changed; "": not known. */
+const char *fm_commit(void);
+
 /* Makes the n-th operation of a kind fail, for tests: see fault.h. */
 struct fm_fault {
   long fail_at;      /* 0: never; n: the n-th operation fails */

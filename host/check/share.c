@@ -5,9 +5,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "check/bench.h"
+#include "check/bench_detector.h"
+#include "check/facts.h"
 #include "check/golden.h"
 #include "device/program.h"
-#include "file/json.h"
+#include "op/tuned.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,9 @@ static enum fm_status describe(struct fm_device *d, struct fm_share *s) {
   const char *variant = getenv("FLAWMAP_VARIANT");
   struct utsname u;
   snprintf(s->flawmap, sizeof s->flawmap, "%s", fm_version());
+  snprintf(s->commit, sizeof s->commit, "%s", fm_commit());
+  FM_TRY(fm_tuned_load(d));
+  fm_tuned_in_force(d, &s->tuned, &s->shipped);
   if (uname(&u) == 0) /* all but the host's name */
     snprintf(s->system, sizeof s->system, "%.40s %.60s %.20s", u.sysname, u.release, u.machine);
   name_cpu(s->cpu, sizeof s->cpu);
@@ -97,7 +102,8 @@ static enum fm_status prove(struct fm_device *d, struct fm_progress *progress, s
   return FM_OK;
 }
 
-/* The suite: each network, by one picture, by a batch, and a training step of a batch. */
+/* The suite: each network, by one picture, by a batch, and a training step of a batch; a detector of the
+ * first. */
 static const char *const suite_networks[] = {"efficientnet_lite0", "resnet18", "hrnet32"};
 enum { NETWORKS = sizeof suite_networks / sizeof *suite_networks, PASSES = 3 };
 
@@ -109,16 +115,43 @@ static struct fm_bench_pass suite_pass(int i, bool quick) {
                                 .size = quick ? 64 : 256};
 }
 
+static void add_entry(struct fm_share *s, const char *network, const char *kind, int batch, int size,
+                      const struct fm_timing *time, double flops) {
+  struct fm_share_entry *e = &s->entry[s->entries++];
+  *e = (struct fm_share_entry){
+      .batch = batch, .size = size, .time = *time, .gflops = 1e-9 * flops / time->median};
+  snprintf(e->network, sizeof e->network, "%s", network);
+  snprintf(e->pass, sizeof e->pass, "%s%d", kind, batch);
+  snprintf(e->name, sizeof e->name, "%s %s%d %d", network, kind, batch, size);
+}
+
 static enum fm_status measure_pass(struct fm_device *d, const struct fm_bench_pass *p, struct fm_share *s) {
   struct fm_bench_result r;
   FM_TRY(fm_bench_pass_run(d, p, s->quick ? 1 : 5, s->quick ? 0 : 2, &r));
-  const char *network = p->backbone->name, *kind = p->train ? "train" : "infer";
-  struct fm_share_entry *e = &s->entry[s->entries++];
-  *e = (struct fm_share_entry){
-      .batch = p->batch, .size = p->size, .time = r.time, .gflops = 1e-9 * r.flops / r.time.median};
-  snprintf(e->network, sizeof e->network, "%s", network);
-  snprintf(e->pass, sizeof e->pass, "%s%d", kind, p->batch);
-  snprintf(e->name, sizeof e->name, "%s %s%d %d", network, kind, p->batch, p->size);
+  add_entry(s, p->backbone->name, p->train ? "train" : "infer", p->batch, p->size, &r.time, r.flops);
+  return FM_OK;
+}
+
+static void fitted(void *arg) {
+  struct fm_progress *progress = arg;
+  fm_progress_step(progress, 1);
+}
+
+static enum fm_status measure_detector(struct fm_device *d, struct fm_progress *progress,
+                                       struct fm_share *s) {
+  struct fm_timing fit, refine;
+  const struct fm_bench_detector what = {.backbone = suite_networks[0],
+                                         .pictures = s->quick ? 8 : 40,
+                                         .size = s->quick ? 64 : 256,
+                                         .runs = s->quick ? 1 : 3,
+                                         .seconds = s->quick ? 0 : 2,
+                                         .next = fitted,
+                                         .arg = progress};
+  snprintf(progress->detail, sizeof progress->detail, "PatchCore's fit, F2PAD");
+  FM_TRY(fm_bench_detector_run(d, &what, &fit, &refine));
+  add_entry(s, what.backbone, "patchcore", what.pictures, what.size, &fit, 0);
+  add_entry(s, what.backbone, "f2pad", 1, what.size, &refine, 0);
+  fm_progress_step(progress, 1);
   return FM_OK;
 }
 
@@ -134,14 +167,15 @@ static enum fm_status measure(struct fm_device *d, struct fm_progress *progress,
     FM_TRY(measure_pass(d, &pass, s));
     fm_progress_step(progress, 1);
   }
-  return FM_OK;
+  return measure_detector(d, progress, s);
 }
 
 enum fm_status fm_share_measure(struct fm_device *d, bool quick, struct fm_share *s) {
   struct fm_progress progress;
   *s = (struct fm_share){.quick = quick};
   FM_TRY(describe(d, s));
-  fm_progress_begin(&progress, fm_device_context(d), "measuring", 0, count_goldens() + 1 + NETWORKS * PASSES);
+  fm_progress_begin(&progress, fm_device_context(d), "measuring", 0,
+                    count_goldens() + 1 + NETWORKS * PASSES + 2);
   enum fm_status status = prove(d, &progress, s);
   if (status == FM_OK) status = measure(d, &progress, s);
   fm_progress_end(&progress);
@@ -150,14 +184,7 @@ enum fm_status fm_share_measure(struct fm_device *d, bool quick, struct fm_share
 
 static void put_device(struct fm_json *j, const struct fm_facts *f) {
   fm_json_object(j, "device");
-  fm_json_string(j, "name", f->name);
-  fm_json_string(j, "vendor", f->vendor);
-  fm_json_string(j, "driver", f->driver);
-  fm_json_string(j, "opencl", f->version);
-  fm_json_string(j, "platform", f->platform);
-  fm_json_integer(j, "compute_units", f->compute_units);
-  fm_json_integer(j, "block", f->block);
-  fm_json_integer(j, "group", f->group);
+  fm_facts_put(j, f);
   fm_json_end(j);
 }
 
@@ -198,8 +225,10 @@ static void put_entry(struct fm_json *j, const struct fm_share_entry *e, const s
   fm_json_number(j, "least_s", e->time.least);
   fm_json_number(j, "most_s", e->time.most);
   fm_json_integer(j, "runs", e->time.runs);
-  fm_json_number(j, "gflops", e->gflops);
-  fm_json_number(j, "share_of_peak", 1e9 * e->gflops / peak->flops);
+  if (e->gflops > 0) {
+    fm_json_number(j, "gflops", e->gflops);
+    fm_json_number(j, "share_of_peak", 1e9 * e->gflops / peak->flops);
+  }
   fm_json_end(j);
 }
 
@@ -211,8 +240,13 @@ enum fm_status fm_share_text(struct fm_context *ctx, const struct fm_share *s, c
   fm_json_object(&j, NULL);
   fm_json_string(&j, "schema", FM_SHARE_SCHEMA);
   fm_json_string(&j, "flawmap", s->flawmap);
+  fm_json_string(&j, "commit", s->commit[0] ? s->commit : NULL);
   fm_json_string(&j, "kernels_sha256", s->kernels);
   fm_json_string(&j, "forced_variant", s->variant[0] ? s->variant : NULL);
+  fm_json_object(&j, "tuned_lines");
+  fm_json_integer(&j, "own", s->tuned);
+  fm_json_integer(&j, "shipped", s->shipped);
+  fm_json_end(&j);
   fm_json_bool(&j, "quick", s->quick);
   fm_json_object(&j, "system");
   fm_json_string(&j, "os", s->system);

@@ -11,15 +11,16 @@
 #include "device/device.h"
 #include "op/peak.h"
 
-#define FM_SHARE_SCHEMA "flawmap-bench/1"
+#define FM_SHARE_SCHEMA "flawmap-bench/2"
 enum { FM_SHARE_ENTRIES = 64, FM_SHARE_PROOFS = 64, FM_SHARE_MOST_FILES = 16 };
 
-/* A pass of a network: "resnet18 infer16 256", 16 pictures of 256 x 256 at a time. */
+/* A pass of a network: "resnet18 infer16 256", 16 pictures of 256 x 256 at a time; PatchCore's fit to 40 of
+ * them, "resnet18 patchcore40 256"; a flawed one sharpened by F2PAD, "resnet18 f2pad1 256". */
 struct fm_share_entry {
   char name[64], network[32], pass[16];
   int batch, size;
   struct fm_timing time;
-  double gflops; /* of the median */
+  double gflops; /* of the median; 0: not counted */
 };
 
 /* A group of a golden: the larger of its largest and its median error, as a share of what is allowed. */
@@ -31,10 +32,12 @@ struct fm_share_proof {
 
 struct fm_share {
   char flawmap[32], kernels[65], system[128], cpu[128]; /* cpu: "" where the system does not say */
-  struct fm_facts device;                               /* read: names, compute units, block and group only */
-  char variant[64]; /* FLAWMAP_VARIANT: rows that were forced; "": the rule chose */
-  bool quick;       /* one run of small pictures, to see that it works */
-  bool judged;      /* the goldens judged every group */
+  char commit[48];                                      /* "": not known */
+  int tuned, shipped;     /* tuned lines that hold for the device: the user's, those that flawmap brings */
+  struct fm_facts device; /* read: names, compute units, block and group only */
+  char variant[64];       /* FLAWMAP_VARIANT: rows that were forced; "": the rule chose */
+  bool quick;             /* one run of small pictures, to see that it works */
+  bool judged;            /* the goldens judged every group */
   struct fm_share_proof proof[FM_SHARE_PROOFS]; /* not read */
   int proofs;
   struct fm_peak peak;

@@ -60,6 +60,14 @@ static enum fm_status count_of(const struct reader *r, const cJSON *object, cons
   return FM_OK;
 }
 
+/* As count_of, where it may be 0. */
+static enum fm_status lines_of(const struct reader *r, const cJSON *object, const char *where,
+                               const char *name, int *out) {
+  const cJSON *item = fm_json_member(object, name);
+  if (cJSON_IsNumber(item) && item->valuedouble == 0) return FM_OK;
+  return count_of(r, object, where, name, out);
+}
+
 static enum fm_status object_of(const struct reader *r, const cJSON *root, const char *name,
                                 const cJSON **object) {
   *object = fm_json_member(root, name);
@@ -77,12 +85,16 @@ static enum fm_status read_head(const struct reader *r, const cJSON *root) {
                     ": another program wrote it, or another version of flawmap" AGAIN,
                     r->path);
   }
-  const cJSON *quick = fm_json_member(root, "quick"), *system;
+  const cJSON *quick = fm_json_member(root, "quick"), *system, *lines;
   if (!cJSON_IsBool(quick)) return broken(r, "", "quick", "is not there once, as true or false");
   s->quick = cJSON_IsTrue(quick);
   FM_TRY(text_of(r, root, "", "flawmap", s->flawmap, sizeof s->flawmap));
+  FM_TRY(text_or_null(r, root, "", "commit", s->commit, sizeof s->commit));
   FM_TRY(text_of(r, root, "", "kernels_sha256", s->kernels, sizeof s->kernels));
   FM_TRY(text_or_null(r, root, "", "forced_variant", s->variant, sizeof s->variant));
+  FM_TRY(object_of(r, root, "tuned_lines", &lines));
+  FM_TRY(lines_of(r, lines, "tuned_lines' ", "own", &s->tuned));
+  FM_TRY(lines_of(r, lines, "tuned_lines' ", "shipped", &s->shipped));
   FM_TRY(object_of(r, root, "system", &system));
   FM_TRY(text_of(r, system, "system's ", "os", s->system, sizeof s->system));
   return text_or_null(r, system, "system's ", "cpu", s->cpu, sizeof s->cpu);
@@ -96,7 +108,7 @@ static enum fm_status read_device(const struct reader *r, const cJSON *root) {
   FM_TRY(text_of(r, device, where, "name", f->name, sizeof f->name));
   FM_TRY(text_of(r, device, where, "vendor", f->vendor, sizeof f->vendor));
   FM_TRY(text_of(r, device, where, "driver", f->driver, sizeof f->driver));
-  FM_TRY(text_of(r, device, where, "opencl", f->version, sizeof f->version));
+  FM_TRY(text_of(r, device, where, "version", f->version, sizeof f->version));
   FM_TRY(text_of(r, device, where, "platform", f->platform, sizeof f->platform));
   FM_TRY(count_of(r, device, where, "compute_units", &f->compute_units));
   FM_TRY(count_of(r, device, where, "block", &f->block));
@@ -137,7 +149,7 @@ static enum fm_status read_entry(const struct reader *r, const cJSON *item, stru
   FM_TRY(number_of(r, item, where, "least_s", 1, &e->time.least));
   FM_TRY(number_of(r, item, where, "most_s", 1, &e->time.most));
   FM_TRY(count_of(r, item, where, "runs", &e->time.runs));
-  FM_TRY(number_of(r, item, where, "gflops", 1, &e->gflops));
+  if (fm_json_member(item, "gflops")) FM_TRY(number_of(r, item, where, "gflops", 1, &e->gflops));
   if (e->time.least > e->time.median || e->time.median > e->time.most)
     return broken(r, where, "median_s", "is not between least_s and most_s");
   for (const struct fm_share_entry *other = r->out->entry; other < e; other++)

@@ -54,9 +54,13 @@ enum fm_status fm_tuned_read(struct fm_context *ctx, const char *path, struct fm
 enum fm_status fm_tuned_put(struct fm_context *ctx, struct fm_tuned *t, const struct fm_tuned_line *line);
 /* Takes out every line of this device for the shape. */
 void fm_tuned_drop(struct fm_tuned *t, const struct fm_tuned_line *of);
-/* Atomically; makes the folder. */
+/* Atomically. */
 enum fm_status fm_tuned_write(struct fm_context *ctx, const char *path, const struct fm_tuned *t);
 void fm_tuned_free(struct fm_context *ctx, struct fm_tuned *t);
+
+/* Lines that hold for the device: of the user's file, and of those that flawmap brings. Nothing before
+ * fm_tuned_load. */
+void fm_tuned_in_force(const struct fm_device *d, int *own, int *shipped);
 
 /* Fills class, scope, name and shape of a line for this very device; s NULL: no shape. */
 void fm_tuned_begin(const struct fm_facts *f, const struct fm_shape *s, struct fm_tuned_line *line);

@@ -154,6 +154,12 @@ static enum fm_status read_both(struct fm_device *d, struct fm_tuned *t) {
   return status;
 }
 
+void fm_tuned_in_force(const struct fm_device *d, int *own, int *shipped) {
+  const struct fm_tuned *t = fm_device_kept(d);
+  *own = *shipped = 0;
+  for (size_t i = 0; t && i < t->count; i++) (*(t->line[i].shipped ? shipped : own))++;
+}
+
 static void free_tuned(struct fm_context *ctx, void *kept) {
   fm_tuned_free(ctx, kept);
   fm_free(ctx, kept);

@@ -33,16 +33,23 @@ says "no file was written"
 [ "$(cat a.json)" = mine ] || fail "a file that was there was touched without proof"
 rm a.json
 
-run bench --quick --share a.json
+# A tuned line that holds for the device is counted, whatever its class.
+printf '%s\n' "flawmap tuned 1" >lines.txt
+for class in cpu16x1 cpu8x1 cpu4x1 gpu4x64; do
+  echo "$class | class | forward 1x1/1 8>8 8x8 | 1 | conv | blocks 1 pixels 4 | 1 us | 2 us" >>lines.txt
+done
+FLAWMAP_TUNE=$work/lines.txt run bench --quick --share a.json
 is_json a.json || fail "no JSON: $(head -c 400 a.json)"
-for field in '"schema": "flawmap-bench/1"' '"flawmap": "' '"quick": true' '"os": "' '"cpu": ' '"vendor": "' '"driver": "' '"opencl": "' \
-  '"compute_units": [1-9]' '"outcome": "right' '"share_of_allowed": [0-9]' '"fma_gflops": [0-9]' '"copy_gb_s": [0-9]' '"triad_gb_s": [0-9]' \
+for field in '"schema": "flawmap-bench/2"' '"flawmap": "' '"quick": true' '"os": "' '"cpu": ' '"vendor": "' '"driver": "' '"version": "' \
+  '"compute_units": [1-9]' '"commit": ' '"own": 1,' '"shipped": 0' '"outcome": "right' '"share_of_allowed": [0-9]' '"fma_gflops": [0-9]' '"copy_gb_s": [0-9]' '"triad_gb_s": [0-9]' \
   '"launch_us": [0-9]' '"kernels_sha256": "[0-9a-f]\{64\}"'; do
   grep -q "$field" a.json || fail "no $field in the file"
 done
-for field in name network pass median_s least_s most_s runs gflops share_of_peak; do
-  # the device has a name, too
-  [ "$(sed -n '/"suite"/,$p' a.json | grep -c "\"$field\": [\"0-9]")" = 9 ] || fail "'$field' is not there once for each entry of the suite"
+in_suite() { [ "$(sed -n '/"suite"/,$p' a.json | grep -c "\"$1\": [\"0-9]")" = "$2" ] || fail "'$1' is not there $2 times in the suite"; }
+for field in name network pass median_s least_s most_s runs; do in_suite $field 11; done
+for field in gflops share_of_peak; do in_suite $field 9; done # of whole passes
+for work_of in patchcore8 f2pad1; do
+  grep -q "\"name\": \"efficientnet_lite0 $work_of 64\"" a.json || fail "no $work_of in the suite"
 done
 for network in efficientnet_lite0 resnet18 hrnet32; do
   for pass in infer1 infer2 train2; do
@@ -61,6 +68,8 @@ FLAWMAP_DEVICE=none OCL_ICD_VENDORS=$work/folder "$flawmap" bench --compare four
 grep -Eq '^hrnet32 train2 64 +4000\.000 +8000\.000 +x 0\.50 *$' out || fail "not half as fast: $(cat out)"
 grep -Eq '^resnet18 infer2 64 +4000\.000 +- *$' out || fail "a line of the first file alone: $(cat out)"
 grep -Eq '^other infer2 64 +- +8000\.000 *$' out || fail "a line of the second file alone: $(cat out)"
+says "tuned lines: 1 of its own, 0 that flawmap brings"
+grep -Eq '^efficientnet_lite0 f2pad1 64 +4000\.000 +8000\.000 +x 0\.50 *$' out || fail "F2PAD's line: $(cat out)"
 grep -Eq '^peak, GFLOP/s .* x 1\.00 *$' out || fail "no peak: $(cat out)"
 
 # Names from outside are shown, not obeyed.
@@ -82,8 +91,8 @@ wrong() {
 wrong 'is not a JSON object' '$d'
 wrong 'is not a JSON object' '1s/.*/[/; $s/.*/]/'
 wrong 'something follows' '$s/.*/} x/'
-wrong 'not flawmap-bench/1' 's/flawmap-bench.1/flawmap-bench\/2/'
-wrong 'not flawmap-bench/1' '/"schema"/d'
+wrong 'not flawmap-bench/2' 's/flawmap-bench.2/flawmap-bench\/1/'
+wrong 'not flawmap-bench/2' '/"schema"/d'
 wrong 'without proof' 's/"outcome": "right"/"outcome": "exceeded"/'
 wrong '"verify" is not there' 's/"verify"/"verity"/'
 wrong '"fma_gflops" is not a number that' 's/"fma_gflops": .*,/"fma_gflops": 0,/'
@@ -95,6 +104,10 @@ wrong 'not between least_s and most_s' '0,/"median_s": .*,/s//"median_s": 1e9,/'
 wrong '"runs" is not a whole' 's/"runs": 1,/"runs": 1.5,/'
 wrong 'resnet18 infer2 64" is there twice' 's/resnet18 infer1 64/resnet18 infer2 64/'
 wrong 'longer than any' "s/\"os\": \"/&$(printf '%0200d' 0)/"
+wrong '"own" is not a number that' 's/"own": 1,/"own": -1,/'
+wrong '"tuned_lines" is not there' 's/"tuned_lines"/"tunes"/'
+wrong '"commit" is not there' 's/"commit": .*,/"commit": 7,/'
+wrong '"gflops" is not a number that' '0,/"gflops": .*,/s//"gflops": -1,/'
 wrong '"os" is not there' 's/"os": ".*",/"os": {},/'
 head -c 1100000 /dev/zero >wrong.json
 refuses 1 "wrong.json" bench --compare wrong.json
