@@ -81,6 +81,11 @@ static enum fm_status tune(struct fm_device *d, struct fm_tune_options *o, const
     fm_print("%ld shapes, %ld rows with tiles tried, %ld of them wrong; one of each shape: %.1f ms, by the "
              "rule %.1f ms\n",
              r.shapes, r.tried, r.wrong, 1e-3 * r.us, 1e-3 * r.rule_us);
+    if (r.disturbed)
+      fm_print(
+          "%ld winners left out: something else was computing, so that their times say little; tune again "
+          "when the machine has nothing else to do\n",
+          r.disturbed);
     status = print_lines(d, &t);
     fm_print("written: %s\n", path);
   }

@@ -106,22 +106,19 @@ static bool may_take(const struct fm_facts *f, const struct fm_shape *s, const s
   return fm_variant_fits(f, s, row) && (!s->kept || row->error <= FM_KEPT_ERROR);
 }
 
-/* The best for one number of pictures. ratio: how many times faster than the rule's choice it surely is; 1
- * where it is the rule's. */
+/* The best for one number of pictures, beside the rule's choice; a ratio of 1 where it is that. */
 struct found {
   struct best best;
-  double ratio, seconds;
+  struct fm_tune_pairs pairs;
 };
 
-/* Measures a winner beside the rule's choice. */
 static enum fm_status confirm(struct fm_tune_bench *b, struct found *w) {
   struct fm_tune_way way;
   const struct fm_call *rule = &b->rule.call;
-  w->ratio = 1;
-  w->seconds = b->seconds;
+  w->pairs = (struct fm_tune_pairs){.ratio = 1, .seconds = b->seconds, .calm = true};
   if (w->best.row == rule->variant && fm_tile_same(&w->best.tile, &rule->tile)) return FM_OK;
   enum fm_status status = fm_tune_way_make(b, w->best.row, &w->best.tile, &way);
-  if (status == FM_OK) status = fm_tune_ratio(b, &way, &w->ratio, &w->seconds);
+  if (status == FM_OK) status = fm_tune_ratio(b, &way, &w->pairs);
   fm_tune_way_free(b, &way);
   return status;
 }
@@ -143,8 +140,8 @@ static enum fm_status try_batch(struct tuner *u, struct fm_tune_bench *b, const 
 static enum fm_status put(struct tuner *u, struct fm_tuned_line *line, const struct found *w) {
   snprintf(line->row, sizeof line->row, "%s", w->best.row->name);
   line->tile = w->best.tile;
-  line->us = (int)fmin(fmax(1, 1e6 * w->seconds), 999999999);
-  line->rule_us = (int)fmin(fmax(1, 1e6 * w->seconds * w->ratio), 999999999);
+  line->us = (int)fmin(fmax(1, 1e6 * w->pairs.seconds), 999999999);
+  line->rule_us = (int)fmin(fmax(1, 1e6 * w->pairs.seconds * w->pairs.ratio), 999999999);
   return fm_tuned_put(u->ctx, u->t, line);
 }
 
@@ -159,20 +156,23 @@ static enum fm_status open_bench(struct tuner *u, struct fm_tune_case *c, struct
 }
 
 /* The row is chosen at the fewest pictures; where there are more it may only take another tile. *row: what
- * holds so far, NULL at the fewest; *lost: the row that was chosen is slower here than the rule's. */
+ * holds so far, NULL at the fewest; *lost: the row that was chosen is not surely as fast here as the rule's.
+ */
 static enum fm_status try_one(struct tuner *u, struct fm_tune_bench *b, struct fm_tuned_line *line,
                               const struct fm_variant **row, struct fm_tile *tile, bool *lost) {
   const struct fm_call *rule = &b->rule.call;
   struct found w;
   FM_TRY(try_batch(u, b, *row, &w));
-  bool gained = w.ratio * (1 - u->o->gain) >= 1, other = *row && *row != rule->variant;
-  *lost = other && w.ratio < 1;
-  if (!gained && !other) w = (struct found){{rule->variant, rule->tile, 0}, 1, b->seconds};
+  const struct fm_tune_pairs *p = &w.pairs;
+  bool gained = p->calm && p->ratio * (1 - u->o->gain) >= 1, other = *row && *row != rule->variant;
+  u->result->disturbed += !p->calm;
+  *lost = other && (!p->calm || p->ratio < 1);
+  if (!gained && (!other || *lost)) w = (struct found){{rule->variant, rule->tile, 0}, {1, b->seconds, true}};
   bool same = *row ? fm_tile_same(tile, &w.best.tile) : !gained;
   *row = w.best.row;
   *tile = w.best.tile;
-  u->result->us += 1e6 * w.seconds;
-  u->result->rule_us += 1e6 * w.seconds * w.ratio;
+  u->result->us += 1e6 * p->seconds;
+  u->result->rule_us += 1e6 * p->seconds * p->ratio;
   return same || *lost ? FM_OK : put(u, line, &w);
 }
 

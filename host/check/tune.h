@@ -22,6 +22,7 @@ struct fm_tune_result {
   long shapes;        /* that were measured */
   long tried;         /* rows with tiles */
   long wrong;         /* of them gave another result and were left out */
+  long disturbed;     /* winners whose times changed so much that the rule's choice was kept */
   double us, rule_us; /* of one each of all shapes, as they are now and by the rule */
 };
 

@@ -43,9 +43,13 @@ enum fm_status fm_tune_agrees(struct fm_tune_bench *b, struct fm_tune_way *way, 
 /* The least of a few runs in seconds; gives up early on what takes half as long again as `best`. */
 enum fm_status fm_tune_time(struct fm_tune_bench *b, struct fm_tune_way *way, double best, double *seconds);
 
-/* Time by the rule over time of this way, run in turn: what twelve of fifteen pairs reach, and the least
- * times of both, too. */
-enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, double *ratio,
-                             double *seconds);
+/* Two ways that were run in turn. ratio: time by the rule over time of this way, that twelve of fifteen pairs
+ * reach, and the least times of both, too. calm: each way takes about the same time whenever it is run; else
+ * something else was computing, and ratio says nothing. */
+struct fm_tune_pairs {
+  double ratio, seconds; /* seconds: the median of this way */
+  bool calm;
+};
+enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, struct fm_tune_pairs *p);
 
 #endif

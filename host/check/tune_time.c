@@ -9,6 +9,7 @@
 
 enum { PAIRS = 15, SURE = 12, RUNS = 4, MOST_TIMES = 64 };
 static const double enough = 1e-3; /* seconds between two looks at the clock, at least */
+static const double CALM = 1.4;    /* that a median may be of the least */
 
 static enum fm_status room(struct fm_device *d, size_t numbers, struct fm_buffer *b) {
   return fm_buffer_make(d, (numbers ? numbers : 1) * sizeof(float), b);
@@ -168,19 +169,23 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, double *ratio,
-                             double *seconds) {
-  double pair[PAIRS], own[PAIRS], rule, least = INFINITY;
+static bool is_calm(const double sorted[PAIRS]) {
+  return sorted[PAIRS / 2] <= CALM * sorted[0];
+}
+
+enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, struct fm_tune_pairs *p) {
+  double pair[PAIRS], own[PAIRS], rule[PAIRS];
   int times = times_of(b->seconds);
   for (int i = 0; i < PAIRS; i++) {
-    FM_TRY(seconds_of(b, &b->rule, times, &rule));
+    FM_TRY(seconds_of(b, &b->rule, times, &rule[i]));
     FM_TRY(seconds_of(b, way, times, &own[i]));
-    pair[i] = rule / own[i];
-    least = fmin(least, rule);
+    pair[i] = rule[i] / own[i];
   }
   qsort(pair, PAIRS, sizeof *pair, by_size);
   qsort(own, PAIRS, sizeof *own, by_size);
-  *ratio = fmin(pair[PAIRS - SURE], least / own[0]);
-  *seconds = own[PAIRS / 2];
+  qsort(rule, PAIRS, sizeof *rule, by_size);
+  *p = (struct fm_tune_pairs){.ratio = fmin(pair[PAIRS - SURE], rule[0] / own[0]),
+                              .seconds = own[PAIRS / 2],
+                              .calm = is_calm(own) && is_calm(rule)};
   return FM_OK;
 }
