@@ -1,4 +1,4 @@
-# Writes ${OUT}: the commit that the sources in ${SOURCE} are, with -dirty where something was changed; "" where git does not
+# Writes ${OUT}, fm_commit of base/status.h: the commit that the sources in ${SOURCE} are, with -dirty where something was changed; "" where git does not
 # know, as in an archive. The file is touched only where that has changed.
 set(commit "")
 if(EXISTS ${SOURCE}/.git)
@@ -9,7 +9,7 @@ if(EXISTS ${SOURCE}/.git)
     set(commit "")
   endif()
 endif()
-set(text "#define FM_COMMIT \"${commit}\"\n")
+set(text "#include \"base/status.h\"\nconst char *fm_commit(void) {\n  return \"${commit}\";\n}\n")
 set(old "")
 if(EXISTS ${OUT})
   file(READ ${OUT} old)

@@ -2,7 +2,6 @@
 
 #include "base/fault.h"
 #include "base/print.h"
-#include "commit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,10 +27,6 @@ const char *fm_status_text(enum fm_status status) {
 
 const char *fm_version(void) {
   return FM_VERSION;
-}
-
-const char *fm_commit(void) {
-  return FM_COMMIT;
 }
 
 void fm_context_init(struct fm_context *ctx) {
