@@ -78,7 +78,7 @@ refuses 1 "is no file of tuned choices" tune resnet18 --quick
 
 # Whatever ends it, what was measured is in the file; the folder of the user's own is made.
 rm -r data
-FLAWMAP_CACHE=off "$flawmap" tune resnet18 >out 2>err &
+"$flawmap" tune resnet18 --size 32 --batch 2 >out 2>err &
 pid=$!
 for i in $(seq 600); do
   [ -e "$file" ] && break
