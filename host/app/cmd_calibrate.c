@@ -14,7 +14,7 @@
 
 struct args {
   const char *model, *data, *out, *weights, *device; /* data: may be NULL with a threshold by hand */
-  bool force;
+  bool force, leave_out_odd;
   double false_alarms;
   struct fm_by_hand by_hand;
 };
@@ -50,6 +50,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
   bool had = model.has_thresholds;
   double before = model.image.value;
   if (a->false_alarms > 0) model.recipe.false_alarms = a->false_alarms;
+  if (a->leave_out_odd) model.recipe.leave_out_odd = true;
   enum fm_status status = a->data ? choose(ctx, a, &model) : FM_OK;
   if (status == FM_OK) status = fm_by_hand_apply(&a->by_hand, a->model, &model);
   if (status == FM_OK) status = fm_model_save(&model, out, model.thin);
@@ -68,6 +69,8 @@ enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, i
       {"o", FM_OPT_TEXT, &a.out, "MODEL", "where to write the model (default: replace it)", 0, 0, NULL},
       {"false-alarms", FM_OPT_NUMBER, &a.false_alarms, "P",
        "share of good pictures that may be flagged (default: the model's)", 1e-6, 0.5, NULL},
+      {"leave-out-odd", FM_OPT_FLAG, &a.leave_out_odd, NULL, "do without scores far over the others", 0, 0,
+       NULL},
       FM_BY_HAND_OPTIONS(&a.by_hand),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},

@@ -40,7 +40,7 @@ static enum fm_status draw(struct bench *b, const char *kind, int index, struct 
 static enum fm_status put_picture(struct bench *b, size_t i) {
   struct fm_sample *s = &b->sample[i];
   struct fm_image image;
-  char name[16];
+  char name[32];
   snprintf(name, sizeof name, "%04zu.png", i);
   s->path = fm_path_join(b->ctx, b->folder, name);
   enum fm_status status = s->path ? draw(b, "good", (int)i, &image) : FM_MEMORY;

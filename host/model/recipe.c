@@ -29,6 +29,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0", false},
     {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures held out for thresholds", "0.1.0", NULL, false},
     {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged", "0.1.0", NULL, false},
+    {"leave-out-odd", FM_FIELD_FLAG, FM_EVERY, AT(leave_out_odd), 0, 0, NULL, NULL, "0.1.0", "no", true},
     {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "also learn what 'predict --refine' needs", "0.1.0", "no", false},
     {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures", "0.1.0", NULL, false},
     {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate", "0.1.0", NULL, false},

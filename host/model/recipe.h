@@ -22,6 +22,7 @@ struct fm_recipe {
   long size, crop, batch, seed, shots;
   double hold_out, false_alarms;
   bool refine; /* learn to sharpen maps, too */
+  bool leave_out_odd;
   /* Training by gradient */
   long epochs;
   double lr, lr_decay, weight_decay, beta1, beta2, epsilon, clip;

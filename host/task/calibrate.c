@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "model/seen.h"
 #include "score/beta.h"
+#include "score/odd.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,6 +139,40 @@ void fm_calibrate_look(struct fm_context *ctx, const struct fm_sample *samples, 
         found, count, first);
 }
 
+/* ---- pictures that are unlike the others ---- */
+
+/* Says which they are, and leaves them out where the recipe has it so. */
+static enum fm_status look_for_odd(const struct fm_model *m, struct fair *fair, float *score, float *peak,
+                                   const char *what, size_t *left_out) {
+  char names[700] = "";
+  size_t count, kept = 0, n = fair->count;
+  bool *odd = fm_alloc(m->ctx, n, sizeof *odd);
+  enum fm_status status = odd ? fm_odd_find(m->ctx, n, score, odd, &count) : FM_MEMORY;
+  *left_out = 0;
+  if (status == FM_OK && count) {
+    name_highest(fair, score, count, names, sizeof names);
+    bool one = count == 1;
+    fm_note(m->ctx, "note: %zu of %zu %s score%s far over the others: %s. %s%s", count, n, what,
+            one ? "s" : "", names,
+            m->recipe.leave_out_odd ? "The thresholds do without "
+            : one
+                ? "It decides the thresholds; if it is flawed, or so rare that it may be flagged, use "
+                : "They decide the thresholds; if they are flawed, or so rare that they may be flagged, use ",
+            !m->recipe.leave_out_odd ? "--leave-out-odd"
+            : one                    ? "it"
+                                     : "them");
+    if (m->recipe.leave_out_odd) *left_out = count;
+  }
+  for (size_t i = 0; status == FM_OK && *left_out && i < n; i++) {
+    if (odd[i]) continue;
+    score[kept] = score[i];
+    peak[kept++] = peak[i];
+  }
+  if (*left_out) fair->count = kept;
+  fm_free(m->ctx, odd);
+  return status;
+}
+
 /* ---- thresholds ---- */
 
 static enum fm_status choose(struct fm_model *model, size_t count, const float *scores, const char *what,
@@ -157,14 +192,21 @@ enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
                                   bool learned) {
   struct fm_context *ctx = model->ctx;
   struct fair fair = {.learned = learned};
+  size_t left_out = 0;
+  char whose[160];
   float *score = fm_alloc(ctx, count, sizeof *score), *peak = fm_alloc(ctx, count, sizeof *peak);
   enum fm_status status = score && peak ? FM_OK : FM_MEMORY;
   if (status == FM_OK) status = leave_out_learned(model, samples, count, what, &fair);
   if (status == FM_OK)
     status = fm_score_set_scores(d, model, fair.samples, fair.count, "thresholds", score, peak);
   if (status == FM_OK) look_at_scores(model, &fair, score);
-  if (status == FM_OK) status = choose(model, fair.count, score, what, fair.learned, &model->image);
-  if (status == FM_OK) status = choose(model, fair.count, peak, what, fair.learned, &model->pixel);
+  if (status == FM_OK) status = look_for_odd(model, &fair, score, peak, what, &left_out);
+  if (left_out)
+    snprintf(whose, sizeof whose, "%.80s (%zu far over them left out)", what, left_out);
+  else
+    snprintf(whose, sizeof whose, "%.80s", what);
+  if (status == FM_OK) status = choose(model, fair.count, score, whose, fair.learned, &model->image);
+  if (status == FM_OK) status = choose(model, fair.count, peak, whose, fair.learned, &model->pixel);
   model->has_thresholds = status == FM_OK;
   fm_free(ctx, fair.samples);
   fm_free(ctx, score);

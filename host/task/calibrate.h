@@ -9,7 +9,8 @@
  * them, so that nothing can be promised; else those that it learned from (model/seen.h) are left out with a
  * warning, as long as others are there. A model that has thresholds already compares: a warning where the
  * scores lie far beyond (more than half as much again as its threshold, or more pictures over it than its
- * rate of false alarms allows). */
+ * rate of false alarms allows). A note where some score far over the others (score/odd.h); with the recipe's
+ * leave-out-odd the thresholds do without them. */
 enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
                                   const struct fm_sample *samples, size_t count, const char *what,
                                   bool learned);

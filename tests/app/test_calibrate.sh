@@ -77,6 +77,21 @@ says "folder with the name of a flaw ('misprint')" err
 run calibrate m $test/good -o c
 silent "name of a flaw"
 
+# One that is no gear at all among the good ones: it is named, and on request the thresholds do without it.
+run synth many --product gear --size 64 --train 1 --good 19 --flawed 1 --seed 5
+cp -r many/gear/test/good odd
+cp other/weave/test/good/000.png odd/weave.png
+run calibrate m odd -o decided
+says "1 of 20 good pictures for calibration scores far over the others: 'odd/weave.png'" err
+run calibrate m odd -o without --leave-out-odd
+says "The thresholds do without it" err
+says "19 good pictures for calibration (1 far over them left out)" out
+run calibrate m many/gear/test/good -o alone
+silent "far over"
+number=$(sed -n 's/.*: threshold \([^,]*\),.*/\1/p' out)
+run info without
+says "^threshold *$number," out
+
 # By hand: verdicts, masks, table, report and every file of numbers say so; the model stays as it is.
 cp m before
 run predict --untrained m $test -o p --threshold 1e6 --no-maps --no-overlays
