@@ -18,6 +18,13 @@ struct fm_part {
   float xx, xy, yy;             /* its second moments about that */
 };
 
+/* The middle of a pixel of a view, in units of the picture's sides, 0 to 1. */
+static inline void fm_view_place(int pixel, float place[2]) {
+  int column = pixel % FM_VIEW_SIDE, row = pixel / FM_VIEW_SIDE;
+  place[0] = ((float)column + 0.5f) / FM_VIEW_SIDE;
+  place[1] = ((float)row + 0.5f) / FM_VIEW_SIDE;
+}
+
 /* view [FM_VIEW_SIDE][FM_VIEW_SIDE][3]. */
 void fm_part_look(const unsigned char *view, struct fm_part *part);
 

@@ -347,17 +347,17 @@ static void cut(const struct fm_part *in, float most, struct fm_part *out) {
   fm_part_measure(out);
 }
 
-void fm_pose_find(const struct fm_pose_finder *f, const struct fm_part *seen, float aspect,
+void fm_pose_find(const struct fm_pose_finder *f, const struct fm_part *part, float aspect,
                   struct fm_pose *pose, float *agreement) {
-  struct fm_part room, *part = &room;
+  struct fm_part mine; /* cut at the largest relief */
   struct candidate kept[KEPT], best = {.cost = INFINITY};
   struct pyramid planes;
   *pose = (struct fm_pose){.scale = 1};
   *agreement = 0;
-  cut(seen, f->most, part);
-  if (!part->there) return;
-  pyramid_make(&planes, part->relief);
-  scan(f, &planes, part, aspect, kept);
+  cut(part, f->most, &mine);
+  if (!mine.there) return;
+  pyramid_make(&planes, mine.relief);
+  scan(f, &planes, &mine, aspect, kept);
   for (int i = 0; i < KEPT && kept[i].cost < INFINITY; i++) {
     refine(f, &planes, 1, aspect, &kept[i].pose);
     kept[i].cost = cost_of(f, &planes, 1, aspect, &kept[i].pose);

@@ -87,12 +87,12 @@ static enum fm_status choose_first(const struct views *v, struct seen **first) {
 
 /* How far a part reaches to both sides along a direction, but for one of 200 pixels on each side: dirt. */
 static float middle_along(const struct fm_part *p, float x, float y) {
-  enum { BINS = 512 };
+  enum { A_PIXEL = 4, ZERO = 256, BINS = 2 * ZERO }; /* bins */
   int bin[BINS] = {0}, count = 0, low = 0, high = BINS - 1;
   for (int i = 0; i < FM_VIEW_PIXELS; i++) {
+    int column = i % FM_VIEW_SIDE, row = i / FM_VIEW_SIDE;
     if (!(p->relief[i] > p->threshold)) continue;
-    float along = x * ((float)(i % FM_VIEW_SIDE) - p->x) + y * ((float)(i / FM_VIEW_SIDE) - p->y);
-    int at = (int)(BINS / 2 + along * (BINS / 4) / FM_VIEW_SIDE);
+    int at = ZERO + (int)((x * ((float)column - p->x) + y * ((float)row - p->y)) * A_PIXEL);
     bin[at < 0 ? 0 : at >= BINS ? BINS - 1 : at]++;
     count++;
   }
@@ -100,7 +100,7 @@ static float middle_along(const struct fm_part *p, float x, float y) {
     ;
   for (int seen = bin[high]; 200 * seen < count; seen += bin[--high])
     ;
-  return (0.5f * (float)(low + high + 1) - BINS / 2) * FM_VIEW_SIDE / (BINS / 4);
+  return (0.5f * (float)(low + high + 1) - ZERO) / A_PIXEL;
 }
 
 /* The middle of its reach becomes the mean part's; where it is long, it lies across the picture then, so that
@@ -133,9 +133,9 @@ static void add(const struct views *v, size_t i, float mean_aspect, struct sums 
   sums->pictures++;
   for (int c = 0; c < 3; c++) sums->ground[c] += (double)s->part.ground[c];
   for (int k = 0; k < FM_VIEW_PIXELS; k++) {
-    float at[2], relief, colour[3];
-    fm_affine_map(&to_own, ((float)(k % FM_VIEW_SIDE) + 0.5f) / FM_VIEW_SIDE,
-                  ((float)(k / FM_VIEW_SIDE) + 0.5f) / FM_VIEW_SIDE, at);
+    float place[2], at[2], relief, colour[3];
+    fm_view_place(k, place);
+    fm_affine_map(&to_own, place[0], place[1], at);
     if (!fm_sample_floats(s->part.relief, FM_VIEW_SIDE, FM_VIEW_SIDE, at[0], at[1], &relief)) continue;
     fm_sample_colour(v->rgb + i * BYTES, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, at[0], at[1], colour);
     sums->shown[k]++;

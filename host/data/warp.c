@@ -40,12 +40,12 @@ void fm_sample_colour(const unsigned char *in, int width, int height, int channe
   const unsigned char *a = in + ((size_t)s.y * (size_t)width + (size_t)s.x) * (size_t)channels,
                       *b = a + (size_t)s.down * (size_t)width * (size_t)channels;
   int right = s.right * channels;
-  for (int c = 0; c < channels; c++) {
-    float top = (float)a[c] + s.fx * (float)(a[right + c] - a[c]),
-          bottom = (float)b[c] + s.fx * (float)(b[right + c] - b[c]);
+  for (int c = 0; c < 3; c++) {
+    int k = c < channels ? c : 0;
+    float top = (float)a[k] + s.fx * (float)(a[right + k] - a[k]),
+          bottom = (float)b[k] + s.fx * (float)(b[right + k] - b[k]);
     out[c] = top + s.fy * (bottom - top);
   }
-  for (int c = channels; c < 3; c++) out[c] = out[0];
 }
 
 static unsigned char to_byte(float v) {
@@ -56,9 +56,9 @@ static unsigned char to_byte(float v) {
 
 void fm_warp_view(const unsigned char *in, const struct fm_affine *affine, unsigned char *out) {
   for (int k = 0; k < FM_VIEW_PIXELS; k++) {
-    float at[2], colour[3];
-    fm_affine_map(affine, ((float)(k % FM_VIEW_SIDE) + 0.5f) / FM_VIEW_SIDE,
-                  ((float)(k / FM_VIEW_SIDE) + 0.5f) / FM_VIEW_SIDE, at);
+    float place[2], at[2], colour[3];
+    fm_view_place(k, place);
+    fm_affine_map(affine, place[0], place[1], at);
     fm_sample_colour(in, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, at[0], at[1], colour);
     for (int c = 0; c < 3; c++) out[3 * k + c] = to_byte(colour[c]);
   }
@@ -85,17 +85,12 @@ static void own_shares(const struct fm_mean_part *mean, float share[FM_VIEW_PIXE
 /* One sample of a pixel: the picture's, or the mean part's. */
 static void sample(const struct fm_posing *p, const unsigned char *in, int width, int height, int channels,
                    const float share[FM_VIEW_PIXELS], float x, float y, float out[3]) {
-  float at[2], own[3], mean[3], part = 0;
+  float at[2], own[3] = {0}, mean[3] = {0}, part = 0;
   fm_affine_map(&p->to_own, x, y, at);
   if (inside(at[0], at[1])) fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, x, y, &part);
   if (part > 0) fm_sample_colour(in, width, height, channels, at[0], at[1], own);
   if (part < 1) fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, x, y, mean);
-  for (int c = 0; c < 3; c++) {
-    float v = 0;
-    if (part > 0) v += part * own[c] * p->gain[c];
-    if (part < 1) v += (1 - part) * mean[c];
-    out[c] = v;
-  }
+  for (int c = 0; c < 3; c++) out[c] = part * own[c] * p->gain[c] + (1 - part) * mean[c];
 }
 
 void fm_warp_part(const struct fm_posing *p, const unsigned char *in, int width, int height, int channels,
@@ -107,8 +102,9 @@ void fm_warp_part(const struct fm_posing *p, const unsigned char *in, int width,
     for (int x = 0; x < side; x++, out += 3) {
       float sum[3] = {0}, one[3];
       for (int k = 0; k < n * n; k++) {
-        sample(p, in, width, height, channels, share, ((float)(x * n + k % n) + 0.5f) * unit,
-               ((float)(y * n + k / n) + 0.5f) * unit, one);
+        int column = x * n + k % n, row = y * n + k / n;
+        sample(p, in, width, height, channels, share, ((float)column + 0.5f) * unit,
+               ((float)row + 0.5f) * unit, one);
         for (int c = 0; c < 3; c++) sum[c] += one[c];
       }
       for (int c = 0; c < 3; c++) out[c] = to_byte(sum[c] * weight);
@@ -131,7 +127,8 @@ void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, int s
  * nowhere. */
 static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *to_mean, int side, int size,
                       int x, int y, float at[2]) {
-  float edge = (float)((size - side) / 2), whole = (float)size;
+  int margin = (size - side) / 2;
+  float edge = (float)margin, whole = (float)size;
   fm_affine_map(to_mean, ((float)x + edge + 0.5f) / whole, ((float)y + edge + 0.5f) / whole, at);
   if (!inside(at[0], at[1])) return false;
   int vx = (int)fminf(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
