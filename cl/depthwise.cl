@@ -9,20 +9,20 @@
 #define TS (1 + PHASE)
 #define SPAN ((PX - 1) * ST + KS)
 
-/* out = activate(conv + bias + res). Global size: (tiles, blocks, n), a PHASE n * 4. For the gradient to the input:
+/* out = activate(conv + bias + res). Global size: (tiles, blocks, n), a PHASE tiles * 4. For the gradient to the input:
  * in = dy, flipped weights. */
 KERNEL void depthwise(__global const float *restrict in, __global const float *restrict wt, __global const float *bias,
                       __global const float *res, __global float *out, const int4 id, const int4 od, const int4 rd,
                       const int4 size /* ho, wo, rows, 0 */, const int2 pad, const int2 use, const float2 lim) {
-  const int t = get_global_id(0), b = get_global_id(1);
-#if PHASE
-  const int n = get_global_id(2) >> 2, py = (get_global_id(2) >> 1) & 1, px = get_global_id(2) & 1;
+  const int b = get_global_id(1), n = get_global_id(2);
+#if PHASE /* side by side, so that the lines between those that one phase writes are still in the cache */
+  const int t = get_global_id(0) >> 2, py = (get_global_id(0) >> 1) & 1, px = get_global_id(0) & 1;
   const int ho = (size.x - py + 1) / 2, wo = (size.y - px + 1) / 2;
   const int sy = py + pad.x - (KS - 1), sx = px + pad.y - (KS - 1);
   const int ky0 = sy & 1, kx0 = sx & 1;
   const int iy0 = (sy + ky0) / 2, ix0 = (sx + kx0) / 2;
 #else
-  const int n = get_global_id(2), ho = size.x, wo = size.y;
+  const int t = get_global_id(0), ho = size.x, wo = size.y;
   const int iy0 = -pad.x, ix0 = -pad.y;
 #endif
   const int tx = (size.y / (1 + PHASE) + PHASE * (size.y & 1) + PX - 1) / PX;

@@ -28,8 +28,8 @@ static void describe(const struct fm_facts *f, const struct fm_shape *s, const s
   struct fm_launch *l = &work->launch[0];
   snprintf(l->options, sizeof l->options, "-D KS=%d -D ST=%d -D PX=%d -D PHASE=%d", s->conv.k, s->stride, px,
            s->phase);
-  fm_launch_items(f, l, "depthwise", (size_t)columns * fm_up((size_t)high, (size_t)rows), (size_t)blocks,
-                  (size_t)s->out.n * (s->phase ? 4 : 1));
+  fm_launch_items(f, l, "depthwise", (size_t)columns * fm_up((size_t)high, (size_t)rows) * (s->phase ? 4 : 1),
+                  (size_t)blocks, (size_t)s->out.n);
   work->launches = 1;
   work->prepared = fm_turned_bytes(f, s);
   memcpy(work->size, (int[4]){s->out.h, s->out.w, rows, 0}, sizeof work->size);
