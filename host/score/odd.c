@@ -12,7 +12,7 @@ static int ascending(const void *a, const void *b) {
 
 enum fm_status fm_odd_find(struct fm_context *ctx, size_t n, const float *scores, bool *odd, size_t *count) {
   enum { FEWEST = 10, MOST = 10 }; /* scores; one in so many */
-  static const double beyond = 8, quartile = 0.6745;
+  static const double beyond = 6, quartile = 0.6745;
   *count = 0;
   memset(odd, 0, n * sizeof *odd);
   if (n < FEWEST) return FM_OK;

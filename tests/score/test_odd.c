@@ -32,7 +32,7 @@ static void usual_scores(void **state) {
     for (int i = 0; i < SCORES; i++) score[i] = largest(&rng);
     alarms += find(ctx, SCORES, score, odd);
   }
-  assert_true(alarms <= 12); /* one in a thousand scores, at most */
+  assert_true(alarms <= 37); /* three in a thousand scores, at most */
 }
 
 static void odd_ones(void **state) {
