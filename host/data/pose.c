@@ -220,8 +220,10 @@ static float cost(const struct level *l, const struct sight *v) {
   for (int i = 0; i < l->count; i++) {
     const struct pixel *p = &l->pixel[i];
     float seen, d = 0.5f * most_distance, w = 4 + p->relief; /* the part counts more than its ground */
-    if (look(v, p->x, p->y, &seen))
-      d = fminf((seen - p->relief) * (seen - p->relief) * p->weight, most_distance);
+    if (look(v, p->x, p->y, &seen)) {
+      d = (seen - p->relief) * (seen - p->relief) * p->weight;
+      d = d < most_distance ? d : most_distance;
+    }
     sum += w * d;
     all += w;
   }

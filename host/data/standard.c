@@ -76,7 +76,7 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
   FM_TRY(status);
   if (a->placed) {
     const struct fm_posing posing = {&s->part, a->to_own, {a->gain[0], a->gain[1], a->gain[2]}};
-    fm_warp_part(&posing, own->pixels, own->width, own->height, own->channels, side, rgb);
+    fm_warp_part(&posing, own, side, rgb);
   } else {
     fm_light_apply(a->gain, rgb, (size_t)side * (size_t)side);
   }

@@ -1,5 +1,7 @@
 #include "data/warp.h"
 
+#include "file/image.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -10,9 +12,15 @@ struct spot { /* the four pixels around a place, and how much the second column 
   float fx, fy;
 };
 
-static struct spot spot_at(int width, int height, float x, float y) {
-  float px = fminf(fmaxf(x * (float)width - 0.5f, 0), (float)(width - 1)),
-        py = fminf(fmaxf(y * (float)height - 0.5f, 0), (float)(height - 1));
+/* Comparisons, not fminf: that is a call, as it has to mind NaN. */
+static inline float between(float v, float most) {
+  v = v > 0 ? v : 0;
+  return v < most ? v : most;
+}
+
+static inline struct spot spot_at(int width, int height, float x, float y) {
+  float px = between(x * (float)width - 0.5f, (float)(width - 1)),
+        py = between(y * (float)height - 0.5f, (float)(height - 1));
   struct spot s = {.x = (int)px, .y = (int)py};
   s.fx = px - (float)s.x;
   s.fy = py - (float)s.y;
@@ -49,7 +57,7 @@ void fm_sample_colour(const unsigned char *in, int width, int height, int channe
 }
 
 static unsigned char to_byte(float v) {
-  return (unsigned char)fminf(fmaxf(v + 0.5f, 0), 255);
+  return (unsigned char)between(v + 0.5f, 255);
 }
 
 /* ---- to the mean part's pose ---- */
@@ -76,38 +84,45 @@ static void own_shares(const struct fm_mean_part *mean, float share[FM_VIEW_PIXE
           back = pass ? 1 : -1;
       int bx = x + back, by = y + back;
       bool has_x = bx >= 0 && bx < FM_VIEW_SIDE, has_y = by >= 0 && by < FM_VIEW_SIDE;
-      if (has_x) share[k] = fminf(share[k], share[k + back] + 1);
-      if (has_y) share[k] = fminf(share[k], share[k + back * FM_VIEW_SIDE] + 1);
+      if (has_x && share[k + back] + 1 < share[k]) share[k] = share[k + back] + 1;
+      if (has_y && share[k + back * FM_VIEW_SIDE] + 1 < share[k])
+        share[k] = share[k + back * FM_VIEW_SIDE] + 1;
     }
   for (int k = 0; k < FM_VIEW_PIXELS; k++) share[k] /= SEAM;
 }
 
-/* One sample of a pixel: the picture's, or the mean part's. */
-static void sample(const struct fm_posing *p, const unsigned char *in, int width, int height, int channels,
-                   const float share[FM_VIEW_PIXELS], float x, float y, float out[3]) {
-  float at[2], own[3] = {0}, mean[3] = {0}, part = 0;
-  fm_affine_map(&p->to_own, x, y, at);
-  if (inside(at[0], at[1])) fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, x, y, &part);
-  if (part > 0) fm_sample_colour(in, width, height, channels, at[0], at[1], own);
-  if (part < 1) fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, x, y, mean);
-  for (int c = 0; c < 3; c++) out[c] = part * own[c] * p->gain[c] + (1 - part) * mean[c];
+/* A pixel [x, y] of n x n samples: the picture's where it has them, else the mean part's. */
+static void pose_pixel(const struct fm_posing *p, const struct fm_image *in, float part, int x, int y, int n,
+                       float unit, float out[3]) {
+  float mean[3] = {0}, sum[3] = {0};
+  int seen = 0;
+  for (int k = 0; k < n * n && part > 0; k++) {
+    int column = x * n + k % n, row = y * n + k / n;
+    float at[2], own[3];
+    fm_affine_map(&p->to_own, ((float)column + 0.5f) * unit, ((float)row + 0.5f) * unit, at);
+    if (!inside(at[0], at[1])) continue;
+    fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
+    for (int c = 0; c < 3; c++) sum[c] += own[c];
+    seen++;
+  }
+  float share = part * (float)seen / (float)(n * n), pixel = unit * (float)n;
+  if (share < 1)
+    fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, ((float)x + 0.5f) * pixel,
+                     ((float)y + 0.5f) * pixel, mean);
+  for (int c = 0; c < 3; c++) out[c] = part * sum[c] * p->gain[c] / (float)(n * n) + (1 - share) * mean[c];
 }
 
-void fm_warp_part(const struct fm_posing *p, const unsigned char *in, int width, int height, int channels,
-                  int side, unsigned char *out) {
-  int n = 2 * width >= 3 * side || 2 * height >= 3 * side ? 2 : 1; /* samples a pixel, each way */
-  float share[FM_VIEW_PIXELS], unit = 1 / (float)(side * n), weight = 1 / (float)(n * n);
+void fm_warp_part(const struct fm_posing *p, const struct fm_image *in, int side, unsigned char *out) {
+  int n = 2 * in->width >= 3 * side || 2 * in->height >= 3 * side ? 2 : 1; /* samples a pixel, each way */
+  float share[FM_VIEW_PIXELS], unit = 1 / (float)(side * n);
   own_shares(p->mean, share);
   for (int y = 0; y < side; y++)
     for (int x = 0; x < side; x++, out += 3) {
-      float sum[3] = {0}, one[3];
-      for (int k = 0; k < n * n; k++) {
-        int column = x * n + k % n, row = y * n + k / n;
-        sample(p, in, width, height, channels, share, ((float)column + 0.5f) * unit,
-               ((float)row + 0.5f) * unit, one);
-        for (int c = 0; c < 3; c++) sum[c] += one[c];
-      }
-      for (int c = 0; c < 3; c++) out[c] = to_byte(sum[c] * weight);
+      float one[3], part = 0;
+      fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, ((float)x + 0.5f) / (float)side,
+                       ((float)y + 0.5f) / (float)side, &part);
+      pose_pixel(p, in, part, x, y, n, unit, one);
+      for (int c = 0; c < 3; c++) out[c] = to_byte(one[c]);
     }
 }
 
@@ -131,8 +146,8 @@ static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *t
   float edge = (float)margin, whole = (float)size;
   fm_affine_map(to_mean, ((float)x + edge + 0.5f) / whole, ((float)y + edge + 0.5f) / whole, at);
   if (!inside(at[0], at[1])) return false;
-  int vx = (int)fminf(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
-      vy = (int)fminf(at[1] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1);
+  int vx = (int)between(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
+      vy = (int)between(at[1] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1);
   if (!mean->shown[vy * FM_VIEW_SIDE + vx]) return false;
   for (int i = 0; i < 2; i++) at[i] = (at[i] * whole - edge) / (float)side;
   return inside(at[0], at[1]);

@@ -4,6 +4,8 @@
 
 #include "data/pose.h"
 
+struct fm_image;
+
 /* A value between pixels, bilinear, the outermost half pixel repeated; false outside the picture. */
 bool fm_sample_floats(const float *in, int width, int height, float x, float y, float *out);
 
@@ -15,7 +17,7 @@ void fm_sample_colour(const unsigned char *in, int width, int height, int channe
  * of it what is nearest. */
 void fm_warp_view(const unsigned char *in, const struct fm_affine *affine, unsigned char *out);
 
-/* A part in the mean part's pose: in [height][width][channels] at its own size, in colours times gain, to out
+/* A part in the mean part's pose: in at its own size, in colours times gain, to out
  * [side][side][3]. What the training's pictures do not nearly all show, and what lies outside this picture,
  * is the mean part's, without a seam; so it is neither learned nor scored. */
 struct fm_posing {
@@ -23,8 +25,7 @@ struct fm_posing {
   struct fm_affine to_own; /* from the mean part's picture to this one */
   float gain[3];
 };
-void fm_warp_part(const struct fm_posing *posing, const unsigned char *in, int width, int height,
-                  int channels, int side, unsigned char *out);
+void fm_warp_part(const struct fm_posing *posing, const struct fm_image *in, int side, unsigned char *out);
 
 /* A map [side][side] of the middle of a picture [size][size] in the mean part's pose, back to the picture's
  * own. What nobody looked at has the map's lowest value. room: as large. to_mean: from the picture to the
