@@ -103,7 +103,7 @@ static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
   static float ones[3 * SIDE * SIDE];
   static const float channel[CHANNELS] = {0, 1};
   const size_t channels[] = {CHANNELS}, mean[] = {CHANNELS, GRID, GRID}, factor[] = {3, GRID, GRID},
-               pictures[] = {1, SIDE, SIDE, 3}, features[] = {1, 5}, plane[] = {SIDE, SIDE};
+               pictures[] = {1, SIDE, SIDE, 3}, features[] = {1, 5}, plane[] = {SIDE, SIDE}, one[] = {1};
   struct fm_recipe recipe;
   struct fm_safetensors_out *out;
   unsigned char *bytes;
@@ -120,6 +120,7 @@ static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
   FM_TRY(fm_safetensors_out_tensor(out, "padim.channels", FM_F32, 1, channels, channel));
   FM_TRY(fm_safetensors_out_tensor(out, "padim.mean", FM_F32, 3, mean, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "padim.factor", FM_F32, 3, factor, ones));
+  FM_TRY(fm_safetensors_out_tensor(out, "padim.floor", FM_F32, 1, one, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, good));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", FM_F32, 2, features, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.usual", FM_F32, 2, plane, ones));
