@@ -9,7 +9,6 @@
 #define LANES (CB * WG)
 #define CHAINS 8
 #define STRETCH 16
-#define AXES 16
 #define NEARER(acc, x, m)                                                                                              \
   do {                                                                                                                 \
     const FV d_ = (x) - (m);                                                                                           \
@@ -162,9 +161,6 @@ KERNEL void centres(__global const float *restrict pool, __global const float *r
     const FV d_ = CLAMP_LOW(CLAMP_LOW(below_, above_), ZERO);                                                          \
     sum_ = FMA(d_, d_, sum_);                                                                                          \
   }
-
-/* What a squared distance of shadows must reach for that of the rows to be `most` or more: rounding cannot hide that much. */
-#define BEYOND(most, slack) ((sqrt(most) + (slack)) * (sqrt(most) + (slack)) * 1.001f)
 
 /* The largest of all lanes of a work-group. */
 #if WG > 1

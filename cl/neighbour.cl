@@ -233,7 +233,6 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void nearest_tiled(
 #endif
 
 #ifdef FAMILY
-#define AXES 16
 /* A tile of queries: where they are, their shadows (host/op/shadow.h), the smallest value each has met and its row, and what
  * the squared distance of a shadow must reach not to matter. */
 struct queries {
@@ -245,12 +244,6 @@ struct queries {
   float own[PX]; /* |x|^2 and what rounding may hide */
   float slack[PX], reach[PX];
 };
-
-/* Room for rounding: of shadows, and of the root. */
-inline float beyond(const float distance, const float slack) {
-  const float far = sqrt(max(distance, 0.0f)) + slack;
-  return far * far * 1.001f;
-}
 
 /* |x|^2 and the shadow; loss: of that, by rounding, in |x|. */
 inline void begin(struct queries *q, __global const float *axes, const int width, const float loss,
@@ -358,7 +351,7 @@ inline void meet(struct queries *q, const struct bank *bank, const int tile) {
       float v[CB], least = INFINITY;
       STORE_ANY(q->best[p], v);
       UNROLL for (int i = 0; i < CB; i++) least = v[i] < least ? v[i] : least;
-      q->reach[p] = beyond(least + q->own[p], q->slack[p]);
+      q->reach[p] = BEYOND(max(least + q->own[p], 0.0f), q->slack[p]);
     }
   }
 }

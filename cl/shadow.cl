@@ -1,6 +1,5 @@
 /* Rows on a few axes, side by side as cl/lanes.cl makes rows, and boxes around them (host/op/shadow.h). */
 #define LANES (CB * WG)
-#define AXES 16
 
 /* shadow [group][AXES][LANES] = axes^T x; axes [K][AXES]. Global size: (groups * WG, 1, 1). */
 KERNEL void shadow(__global const float *restrict rows, __global const float *restrict axes,

@@ -103,9 +103,7 @@ static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored
     size_t n = (size_t)maps[i].width * (size_t)maps[i].height;
     bool flawed = r->category->test[i].flawed;
     if (maps[i].unmarked) continue;
-    float peak = maps[i].map[0];
-    for (size_t k = 1; k < n; k++) peak = fmaxf(peak, maps[i].map[k]);
-    double threshold = fm_threshold_outline(pixel, (double)r->score[i] > image.value, (double)peak);
+    double threshold = fm_threshold_outline_of(pixel, (double)r->score[i] > image.value, maps[i].map, n);
     good += flawed ? 0 : (double)n;
     for (size_t k = 0; k < n; k++) {
       bool found = (double)maps[i].map[k] > threshold, truth = maps[i].mask && maps[i].mask[k];

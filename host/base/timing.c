@@ -1,13 +1,7 @@
 #include "base/timing.h"
 
 #include "base/log.h"
-
-#include <stdlib.h>
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
+#include "base/sort.h"
 
 enum fm_status fm_timing_run(struct fm_context *ctx, enum fm_status (*work)(void *arg), void *arg, int runs,
                              double seconds, struct fm_timing *timing) {
@@ -22,7 +16,7 @@ enum fm_status fm_timing_run(struct fm_context *ctx, enum fm_status (*work)(void
     FM_TRY(work(arg));
     time[n++] = fm_seconds() - start;
   }
-  qsort(time, (size_t)n, sizeof *time, by_value);
+  fm_sort_doubles(time, (size_t)n);
   double median = n == 0 ? 0 : n % 2 ? time[n / 2] : (time[n / 2 - 1] + time[n / 2]) / 2;
   *timing =
       (struct fm_timing){.median = median, .least = n ? time[0] : 0, .most = n ? time[n - 1] : 0, .runs = n};

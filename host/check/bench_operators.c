@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include "check/bench_internal.h"
 #include "op/map.h"
 
@@ -149,11 +150,6 @@ static void free_buffers(struct recorder *r) {
   fm_free(r->ctx, r->sample);
 }
 
-static int by_time(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static int by_total(const void *a, const void *b) {
   const struct fm_bench_operator *x = a, *y = b;
   return (x->total < y->total) - (x->total > y->total);
@@ -165,7 +161,7 @@ static enum fm_status gather(struct recorder *r, int rounds, struct fm_bench_ope
   if (!o->row) return FM_MEMORY;
   for (size_t i = 0; i < r->count; i++) {
     struct sample *s = &r->sample[i];
-    qsort(s->time, (size_t)rounds, sizeof *s->time, by_time);
+    fm_sort_doubles(s->time, (size_t)rounds);
     size_t k = 0;
     while (k < o->count && (strcmp(o->row[k].facts.name, s->facts.name) != 0 ||
                             strcmp(o->row[k].facts.shape, s->facts.shape) != 0))

@@ -2,11 +2,11 @@
 #include "check/golden_internal.h"
 
 #include "base/memory.h"
+#include "base/sort.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static double tolerance_from_file(struct fm_golden *g, const char *group) {
@@ -137,11 +137,6 @@ bool fm_golden_by_median(const struct fm_golden_group *group) {
   return group->largest <= group->allowed_largest && !(group->median <= group->allowed_median);
 }
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
 void fm_golden_judge(struct fm_golden *g) {
   struct fm_golden_result *r = g->result;
   r->good = r->groups > 0;
@@ -149,7 +144,7 @@ void fm_golden_judge(struct fm_golden *g) {
     struct fm_golden_group *group = &r->group[i];
     double *errors = g->errors + (size_t)i * FM_GOLDEN_TENSORS;
     size_t n = group->tensors < FM_GOLDEN_TENSORS ? group->tensors : FM_GOLDEN_TENSORS;
-    qsort(errors, n, sizeof *errors, by_value);
+    fm_sort_doubles(errors, n);
     group->median = n % 2 ? errors[n / 2] : (errors[n / 2 - 1] + errors[n / 2]) / 2;
     if (strcmp(group->name, "stepped") == 0 &&
         group->largest <= 1) /* one figure: the share of samples that are off */

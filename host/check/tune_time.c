@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/sort.h"
 #include "check/tune_internal.h"
 
 #include <math.h>
@@ -164,11 +165,6 @@ enum fm_status fm_tune_time(struct fm_tune_bench *b, struct fm_tune_way *way, do
   return FM_OK;
 }
 
-static int by_size(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static bool is_calm(const double sorted[PAIRS]) {
   return sorted[PAIRS / 2] <= CALM * sorted[0];
 }
@@ -181,9 +177,9 @@ enum fm_status fm_tune_ratio(struct fm_tune_bench *b, struct fm_tune_way *way, s
     FM_TRY(seconds_of(b, way, times, &own[i]));
     pair[i] = rule[i] / own[i];
   }
-  qsort(pair, PAIRS, sizeof *pair, by_size);
-  qsort(own, PAIRS, sizeof *own, by_size);
-  qsort(rule, PAIRS, sizeof *rule, by_size);
+  fm_sort_doubles(pair, PAIRS);
+  fm_sort_doubles(own, PAIRS);
+  fm_sort_doubles(rule, PAIRS);
   *p = (struct fm_tune_pairs){.ratio = fmin(pair[PAIRS - SURE], rule[0] / own[0]),
                               .seconds = own[PAIRS / 2],
                               .calm = is_calm(own) && is_calm(rule)};

@@ -1,9 +1,9 @@
 /* The usual light from good pictures, and whether it is worth bringing pictures to it. */
 #include "base/memory.h"
+#include "base/sort.h"
 #include "data/light.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- levels and spreads ---- */
@@ -14,13 +14,8 @@
 static const float least_spread = 0.01f, usual_spread = 0.03f;
 enum { ROUNDS = 4, PRIOR = 4 };
 
-static int by_value(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 static float quantile(float *v, size_t count, double q) {
-  qsort(v, count, sizeof *v, by_value);
+  fm_sort_floats(v, count);
   return v[(size_t)(q * (double)(count - 1) + 0.5)];
 }
 

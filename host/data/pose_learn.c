@@ -1,6 +1,7 @@
 #include "data/pose_learn.h"
 
 #include "base/memory.h"
+#include "base/sort.h"
 #include "base/thread.h"
 #include "data/warp.h"
 
@@ -185,11 +186,6 @@ static enum fm_status begin(struct views *v, struct fm_mean_part *mean) {
   return status;
 }
 
-static int by_value(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 /* Parts differ in size where the sizes of those that were found do, by more than 2 %. */
 static bool sizes_differ(const struct views *v) {
   double sum = 0, square = 0, n = 0;
@@ -208,7 +204,7 @@ static enum fm_status choose_limit(const struct views *v, struct fm_mean_part *m
   float *agreement = fm_alloc(v->ctx, v->count, sizeof *agreement);
   if (!agreement) return FM_MEMORY;
   for (size_t i = 0; i < v->count; i++) agreement[i] = v->seen[i].agreement;
-  qsort(agreement, v->count, sizeof *agreement, by_value);
+  fm_sort_floats(agreement, v->count);
   mean->limit = fmaxf(0.6f * agreement[v->count / 20], 0.3f);
   fm_free(v->ctx, agreement);
   return FM_OK;

@@ -1,9 +1,9 @@
 #include "refine/mask.h"
 
 #include "base/memory.h"
+#include "base/sort.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The published idea leaves these open; they were found by experiment, with flawed pictures too:
@@ -152,17 +152,12 @@ static void smooth(const float *x, float *y, float *t, int n, double sigma) {
   }
 }
 
-static int ascending(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
-
 /* The median of the step sizes inside Om: no pixel moves faster than the typical one. */
 static float median_inside(struct fm_mask *mask, const float *d) {
   size_t n = 0, count = (size_t)mask->half * (size_t)mask->half;
   for (size_t i = 0; i < count; i++)
     if (mask->room[i] > 0) mask->t[n++] = d[i];
-  qsort(mask->t, n, sizeof *mask->t, ascending);
+  fm_sort_floats(mask->t, n);
   return n % 2 ? mask->t[n / 2] : 0.5f * (mask->t[n / 2 - 1] + mask->t[n / 2]);
 }
 

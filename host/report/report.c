@@ -245,9 +245,7 @@ enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture
   if (!record->kind || !record->name) return FM_MEMORY;
   struct full_size full = {.report = r, .picture = p, .heat = &s->heat};
   size_t pixels = (size_t)p->image->width * (size_t)p->image->height, over = 0;
-  float peak = p->map[0];
-  for (size_t i = 1; i < pixels; i++) peak = p->map[i] > peak ? p->map[i] : peak;
-  double outline = fm_threshold_outline(&s->pixel, record->flagged, (double)peak);
+  double outline = fm_threshold_outline_of(&s->pixel, record->flagged, p->map, pixels);
   FM_TRY(fm_mask_from_map(r->ctx, p->map, p->image->width, p->image->height, outline, &full.mask));
   for (size_t i = 0; i < pixels; i++) {
     over += full.mask[i] != 0;

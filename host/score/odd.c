@@ -1,14 +1,9 @@
 #include "score/odd.h"
 
 #include "base/memory.h"
+#include "base/sort.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static int ascending(const void *a, const void *b) {
-  float x = *(const float *)a, y = *(const float *)b;
-  return (x > y) - (x < y);
-}
 
 enum fm_status fm_odd_find(struct fm_context *ctx, size_t n, const float *scores, bool *odd, size_t *count) {
   enum { FEWEST = 10, MOST = 10 }; /* scores; one in so many */
@@ -19,7 +14,7 @@ enum fm_status fm_odd_find(struct fm_context *ctx, size_t n, const float *scores
   float *sorted = fm_alloc(ctx, n, sizeof *sorted);
   if (!sorted) return FM_MEMORY;
   memcpy(sorted, scores, n * sizeof *sorted);
-  qsort(sorted, n, sizeof *sorted, ascending);
+  fm_sort_floats(sorted, n);
   double median = ((double)sorted[(n - 1) / 2] + (double)sorted[n / 2]) / 2,
          spread = ((double)sorted[(3 * n - 1) / 4] - median) / quartile;
   fm_free(ctx, sorted);

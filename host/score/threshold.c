@@ -114,3 +114,10 @@ double fm_threshold_outline(const struct fm_threshold *pixel, bool flagged, doub
   if (!flagged) return INFINITY;
   return peak > pixel->value ? pixel->value : peak - fabs(peak) / 2;
 }
+
+double fm_threshold_outline_of(const struct fm_threshold *pixel, bool flagged, const float *map,
+                               size_t count) {
+  float peak = map[0];
+  for (size_t i = 1; flagged && i < count; i++) peak = map[i] > peak ? map[i] : peak;
+  return fm_threshold_outline(pixel, flagged, (double)peak);
+}

@@ -49,6 +49,10 @@ bool fm_threshold_is_by_hand(const struct fm_threshold *threshold);
  * value, `peak`. */
 double fm_threshold_outline(const struct fm_threshold *pixel, bool flagged, double peak);
 
+/* The same of a map [count] whose largest value is not known. */
+double fm_threshold_outline_of(const struct fm_threshold *pixel, bool flagged, const float *map,
+                               size_t count);
+
 /* A sentence for people, at most 400 bytes with its end: "1.83, from the largest score of 41 held-out good
  * pictures; expected false alarms 2.4 % (95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are
  * 41". */
