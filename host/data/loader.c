@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/thread.h"
 #include "data/mask.h"
+#include "data/piece.h"
 #include "data/warp.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ struct kept {
   int width, height;
   struct fm_adjusted adjusted; /* what the standard did to it */
   struct fm_image image;       /* at its own size, with options.images; never in the cache */
+  unsigned char *own_mask;     /* of the piece that was drawn on it, with options.pieces */
 };
 
 /* A batch that is being made or used. The workers fill different pictures of it at the same time. */
@@ -30,6 +32,7 @@ struct slot {
   int *width, *height;
   struct fm_adjusted *adjusted;
   struct fm_image *image;
+  unsigned char **own_mask;
   struct fm_unread *unread; /* [batch]: status FM_OK where the picture was read */
   size_t all, taken, done;  /* pictures in it; handed to workers; finished */
 };
@@ -90,7 +93,7 @@ static size_t kept_pixels(const struct fm_loader *l, const struct fm_sample *s) 
 
 /* Bytes of a picture with what it needs besides. */
 static size_t kept_size(const struct fm_loader *l, const struct fm_sample *s) {
-  bool extra = wants_background(l, s) || (s->flawed && l->options.masks);
+  bool extra = wants_background(l, s) || l->options.pieces || (s->flawed && l->options.masks);
   return kept_pixels(l, s) * (extra ? 4 : 3);
 }
 
@@ -116,46 +119,86 @@ static void remark(struct fm_loader *l, const char *path, const struct fm_image 
   pthread_mutex_unlock(&l->lock);
 }
 
-/* A flawed picture's own mask, where its part lies now. */
-static enum fm_status load_mask(const struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
-                                const struct fm_preprocess *p, const struct fm_adjusted *adjusted,
-                                unsigned char *out) {
-  enum fm_status (*load)(struct fm_context *, const char *, const struct fm_preprocess *, unsigned char *) =
-      l->options.synthetic.canvas ? fm_mask_load_reduced : fm_mask_load;
+/* A mask at a picture's own size, made fit as the picture was: where its part lies now. */
+static enum fm_status fit_mask(const struct fm_loader *l, struct fm_context *ctx,
+                               const struct fm_preprocess *p, const struct fm_adjusted *adjusted,
+                               struct fm_drawn *mask, unsigned char *out) {
   struct fm_preprocess whole = *p;
+  bool reduced = l->options.synthetic.canvas || l->options.pieces;
   int side = fm_preprocess_side(p);
-  whole.crop = 0;
-  if (!adjusted->placed) return load(ctx, s->mask, p, out);
   size_t pixels = (size_t)p->size * (size_t)p->size;
-  unsigned char *as_it_lies = fm_alloc(ctx, 2 * pixels, 1), *posed = as_it_lies + pixels;
+  if (adjusted->placed) whole.crop = 0;
+  unsigned char *as_it_lies = adjusted->placed ? fm_alloc(ctx, 2 * pixels, 1) : out;
   if (!as_it_lies) return FM_MEMORY;
-  enum fm_status status = load(ctx, s->mask, &whole, as_it_lies);
+  enum fm_status status =
+      reduced ? fm_mask_reduce(ctx, &whole, mask->pixels, mask->width, mask->height, as_it_lies)
+              : fm_mask_nearest(ctx, &whole, mask, as_it_lies);
+  if (!adjusted->placed) return status;
   if (status == FM_OK) {
-    fm_warp_mask(&adjusted->to_own, as_it_lies, p->size, posed);
-    fm_crop_centre(posed, p->size, p->size, 1, out, side, side);
+    fm_warp_mask(&adjusted->to_own, as_it_lies, p->size, as_it_lies + pixels);
+    fm_crop_centre(as_it_lies + pixels, p->size, p->size, 1, out, side, side);
   }
   fm_free(ctx, as_it_lies);
   return status;
 }
 
-static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
+/* A flawed picture's own mask. */
+static enum fm_status load_mask(const struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
+                                const struct fm_preprocess *p, const struct fm_adjusted *adjusted,
+                                unsigned char *out) {
+  struct fm_drawn mask;
+  FM_TRY(fm_mask_read(ctx, s->mask, &mask));
+  enum fm_status status = fit_mask(l, ctx, p, adjusted, &mask, out);
+  fm_mask_release(ctx, &mask);
+  return status;
+}
+
+/* Draws a piece on the decoded picture and makes both fit. */
+static enum fm_status draw_piece(struct fm_loader *l, struct fm_context *ctx, int epoch, uint32_t picture,
+                                 struct kept *out) {
+  const struct fm_loader_options *o = &l->options;
+  FM_TRY(fm_image_to_rgb(ctx, &out->image));
+  size_t own = (size_t)out->image.width * (size_t)out->image.height;
+  struct fm_drawn mask = {
+      .width = out->image.width, .height = out->image.height, .pixels = fm_alloc(ctx, own, 1)};
+  out->own_mask = fm_alloc(ctx, own, 1);
+  enum fm_status status = mask.pixels && out->own_mask ? FM_OK : FM_MEMORY;
+  if (status == FM_OK) status = fm_piece_draw(ctx, o->seed, epoch, picture, &out->image, out->own_mask);
+  if (status == FM_OK) {
+    memcpy(mask.pixels, out->own_mask, own); /* fitting changes it */
+    status = fm_picture_fit(ctx, &o->preprocess, &out->image, out->rgb, &out->adjusted);
+  }
+  if (status == FM_OK)
+    status = fit_mask(l, ctx, &o->preprocess, &out->adjusted, &mask, out->rgb + 3 * l->pixels);
+  fm_free(ctx, mask.pixels);
+  return status;
+}
+
+static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, int epoch, uint32_t picture,
                              struct kept *out) {
+  const struct fm_sample *s = &l->options.samples[picture];
   struct fm_preprocess p = kept_as(l, s);
-  FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image, &out->adjusted));
+  if (l->options.pieces) {
+    FM_TRY(fm_preprocess_check(ctx, &p));
+    FM_TRY(fm_image_read(ctx, s->path, &out->image));
+    FM_TRY(draw_piece(l, ctx, epoch, picture, out));
+  } else {
+    FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image, &out->adjusted));
+  }
   out->width = out->image.width;
   out->height = out->image.height;
   remark(l, s->path, &out->image);
   if (!l->options.images) fm_image_free(ctx, &out->image);
   unsigned char *extra = out->rgb + 3 * kept_pixels(l, s);
   if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&p), extra);
-  if (!s->flawed || !l->options.masks) return FM_OK;
+  if (l->options.pieces || !s->flawed || !l->options.masks) return FM_OK;
   if (!s->mask) return fm_error(ctx, FM_FORMAT, "the flawed picture '%s' has no mask to train with", s->path);
   return load_mask(l, ctx, s, &p, &out->adjusted, extra);
 }
 
-/* The decoded picture: from the cache, or new. *mine: the caller frees out->rgb. */
-static enum fm_status obtain(struct fm_loader *l, struct fm_context *ctx, uint32_t picture, struct kept *out,
-                             bool *mine) {
+/* The decoded picture: from the cache, or new. *mine: the caller frees what is in it. */
+static enum fm_status obtain(struct fm_loader *l, struct fm_context *ctx, int epoch, uint32_t picture,
+                             struct kept *out, bool *mine) {
   const struct fm_sample *s = &l->options.samples[picture];
   pthread_mutex_lock(&l->lock);
   *out = l->kept ? l->kept[picture] : (struct kept){0};
@@ -164,7 +207,7 @@ static enum fm_status obtain(struct fm_loader *l, struct fm_context *ctx, uint32
   if (out->rgb) return FM_OK;
   size_t size = kept_size(l, s);
   if (!(out->rgb = fm_alloc(ctx, size, 1))) return FM_MEMORY;
-  enum fm_status status = decode(l, ctx, s, out);
+  enum fm_status status = decode(l, ctx, epoch, picture, out);
   if (status != FM_OK) return status;
   pthread_mutex_lock(&l->lock);
   if (l->kept && !l->kept[picture].rgb && l->kept_bytes + size <= l->kept_limit) {
@@ -216,7 +259,7 @@ static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, 
   unsigned char *rgb = slot->rgb + i * 3 * l->pixels, *mask = slot->mask + i * l->pixels;
   struct kept source = {0};
   bool mine = false;
-  enum fm_status status = obtain(l, ctx, picture, &source, &mine);
+  enum fm_status status = obtain(l, ctx, slot->batch.epoch, picture, &source, &mine);
   if (status == FM_OK) {
     const unsigned char *extra = source.rgb + 3 * kept_pixels(l, s);
     const unsigned char *background = wants_background(l, s) ? extra : NULL;
@@ -225,6 +268,11 @@ static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, 
     slot->height[i] = source.height;
     slot->adjusted[i] = source.adjusted;
     if (o->images) status = hand_on(l, &source.image, &slot->image[i]);
+    if (o->images) source.image = (struct fm_image){0};
+    if (o->pieces) {
+      slot->own_mask[i] = source.own_mask;
+      source.own_mask = NULL;
+    }
     if (draw && o->synthetic.canvas) {
       status = draw_on_canvas(l, source.rgb, background, slot->batch.epoch, picture, rgb, mask);
     } else {
@@ -233,11 +281,14 @@ static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, 
       if (draw)
         fm_synthetic_apply(&o->synthetic, o->seed, slot->batch.epoch, picture, rgb, mask,
                            fm_preprocess_side(&o->preprocess), background);
-      else if (s->flawed && o->masks)
+      else if (o->pieces || (s->flawed && o->masks))
         memcpy(mask, extra, l->pixels);
     }
   }
-  if (mine) fm_free(l->ctx, source.rgb);
+  if (!mine) return status;
+  fm_free(l->ctx, source.rgb);
+  fm_free(l->ctx, source.own_mask);
+  fm_image_free(l->ctx, &source.image);
   return status;
 }
 
@@ -294,6 +345,7 @@ static void begin_batch(struct fm_loader *l) {
                                   .height = slot->height,
                                   .adjusted = slot->adjusted,
                                   .image = slot->image,
+                                  .own_mask = slot->own_mask,
                                   .unread = slot->unread};
 }
 
@@ -356,6 +408,10 @@ static void sort_out(const struct fm_loader *l, struct slot *slot) {
         slot->image[good] = slot->image[i];
         slot->image[i] = (struct fm_image){0};
       }
+      if (slot->own_mask) {
+        slot->own_mask[good] = slot->own_mask[i];
+        slot->own_mask[i] = NULL;
+      }
     }
     good++;
   }
@@ -364,7 +420,11 @@ static void sort_out(const struct fm_loader *l, struct slot *slot) {
   slot->batch.unread_count = bad;
 }
 
-static void release_images(struct fm_loader *l, struct slot *slot) {
+static void release_own(struct fm_loader *l, struct slot *slot) {
+  for (size_t i = 0; slot->own_mask && i < (size_t)l->options.batch; i++) {
+    fm_free(l->ctx, slot->own_mask[i]);
+    slot->own_mask[i] = NULL;
+  }
   for (size_t i = 0; slot->image && i < (size_t)l->options.batch; i++) {
     struct fm_image *image = &slot->image[i];
     if (image->pixels) l->image_bytes -= (size_t)image->width * (size_t)image->height * 3;
@@ -375,7 +435,7 @@ static void release_images(struct fm_loader *l, struct slot *slot) {
 enum fm_status fm_loader_next(struct fm_loader *l, struct fm_batch *batch) {
   *batch = (struct fm_batch){0};
   pthread_mutex_lock(&l->lock);
-  if (l->given > l->released) release_images(l, &l->slot[l->released % l->slots]);
+  if (l->given > l->released) release_own(l, &l->slot[l->released % l->slots]);
   l->released = l->given;
   pthread_cond_broadcast(&l->work);
   if (l->given < l->total) {
@@ -409,6 +469,8 @@ static enum fm_status check(struct fm_context *ctx, const struct fm_loader_optio
     return fm_error(ctx, FM_USAGE, "the batch is %d pictures; it must be from 1 to %d", o->batch, MOST_BATCH);
   if (o->first_epoch < 0 || o->epochs < 0 || o->first_batch > (o->count - 1) / (size_t)o->batch + 1)
     return fm_error(ctx, FM_USAGE, "cannot start from epoch %d, batch %zu", o->first_epoch, o->first_batch);
+  if (o->pieces && o->synthetic.kind != FM_SYNTHETIC_NONE)
+    return fm_error(ctx, FM_USAGE, "pictures cannot have pieces and patches of noise at the same time");
   if (o->synthetic.canvas < 0 || o->synthetic.canvas > 4096)
     return fm_error(ctx, FM_USAGE, "--patch-canvas is %d; it must be from 0 to 4096", o->synthetic.canvas);
   return FM_OK;
@@ -422,6 +484,8 @@ static enum fm_status slot_open(struct fm_loader *l, struct slot *slot) {
   slot->height = fm_alloc(l->ctx, batch, sizeof *slot->height);
   slot->adjusted = fm_alloc(l->ctx, batch, sizeof *slot->adjusted);
   if (l->options.images && !(slot->image = fm_alloc(l->ctx, batch, sizeof *slot->image))) return FM_MEMORY;
+  if (l->options.pieces && !(slot->own_mask = fm_alloc(l->ctx, batch, sizeof *slot->own_mask)))
+    return FM_MEMORY;
   if (l->options.tolerant && !(slot->unread = fm_alloc(l->ctx, batch, sizeof *slot->unread)))
     return FM_MEMORY;
   slot->rgb = fm_alloc_aligned(l->ctx, bytes, 1);
@@ -435,7 +499,8 @@ static enum fm_status allocate(struct fm_loader *l) {
   int epochs = l->options.epochs - l->options.first_epoch;
   if (!(l->slot = fm_alloc(l->ctx, l->slots, sizeof *l->slot))) return FM_MEMORY;
   if (!(l->order = fm_alloc(l->ctx, l->options.count, sizeof *l->order))) return FM_MEMORY;
-  if (epochs > 1 && !(l->kept = fm_alloc(l->ctx, l->options.count, sizeof *l->kept))) return FM_MEMORY;
+  if (epochs > 1 && !l->options.pieces && !(l->kept = fm_alloc(l->ctx, l->options.count, sizeof *l->kept)))
+    return FM_MEMORY;
   for (size_t i = 0; i < l->slots; i++) FM_TRY(slot_open(l, &l->slot[i]));
   return FM_OK;
 }
@@ -494,8 +559,9 @@ void fm_loader_close(struct fm_loader *l) {
   pthread_mutex_unlock(&l->lock);
   for (int i = 0; i < l->threads; i++) pthread_join(l->thread[i], NULL);
   for (size_t i = 0; l->slot && i < l->slots; i++) {
-    release_images(l, &l->slot[i]);
+    release_own(l, &l->slot[i]);
     fm_free(ctx, l->slot[i].image);
+    fm_free(ctx, l->slot[i].own_mask);
     fm_free(ctx, l->slot[i].unread);
     fm_free(ctx, l->slot[i].pictures);
     fm_free(ctx, l->slot[i].width);

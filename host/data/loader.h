@@ -19,6 +19,8 @@ struct fm_loader_options {
   int batch;                     /* pictures a batch; the last one of an epoch has what is left */
   bool shuffle;                  /* a permutation of (seed, epoch); else in the order of samples */
   struct fm_synthetic synthetic; /* kind NONE: no synthetic anomalies */
+  bool pieces; /* draw a piece (piece.h) on every picture at its own size; its mask as of flawed samples. The
+                * epoch is the round. Such pictures are not cached */
   bool masks; /* flawed samples bring their own masks, reduced as the synthetic ones (flawed samples never get
                * synthetic anomalies) */
   uint64_t seed;
@@ -49,10 +51,12 @@ struct fm_batch {
   const uint32_t *pictures; /* [count] indices in samples */
   const unsigned char
       *rgb; /* [count][side][side][3], aligned to 128 bytes; room for options.batch pictures */
-  const unsigned char *mask; /* [count][side][side], 1 where flawed; all 0 without synthetic and masks */
-  const int *width, *height; /* [count] the pictures' own sizes */
+  const unsigned char
+      *mask; /* [count][side][side], 1 where flawed; all 0 without synthetic, pieces and masks */
+  const int *width, *height;          /* [count] the pictures' own sizes */
   const struct fm_adjusted *adjusted; /* [count] what the standard did to them */
   const struct fm_image *image; /* [count] with options.images: RGB; its pixels may be NULL: read it again */
+  unsigned char *const *own_mask; /* [count] with options.pieces: [height][width], 1 where the piece shows */
   const struct fm_unread *unread; /* [unread_count] with options.tolerant */
   size_t unread_count;
 };

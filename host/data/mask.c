@@ -136,16 +136,6 @@ enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const stru
   return status;
 }
 
-enum fm_status fm_mask_load_reduced(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
-                                    unsigned char *out) {
-  struct fm_drawn mask;
-  FM_TRY(fm_preprocess_check(ctx, p));
-  FM_TRY(fm_mask_read(ctx, path, &mask));
-  enum fm_status status = fm_mask_reduce(ctx, p, mask.pixels, mask.width, mask.height, out);
-  fm_mask_release(ctx, &mask);
-  return status;
-}
-
 /* ---- what looks wrong ---- */
 
 /* A white background with a black flaw: a real flaw that large hardly ever fills the picture's edge, too. */

@@ -32,11 +32,9 @@ enum fm_status fm_mask_fits(struct fm_context *ctx, const struct fm_drawn *mask,
 enum fm_status fm_mask_nearest(struct fm_context *ctx, const struct fm_preprocess *p,
                                const struct fm_drawn *mask, unsigned char *out);
 
-/* fm_mask_read and fm_mask_nearest, or with fm_mask_reduce in its place. */
+/* fm_mask_read and fm_mask_nearest. */
 enum fm_status fm_mask_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
                             unsigned char *out);
-enum fm_status fm_mask_load_reduced(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,
-                                    unsigned char *out);
 
 /* The masks of a set of flawed pictures; zeros at first. Paths are the caller's. */
 struct fm_mask_census {

@@ -44,12 +44,12 @@ static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess 
   return status;
 }
 
-static enum fm_status reduce_picture(struct fm_context *ctx, const struct fm_preprocess *p,
-                                     const struct fm_image *in, unsigned char *rgb,
-                                     struct fm_adjusted *adjusted) {
+enum fm_status fm_picture_fit(struct fm_context *ctx, const struct fm_preprocess *p,
+                              const struct fm_image *image, unsigned char *rgb,
+                              struct fm_adjusted *adjusted) {
   struct fm_adjusted own, *which = adjusted ? adjusted : &own;
   *which = (struct fm_adjusted){0};
-  return reduce(ctx, p, in, 3, rgb, p->standard ? which : NULL);
+  return reduce(ctx, p, image, 3, rgb, p->standard ? which : NULL);
 }
 
 enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
@@ -57,7 +57,7 @@ enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preproc
                                  struct fm_adjusted *adjusted) {
   const struct fm_image image = {
       .width = width, .height = height, .channels = 3, .pixels = (unsigned char *)pixels};
-  return reduce_picture(ctx, p, &image, rgb, adjusted);
+  return fm_picture_fit(ctx, p, &image, rgb, adjusted);
 }
 
 enum fm_status fm_mask_reduce(struct fm_context *ctx, const struct fm_preprocess *p, unsigned char *pixels,
@@ -83,7 +83,7 @@ enum fm_status fm_picture_load_both(struct fm_context *ctx, const char *path, co
                                     struct fm_adjusted *adjusted) {
   FM_TRY(fm_preprocess_check(ctx, p));
   FM_TRY(fm_image_read(ctx, path, image));
-  enum fm_status status = reduce_picture(ctx, p, image, rgb, adjusted);
+  enum fm_status status = fm_picture_fit(ctx, p, image, rgb, adjusted);
   if (status != FM_OK) fm_image_free(ctx, image);
   return status;
 }

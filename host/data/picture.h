@@ -27,6 +27,10 @@ enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preproc
                                  const unsigned char *pixels, int width, int height, unsigned char *rgb,
                                  struct fm_adjusted *adjusted);
 
+/* The same of a picture as it was decoded, grey or RGB. */
+enum fm_status fm_picture_fit(struct fm_context *ctx, const struct fm_preprocess *p,
+                              const struct fm_image *image, unsigned char *rgb, struct fm_adjusted *adjusted);
+
 /* The same from a file; with image the picture at its own size, too, as it was decoded (fm_image_free;
  * nothing after a failure). */
 enum fm_status fm_picture_load(struct fm_context *ctx, const char *path, const struct fm_preprocess *p,

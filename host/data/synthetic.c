@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAIN = 64 };
-
 static bool has_background(const char *category) {
   static const char *const names[] = {"bottle", "hazelnut",   "metal_nut", "pill",
                                       "screw",  "toothbrush", "zipper"};
@@ -93,50 +91,6 @@ static bool draw_centre(struct fm_rng *rng, int size, int h, int w, const unsign
   return false;
 }
 
-struct piece {
-  int y, x, h, w; /* centre and half sizes */
-};
-
-/* Changes a value, and says so where it is visible. */
-static void change(unsigned char *rgb, unsigned char *mask, unsigned char to) {
-  *mask |= abs(*rgb - to) >= FM_PIECE_LEVELS;
-  *rgb = to;
-}
-
-/* What is around (from_y, from_x) over the piece; they may overlap. */
-static void move(unsigned char *rgb, unsigned char *mask, int size, const struct piece *p, int from_y,
-                 int from_x) {
-  ptrdiff_t off = ((ptrdiff_t)from_y - p->y) * size + (from_x - p->x);
-  int count = 4 * p->h * p->w;
-  for (int i = 0; i < count; i++) {
-    int k = off > 0 ? i : count - 1 - i; /* what is still to be read is not written before */
-    ptrdiff_t at = (ptrdiff_t)(p->y - p->h + k / (2 * p->w)) * size + (p->x - p->w + k % (2 * p->w));
-    for (ptrdiff_t c = 0; c < 3; c++) change(&rgb[3 * at + c], &mask[at], rgb[3 * (at + off) + c]);
-  }
-}
-
-static void stain(unsigned char *rgb, unsigned char *mask, int size, const struct piece *p, const int by[3]) {
-  for (int y = p->y - p->h; y < p->y + p->h; y++)
-    for (int x = p->x - p->w; x < p->x + p->w; x++)
-      for (int c = 0; c < 3; c++) {
-        size_t at = (size_t)y * (size_t)size + (size_t)x;
-        int v = rgb[3 * at + (size_t)c] + by[c];
-        change(&rgb[3 * at + (size_t)c], &mask[at], (unsigned char)(v < 0 ? 0 : v > 255 ? 255 : v));
-      }
-}
-
-static void draw_piece(struct fm_rng *rng, unsigned char *rgb, unsigned char *mask, int size,
-                       const struct piece *p) {
-  if (fm_rng_integer(rng, 0, 2)) {
-    int y = (int)fm_rng_integer(rng, p->h, size - p->h), x = (int)fm_rng_integer(rng, p->w, size - p->w);
-    move(rgb, mask, size, p, y, x);
-    return;
-  }
-  int by[3];
-  for (int c = 0; c < 3; c++) by[c] = (int)fm_rng_integer(rng, -STAIN, STAIN + 1);
-  stain(rgb, mask, size, p, by);
-}
-
 void fm_synthetic_apply(const struct fm_synthetic *options, uint64_t seed, int epoch, uint32_t picture,
                         unsigned char *rgb, unsigned char *mask, int size, const unsigned char *background) {
   size_t n = (size_t)size * (size_t)size;
@@ -152,14 +106,10 @@ void fm_synthetic_apply(const struct fm_synthetic *options, uint64_t seed, int e
     if (!draw_centre(&rng, size, h, w, options->skip_background ? background : NULL, options->redraws, &y,
                      &x))
       continue;
-    if (options->kind == FM_SYNTHETIC_PIECES) {
-      draw_piece(&rng, rgb, mask, size, &(struct piece){y, x, h, w});
-      continue;
-    }
     for (int row = y - h; row < y + h; row++)
       memset(mask + (size_t)row * (size_t)size + (x - w), 1, 2 * (size_t)w);
   }
-  for (size_t i = 0; i < n && options->kind == FM_SYNTHETIC_CDO; i++) {
+  for (size_t i = 0; i < n; i++) {
     if (!mask[i]) continue;
     noise.next = 3 * i; /* a pixel's noise does not depend on the other pixels */
     for (size_t c = 0; c < 3; c++) rgb[3 * i + c] = (unsigned char)fm_rng_integer(&noise, 0, 255);

@@ -3,11 +3,7 @@
  * matter.
  *
  * The number of patches is uniform in 0..most; each has half sizes uniform in [S/40, S/10) and a centre
- * uniform where it fits; its pixels become noise, each channel uniform in 0..254.
- *
- * PIECES, not of CDO: every other patch, drawn, becomes a piece of the same picture from elsewhere: it looks
- * normal, but not there. The rest are stained: each channel plus a number uniform in -64..64. Pixels that
- * this changes by fewer than FM_PIECE_LEVELS levels do not count as flawed. */
+ * uniform where it fits; its pixels become noise, each channel uniform in 0..254. */
 #ifndef FM_DATA_SYNTHETIC_H
 #define FM_DATA_SYNTHETIC_H
 
@@ -15,9 +11,7 @@
 
 #include <stdint.h>
 
-enum { FM_PIECE_LEVELS = 16 };
-
-enum fm_synthetic_kind { FM_SYNTHETIC_NONE, FM_SYNTHETIC_CDO, FM_SYNTHETIC_PIECES };
+enum fm_synthetic_kind { FM_SYNTHETIC_NONE, FM_SYNTHETIC_CDO };
 
 /* Half sizes are size / smallest to size / largest (excluded). */
 struct fm_synthetic {

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 8, MOST_HELD = 100, PIECES = 4 };
+enum { BATCH = 8, MOST_HELD = 100 };
 static const double BLUR = 2, MORE_BLUR = 4; /* of 256 pixels; the second for what never lies quite right */
 
 struct run {
@@ -53,12 +53,11 @@ static enum fm_status make_seen(struct run *r, struct seen *s) {
   return s->cells && s->soft && s->blur && s->map ? FM_OK : FM_MEMORY;
 }
 
-static enum fm_status open_held(struct run *r, const struct fm_synthetic *synthetic,
-                                struct fm_loader **loader) {
+static enum fm_status open_held(struct run *r, bool pieces, struct fm_loader **loader) {
   struct fm_loader_options o = {.samples = r->held,
                                 .count = r->count,
                                 .batch = BATCH,
-                                .synthetic = *synthetic,
+                                .pieces = pieces,
                                 .seed = (uint64_t)r->model->recipe.seed};
   FM_TRY(fm_model_preprocess(r->model, &o.preprocess));
   return fm_loader_open(r->ctx, &o, loader);
@@ -121,16 +120,15 @@ static enum fm_status score_pieces(struct run *r, struct fm_look *look, struct f
   }
 }
 
-/* How well the sharpened map finds pieces of the held-out pictures that were moved in them or stained. A
+/* How well the sharpened map finds pieces that were drawn on the held-out pictures (data/piece.h). A
  * smaller |Y - R| alone does not make the better reference: one that is free to follow the picture follows
  * flaws, too. */
 static enum fm_status try_pieces(struct run *r, struct fm_look *look, struct candidate *c) {
-  static const struct fm_synthetic pieces = {.kind = FM_SYNTHETIC_PIECES, .most = PIECES};
   size_t all = r->count * r->pixels;
   struct trial t = {fm_alloc(r->ctx, all, sizeof *t.normal), fm_alloc(r->ctx, all, sizeof *t.flawed), 0, 0,
                     fm_alloc(r->ctx, BATCH * r->pixels, sizeof *t.map)};
   struct fm_loader *loader = NULL;
-  enum fm_status status = t.normal && t.flawed && t.map ? open_held(r, &pieces, &loader) : FM_MEMORY;
+  enum fm_status status = t.normal && t.flawed && t.map ? open_held(r, true, &loader) : FM_MEMORY;
   if (status == FM_OK) status = score_pieces(r, look, loader, &c->made, &t);
   if (status == FM_OK) status = fm_sort_u32(r->ctx, t.normal, t.normals);
   if (status == FM_OK) status = fm_sort_u64(r->ctx, t.flawed, t.flaws);
@@ -149,7 +147,6 @@ static enum fm_status measure(struct run *r, struct candidate *c) {
 }
 
 static enum fm_status look_at_held(struct run *r, struct candidate *c) {
-  static const struct fm_synthetic none = {0};
   struct fm_loader *loader = NULL;
   struct fm_look look = {0};
   FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, BATCH, false, &look));
@@ -158,7 +155,7 @@ static enum fm_status look_at_held(struct run *r, struct candidate *c) {
   r->width = look.scorer->width;
   r->cells = (size_t)r->height * (size_t)r->width;
   enum fm_status status = make_seen(r, &c->seen);
-  if (status == FM_OK) status = open_held(r, &none, &loader);
+  if (status == FM_OK) status = open_held(r, false, &loader);
   if (status == FM_OK) status = see(r, &look, loader, c);
   fm_loader_close(loader);
   if (status == FM_OK) status = measure(r, c);
@@ -175,7 +172,7 @@ static bool better(const struct candidate *a, const struct candidate *b) {
 static enum fm_status compare(struct run *r, struct candidate *c, struct candidate *best) {
   FM_TRY(look_at_held(r, c));
   fm_note(r->ctx,
-          "reference %s, blur %g: it finds moved and stained pieces with a pixel AP of %.1f %%; good "
+          "reference %s, blur %g: it finds pieces with a pixel AP of %.1f %%; good "
           "pictures differ from it by %.4f",
           fm_reference_names[c->made.reference.kind], c->made.blur, 100 * c->ap, c->residual);
   if (best->seen.map && !better(c, best)) return FM_OK;

@@ -416,6 +416,66 @@ static void crops_and_whole_masks(void **state) {
   folder_remove(&set.folder);
 }
 
+/* Pieces: drawn at the pictures' own size, the same for any batch and number of threads, others in the next
+ * round; what the network sees differs from the plain picture about where its mask says so. */
+static void draws_pieces(void **state) {
+  struct fm_context *ctx = *state;
+  struct set set;
+  set_make(ctx, &set);
+  struct fm_loader_options plain = options_for(&set);
+  plain.shuffle = false;
+  plain.synthetic = (struct fm_synthetic){0};
+  plain.epochs = 2;
+  struct fm_loader_options pieces = plain;
+  pieces.pieces = true;
+  struct fm_loader *a, *b;
+  ASSERT_OK(ctx, fm_loader_open(ctx, &plain, &a));
+  ASSERT_OK(ctx, fm_loader_open(ctx, &pieces, &b));
+  size_t marked = 0, changed = 0, elsewhere = 0;
+  uint64_t round[2] = {1, 1};
+  for (;;) {
+    struct fm_batch before, after;
+    ASSERT_OK(ctx, fm_loader_next(a, &before));
+    ASSERT_OK(ctx, fm_loader_next(b, &after));
+    assert_int_equal(before.count, after.count);
+    if (!before.count) break;
+    assert_null(before.own_mask);
+    for (size_t i = 0; i < after.count; i++) {
+      size_t own = 0;
+      for (int k = 0; k < after.width[i] * after.height[i]; k++) own += after.own_mask[i][k];
+      assert_in_range(own, 1, after.width[i] * after.height[i] / 2);
+    }
+    for (size_t k = 0; k < after.count * SIDE * SIDE; k++) {
+      bool differs = memcmp(before.rgb + 3 * k, after.rgb + 3 * k, 3) != 0;
+      marked += after.mask[k];
+      changed += differs;
+      elsewhere += differs && !after.mask[k];
+    }
+    round[after.epoch] = hash(round[after.epoch], after.mask, after.count * SIDE * SIDE);
+  }
+  assert_true(marked > 100 && 10 * elsewhere < 5 * changed);
+  assert_true(round[0] != round[1]);
+  fm_loader_close(a);
+  fm_loader_close(b);
+  struct fm_loader_options alone = pieces;
+  alone.batch = 1;
+  alone.workers = 1;
+  alone.epochs = 1;
+  ASSERT_OK(ctx, fm_loader_open(ctx, &alone, &a));
+  uint64_t again = 1;
+  for (struct fm_batch one;;) {
+    ASSERT_OK(ctx, fm_loader_next(a, &one));
+    if (!one.count) break;
+    again = hash(again, one.mask, SIDE * SIDE);
+  }
+  assert_true(again == round[0]);
+  fm_loader_close(a);
+  struct fm_loader_options both = pieces;
+  both.synthetic = fm_synthetic_cdo("bottle");
+  assert_int_equal(fm_loader_open(ctx, &both, &a), FM_USAGE);
+  folder_remove(&set.folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(plain_order_is_the_pictures),
                                      TEST(the_same_whatever_the_machine),
@@ -426,6 +486,7 @@ int main(void) {
                                      TEST(damaged_pictures_can_be_left_out),
                                      TEST(closes_at_any_moment),
                                      TEST(wrong_options),
+                                     TEST(draws_pieces),
                                      TEST(failures_are_reported),
                                      TEST(crops_and_whole_masks)};
   return cmocka_run_group_tests(tests, NULL, NULL);
