@@ -29,7 +29,7 @@ for run in $runs; do
   IFS=: read -r category name options <<<"$run"
   data=$DATA
   case $category in
-  lever | gear | weave)
+  lever | gear | weave | plate | seal | slab)
     data=$out/drawn
     [ -d "$data/$category" ] || "$flawmap" synth "$data" --product "$category" --good 20 --flawed 8 >/dev/null 2>&1
     ;;

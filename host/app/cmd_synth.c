@@ -19,15 +19,16 @@ static enum fm_status run(struct fm_context *ctx, const char *folder, const stru
   char time[32];
   FM_TRY(fm_make_dataset(ctx, folder, o));
   fm_duration(fm_seconds() - begin, time);
-  for (const char *const *p = fm_make_products(); *p; p++) {
-    if (o->product ? strcmp(o->product, *p) != 0 : strcmp(*p, "lever") == 0) continue;
+  const char *const *first = fm_make_products(), *shown = o->product ? o->product : *first;
+  for (const char *const *p = first; *p; p++) {
+    if (o->product ? strcmp(o->product, *p) != 0 : p - first >= FM_MAKE_UNASKED) continue;
     fm_print(
         "%s/%s: %d good pictures to learn from; to test %d good ones and %d of each of %d kinds of flaws (",
         folder, *p, o->train, o->test_good, o->per_kind, kinds_of(*p));
     for (const char *const *k = fm_make_kinds(*p); *k; k++) fm_print(k[1] ? "%s, " : "%s)\n", *k);
   }
   fm_print("%d x %d pixels, seed %llu, %s. Next: flawmap train %s --category all -o models\n", o->size,
-           o->size, (unsigned long long)o->seed, time, folder);
+           fm_make_height(shown, o->size), (unsigned long long)o->seed, time, folder);
   return FM_OK;
 }
 
@@ -38,8 +39,11 @@ enum fm_status fm_cmd_synth(struct fm_context *ctx, int argc, char **argv, int *
   bool rotate = false, help;
   struct fm_option options[] = {
       {"product", FM_OPT_TEXT, &product, "NAME",
-       "only this one: gear (an object), weave (a texture), or lever (lies anywhere)", 0, 0, NULL},
-      {"size", FM_OPT_INT, &size, "N", "width and height of the pictures (256)", 64, 4096, NULL},
+       "only this one: gear (an object), weave (a texture), lever (lies anywhere), plate (has two looks), "
+       "seal "
+       "(dark, faint flaws) or slab (tall pictures, uneven light)",
+       0, 0, NULL},
+      {"size", FM_OPT_INT, &size, "N", "width of the pictures, and height but of slab (256)", 64, 4096, NULL},
       {"train", FM_OPT_INT, &train, "N", "good pictures to learn from, of each product (40)", 1, 10000, NULL},
       {"good", FM_OPT_INT, &good, "N", "good pictures to test, of each product (8)", 1, 10000, NULL},
       {"flawed", FM_OPT_INT, &flawed, "N", "pictures of each kind of flaw (6)", 1, 10000, NULL},

@@ -1,11 +1,13 @@
 /* Small tools of the pictures that `flawmap synth` draws: noise, shapes, mixing. Colours are linear enough: 0
- * to 1 a channel. Lengths are in units of 1/256 of a picture's side, whatever its size in pixels. */
+ * to 1 a channel. Lengths are in units of 1/256 of a picture's width, whatever its size in pixels. */
 #ifndef FM_DATA_DRAW_H
 #define FM_DATA_DRAW_H
 
 #include "base/rng.h"
 #include "base/status.h"
 #include "data/make.h"
+
+#include <math.h>
 
 #define FM_PI 3.14159265358979f
 
@@ -66,6 +68,12 @@ float fm_blob_distance(const struct fm_blob *blob, float x, float y);
 float fm_print_distance(const char *text, float x, float y, int from, int to);
 float fm_print_width(const char *text);
 
+/* Signed distance from a rectangle of these half lengths about 0 with rounded corners. */
+static inline float fm_box_distance(float x, float y, float half_x, float half_y, float round) {
+  float dx = fabsf(x) - half_x + round, dy = fabsf(y) - half_y + round;
+  return hypotf(fmaxf(dx, 0), fmaxf(dy, 0)) + fminf(fmaxf(dx, dy), 0) - round;
+}
+
 /* A product: how to choose what differs between its pictures, and the colour at a place. */
 enum { FM_SCENE_BYTES = 2048 };
 struct fm_product {
@@ -76,8 +84,12 @@ struct fm_product {
   void (*prepare)(void *scene, struct fm_rng *good, struct fm_rng *flaw, int kind,
                   const struct fm_make_options *o);
   struct fm_rgb (*shade)(const void *scene, float x, float y, bool flawed);
+  int tall;      /* how many times as tall as wide its pictures are; 0: square */
+  float noise;   /* of the camera, in levels of 255; 0: 1.4 */
+  float visible; /* a flaw counts where it changes a channel by more than these levels; 0: 9 */
 };
 
-extern const struct fm_product fm_product_weave, fm_product_gear, fm_product_lever;
+extern const struct fm_product fm_product_gear, fm_product_weave, fm_product_lever, fm_product_plate,
+    fm_product_seal, fm_product_slab;
 
 #endif

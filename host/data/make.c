@@ -12,12 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first two are what one gets without asking for one. */
-static const struct fm_product *const products[] = {&fm_product_gear, &fm_product_weave, &fm_product_lever};
-enum { PRODUCTS = 3, UNASKED = 2 };
+static const struct fm_product *const products[] = {&fm_product_gear,  &fm_product_weave, &fm_product_lever,
+                                                    &fm_product_plate, &fm_product_seal,  &fm_product_slab};
+enum { PRODUCTS = sizeof products / sizeof *products };
 
 const char *const *fm_make_products(void) {
-  static const char *const names[] = {"gear", "weave", "lever", NULL};
+  static const char *const names[PRODUCTS + 1] = {"gear", "weave", "lever", "plate", "seal", "slab"};
   return names;
 }
 
@@ -30,6 +30,15 @@ static const struct fm_product *find(const char *name) {
 const char *const *fm_make_kinds(const char *product) {
   const struct fm_product *p = find(product);
   return p ? p->kinds : NULL;
+}
+
+static int height_of(const struct fm_product *p, int size) {
+  return size * (p->tall ? p->tall : 1);
+}
+
+int fm_make_height(const char *product, int size) {
+  const struct fm_product *p = find(product);
+  return p ? height_of(p, size) : 0;
 }
 
 static struct fm_make_options with_defaults(const struct fm_make_options *options) {
@@ -52,7 +61,7 @@ static enum fm_status render(struct fm_context *ctx, const struct fm_product *p,
                              bool flawed, float *out) {
   int grid = size <= 384 ? 3 : 2;
   float unit = 256.f / (float)size, part = unit / (float)grid, weight = 1 / (float)(grid * grid);
-  for (int y = 0; y < size; y++) {
+  for (int y = 0; y < height_of(p, size); y++) {
     FM_TRY(go_on(ctx));
     for (int x = 0; x < size; x++, out += 3) {
       struct fm_rgb sum = {0, 0, 0};
@@ -71,49 +80,48 @@ static enum fm_status render(struct fm_context *ctx, const struct fm_product *p,
 
 /* A camera's noise, and 8 bits. Noise belongs to the picture, not to what is in it: a flaw does not change
  * it. */
-static void develop(const float *in, struct fm_rng noise, int size, unsigned char *rgb) {
-  const float sigma = 1.4f;
-  size_t n = (size_t)size * (size_t)size * 3;
-  for (size_t i = 0; i < n; i++) {
+static void develop(const float *in, struct fm_rng noise, float sigma, size_t n, unsigned char *rgb) {
+  for (size_t i = 0; i < 3 * n; i++) {
     noise.next = 2 * i;
     float v = 255 * in[i] + sigma * (float)fm_rng_normal(&noise);
     rgb[i] = (unsigned char)lrintf(fm_clamp(v, 0, 255));
   }
 }
 
-static int neighbours(const unsigned char *mask, int size, int x, int y) {
+static int neighbours(const unsigned char *mask, int width, int height, int x, int y) {
   int count = 0;
   for (int dy = -1; dy <= 1; dy++)
     for (int dx = -1; dx <= 1; dx++) {
       int px = x + dx, py = y + dy;
-      if ((dx || dy) && px >= 0 && py >= 0 && px < size && py < size)
-        count += mask[(size_t)py * (size_t)size + (size_t)px] & 1;
+      if ((dx || dy) && px >= 0 && py >= 0 && px < width && py < height)
+        count += mask[(size_t)py * (size_t)width + (size_t)px] & 1;
     }
   return count;
 }
 
 /* One step of cleaning: a place with 5 and more marked neighbours is marked, one with none or one is not. */
-static void clean(unsigned char *mask, int size) {
-  for (int y = 0; y < size; y++)
-    for (int x = 0; x < size; x++) {
-      unsigned char *m = &mask[(size_t)y * (size_t)size + (size_t)x];
-      int count = neighbours(mask, size, x, y);
+static void clean(unsigned char *mask, int width, int height) {
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++) {
+      unsigned char *m = &mask[(size_t)y * (size_t)width + (size_t)x];
+      int count = neighbours(mask, width, height, x, y);
       if (count >= 5 || (count >= 2 && (*m & 1))) *m |= 2;
     }
-  for (size_t i = 0; i < (size_t)size * (size_t)size; i++) mask[i] >>= 1;
+  for (size_t i = 0; i < (size_t)width * (size_t)height; i++) mask[i] >>= 1;
 }
 
 /* Marks what differs visibly from the same picture without the flaw. */
-static void compare(const float *good, const float *flawed, int size, unsigned char *mask) {
-  const float visible = 9.f / 255;
-  for (size_t i = 0; i < (size_t)size * (size_t)size; i++) {
+static void compare(const float *good, const float *flawed, float visible, int width, int height,
+                    unsigned char *mask) {
+  size_t n = (size_t)width * (size_t)height;
+  for (size_t i = 0; i < n; i++) {
     float most = 0;
     for (size_t c = 3 * i; c < 3 * i + 3; c++) most = fmaxf(most, fabsf(good[c] - flawed[c]));
-    mask[i] = most > visible;
+    mask[i] = most > visible / 255;
   }
-  clean(mask, size);
-  clean(mask, size);
-  for (size_t i = 0; i < (size_t)size * (size_t)size; i++) mask[i] = mask[i] ? 255 : 0;
+  clean(mask, width, height);
+  clean(mask, width, height);
+  for (size_t i = 0; i < n; i++) mask[i] = mask[i] ? 255 : 0;
 }
 
 /* The stream of random numbers for one use in one picture. */
@@ -124,10 +132,10 @@ static struct fm_rng stream(const struct fm_make_options *o, const struct fm_pro
   return fm_rng_stream(o->seed, name);
 }
 
-static bool large_enough(const unsigned char *mask, size_t n) {
+static bool large_enough(const unsigned char *mask, size_t n, int size) {
   size_t area = 0;
   for (size_t i = 0; i < n; i++) area += mask[i] != 0;
-  return area >= n / 1500 + 1; /* about 44 of 65536 pixels */
+  return area >= (size_t)size * (size_t)size / 1500 + 1; /* about 44 of 65536 pixels */
 }
 
 static enum fm_status make_picture(struct fm_context *ctx, const struct fm_product *p, const char *split,
@@ -139,7 +147,8 @@ static enum fm_status make_picture(struct fm_context *ctx, const struct fm_produ
     max_align_t align;
   } scene;
   const char *name = kind < 0 ? "good" : p->kinds[kind];
-  size_t n = (size_t)o->size * (size_t)o->size;
+  int height = height_of(p, o->size);
+  size_t n = (size_t)o->size * (size_t)height;
   float *good = fm_alloc(ctx, n, 3 * sizeof *good),
         *flawed = kind < 0 ? NULL : fm_alloc(ctx, n, 3 * sizeof *flawed);
   enum fm_status status = good && (flawed || kind < 0) ? FM_OK : FM_MEMORY;
@@ -152,19 +161,21 @@ static enum fm_status make_picture(struct fm_context *ctx, const struct fm_produ
     if (attempt == 0) status = render(ctx, p, &scene, o->size, false, good);
     if (status == FM_OK && flawed) status = render(ctx, p, &scene, o->size, true, flawed);
     if (status != FM_OK || !flawed) break;
-    compare(good, flawed, o->size, mask);
-    if (large_enough(mask, n)) break;
+    compare(good, flawed, p->visible > 0 ? p->visible : 9, o->size, height, mask);
+    if (large_enough(mask, n, o->size)) break;
   }
   if (status == FM_OK) status = go_on(ctx);
   if (status == FM_OK)
-    develop(flawed ? flawed : good, stream(o, p, split, name, index, "noise", 0), o->size, rgb);
+    develop(flawed ? flawed : good, stream(o, p, split, name, index, "noise", 0),
+            p->noise > 0 ? p->noise : 1.4f, n, rgb);
   fm_free(ctx, good);
   fm_free(ctx, flawed);
   return status;
 }
 
 static enum fm_status no_product(struct fm_context *ctx, const char *name) {
-  return fm_error(ctx, FM_USAGE, "there is no product '%s'; there are gear, weave and lever", name);
+  return fm_error(ctx, FM_USAGE,
+                  "there is no product '%s'; there are gear, weave, lever, plate, seal and slab", name);
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_make_options *o) {
@@ -211,9 +222,10 @@ struct jobs {
   struct fm_progress progress;
 };
 
-static enum fm_status write_png(struct jobs *jobs, const char *path, unsigned char *pixels, int channels) {
+static enum fm_status write_png(struct jobs *jobs, const char *path, int height, int channels,
+                                unsigned char *pixels) {
   struct fm_image image = {
-      .width = jobs->options.size, .height = jobs->options.size, .channels = channels, .pixels = pixels};
+      .width = jobs->options.size, .height = height, .channels = channels, .pixels = pixels};
   return fm_png_write(jobs->ctx, path, &image);
 }
 
@@ -222,7 +234,8 @@ static enum fm_status run_job(void *user, size_t index) {
   struct fm_context *ctx = jobs->ctx;
   const struct job *j = &jobs->item[index];
   const char *kind = j->kind < 0 ? "good" : j->product->kinds[j->kind];
-  size_t n = (size_t)jobs->options.size * (size_t)jobs->options.size;
+  int height = height_of(j->product, jobs->options.size);
+  size_t n = (size_t)jobs->options.size * (size_t)height;
   FM_TRY(go_on(ctx));
   char *path =
       fm_format(ctx, "%s/%s/%s/%s/%03d.png", jobs->folder, j->product->name, j->split, kind, j->index);
@@ -232,8 +245,8 @@ static enum fm_status run_job(void *user, size_t index) {
   enum fm_status status = path && mask_path && rgb && mask ? FM_OK : FM_MEMORY;
   if (status == FM_OK)
     status = make_picture(ctx, j->product, j->split, j->kind, j->index, &jobs->options, rgb, mask);
-  if (status == FM_OK) status = write_png(jobs, path, rgb, 3);
-  if (status == FM_OK && j->kind >= 0) status = write_png(jobs, mask_path, mask, 1);
+  if (status == FM_OK) status = write_png(jobs, path, height, 3, rgb);
+  if (status == FM_OK && j->kind >= 0) status = write_png(jobs, mask_path, height, 1, mask);
   fm_free(ctx, path);
   fm_free(ctx, mask_path);
   fm_free(ctx, rgb);
@@ -261,7 +274,7 @@ static enum fm_status plan(struct jobs *jobs) {
   const struct fm_make_options *o = &jobs->options;
   for (int i = 0; i < PRODUCTS; i++) {
     const struct fm_product *p = products[i];
-    if (o->product ? strcmp(o->product, p->name) != 0 : i >= UNASKED) continue;
+    if (o->product ? strcmp(o->product, p->name) != 0 : i >= FM_MAKE_UNASKED) continue;
     FM_TRY(make_folder(ctx, jobs->folder, p, "train", "good"));
     FM_TRY(make_folder(ctx, jobs->folder, p, "test", "good"));
     add(jobs, p, "train", -1, o->train);

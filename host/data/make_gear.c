@@ -248,4 +248,5 @@ static struct fm_rgb shade(const void *room, float px, float py, bool flawed) {
 
 _Static_assert(sizeof(struct scene) <= FM_SCENE_BYTES, "FM_SCENE_BYTES");
 
-const struct fm_product fm_product_gear = {"gear", kinds, prepare, shade};
+const struct fm_product fm_product_gear = {
+    .name = "gear", .kinds = kinds, .prepare = prepare, .shade = shade};

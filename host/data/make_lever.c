@@ -48,18 +48,13 @@ static void prepare(void *room, struct fm_rng *good, struct fm_rng *flaw, int ki
                              (uint32_t)fm_rng_next(flaw)};
 }
 
-static float box(float x, float y, float half_x, float half_y, float round) {
-  float dx = fabsf(x) - half_x + round, dy = fabsf(y) - half_y + round;
-  return hypotf(fmaxf(dx, 0), fmaxf(dy, 0)) + fminf(fmaxf(dx, dy), 0) - round;
-}
-
 /* Signed distance from the lever, negative on it. */
 static float body(const struct scene *s, float x, float y, bool flawed) {
   if (flawed && s->kind == BENT && x > 0) y -= s->bend * x * x;
-  float d = box(x, y, reach, half_width, 5);
+  float d = fm_box_distance(x, y, reach, half_width, 5);
   d = fminf(d, hypotf(x + reach - 8, y) - head);
-  d = fminf(d, box(x - reach + 6, y + 13, 6, 16, 3)); /* the hook, to one side */
-  d = fmaxf(d, -box(x - 4, y, slot_half, slot_width, slot_width));
+  d = fminf(d, fm_box_distance(x - reach + 6, y + 13, 6, 16, 3)); /* the hook, to one side */
+  d = fmaxf(d, -fm_box_distance(x - 4, y, slot_half, slot_width, slot_width));
   if (!flawed || s->kind != NO_HOLE) d = fmaxf(d, hole - hypotf(x + reach - 8, y));
   if (flawed && s->kind == CHIPPED) d = fmaxf(d, -fm_blob_distance(&s->blob, x, y));
   return d;
@@ -101,4 +96,5 @@ static struct fm_rgb shade(const void *room, float px, float py, bool flawed) {
 
 _Static_assert(sizeof(struct scene) <= FM_SCENE_BYTES, "FM_SCENE_BYTES");
 
-const struct fm_product fm_product_lever = {"lever", kinds, prepare, shade};
+const struct fm_product fm_product_lever = {
+    .name = "lever", .kinds = kinds, .prepare = prepare, .shade = shade};

@@ -169,4 +169,5 @@ static struct fm_rgb shade(const void *room, float x, float y, bool flawed) {
 
 _Static_assert(sizeof(struct scene) <= FM_SCENE_BYTES, "FM_SCENE_BYTES");
 
-const struct fm_product fm_product_weave = {"weave", kinds, prepare, shade};
+const struct fm_product fm_product_weave = {
+    .name = "weave", .kinds = kinds, .prepare = prepare, .shade = shade};

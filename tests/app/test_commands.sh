@@ -66,6 +66,7 @@ diff -r a b >/dev/null || fail "synth drew other pictures with the same seed"
 cmp -s a/gear/train/good/000.png c/gear/train/good/000.png && fail "synth drew the same picture with another seed"
 [ ! -e a/weave ] || fail "synth --product gear drew weave too"
 [ -f a/gear/ground_truth/scratch/000_mask.png ] || fail "synth wrote no mask"
+expect 0 "64 x 128 pixels" synth a --size 64 --train 1 --good 1 --flawed 1 --product slab
 refuses 2 "an argument is missing" synth
 refuses 2 "does not expect 'e'" synth d e
 refuses 2 "there is no product 'bottle'" synth d --product bottle

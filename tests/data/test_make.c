@@ -5,6 +5,7 @@
 #include "data/make.h"
 #include "file/image.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -19,19 +20,19 @@ static double difference(const unsigned char *a, const unsigned char *b) {
 
 static void every_kind_can_be_seen(void **state) {
   struct fm_context *ctx = *state;
-  static unsigned char rgb[3 * N], mask[N], again[3 * N];
+  static unsigned char rgb[6 * N], mask[2 * N], again[6 * N];
   for (const char *const *p = fm_make_products(); *p; p++)
     for (const char *const *kind = fm_make_kinds(*p); *kind; kind++)
       for (int i = 0; i < 3; i++) {
         ASSERT_OK(ctx, fm_make_picture(ctx, *p, "test", *kind, i, &small, rgb, mask));
-        int area = 0;
-        for (int k = 0; k < N; k++) {
+        int area = 0, n = S * fm_make_height(*p, S);
+        for (int k = 0; k < n; k++) {
           assert_true(mask[k] == 0 || mask[k] == 255);
           area += mask[k] != 0;
         }
         if (area < 2 || area > N / 4) fail_msg("%s %s %d: %d pixels", *p, *kind, i, area);
         ASSERT_OK(ctx, fm_make_picture(ctx, *p, "test", *kind, i, &small, again, mask));
-        assert_memory_equal(rgb, again, sizeof rgb);
+        assert_memory_equal(rgb, again, 3 * (size_t)n);
       }
 }
 
@@ -51,6 +52,65 @@ static void good_pictures_vary_a_little(void **state) {
   assert_true(difference(a, b) > 0.5);
   ASSERT_OK(ctx, fm_make_picture(ctx, "gear", "test", "good", 0, &small, b, mask));
   assert_true(difference(a, b) > 0.5); /* no test picture is a training picture */
+}
+
+static unsigned char good[8][6 * N];
+
+static void draw_good(struct fm_context *ctx, const char *product) {
+  static unsigned char mask[2 * N];
+  for (int i = 0; i < 8; i++)
+    ASSERT_OK(ctx, fm_make_picture(ctx, product, "train", "good", i, &small, good[i], mask));
+}
+
+/* The plate's label is red, with its arrow upwards, or blue, with its arrow downwards. */
+static void the_plate_has_two_looks(void **state) {
+  enum { LABEL = 3 * (25 * S + 27), ABOVE = 3 * (30 * S + 51), BELOW = 3 * (33 * S + 51) };
+  int red = 0;
+  draw_good(*state, "plate");
+  for (int i = 0; i < 8; i++) {
+    bool up = good[i][ABOVE] < good[i][BELOW];
+    assert_int_equal(up, good[i][LABEL] > 150);
+    assert_int_equal(up, good[i][LABEL + 2] < 60);
+    red += up;
+  }
+  assert_true(red > 0 && red < 8);
+}
+
+/* The seal is dark, and its ground hardly varies. */
+static void the_seal_hardly_varies(void **state) {
+  draw_good(*state, "seal");
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < 3 * N; k++) {
+      assert_true(good[i][k] < 40);
+      bool ground = k / 3 % S < 8 && k / 3 / S < 8; /* a corner */
+      if (ground) assert_true(abs(good[i][k] - good[0][k]) <= 6);
+    }
+}
+
+/* The slab is twice as tall as wide, in its files too, and lit otherwise in each picture. */
+static void the_slab_is_tall_and_lit_unevenly(void **state) {
+  struct fm_context *ctx = *state;
+  draw_good(ctx, "slab");
+  double least = 255, most = 0;
+  for (int i = 0; i < 8; i++) {
+    double mean = 0;
+    for (int k = 0; k < 6 * N; k++) mean += good[i][k] / (6.0 * N);
+    least = fmin(least, mean), most = fmax(most, mean);
+  }
+  assert_true(most - least > 8);
+  struct folder f = folder_make();
+  struct fm_make_options o = {.size = S, .train = 1, .test_good = 1, .per_kind = 1, .product = "slab"};
+  struct fm_image image;
+  char path[512];
+  ASSERT_OK(ctx, fm_make_dataset(ctx, f.path, &o));
+  const char *files[] = {"slab/train/good/000.png", "slab/ground_truth/crack/000_mask.png"};
+  for (int i = 0; i < 2; i++) {
+    ASSERT_OK(ctx, fm_image_read(ctx, folder_path(&f, files[i], path), &image));
+    assert_int_equal(image.width, S);
+    assert_int_equal(image.height, 2 * S);
+    fm_image_free(ctx, &image);
+  }
+  folder_remove(&f);
 }
 
 static void a_data_set_in_mvtec_layout(void **state) {
@@ -151,6 +211,7 @@ static void stops_within_a_picture(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      TEST(the_plate_has_two_looks),    TEST(the_seal_hardly_varies), TEST(the_slab_is_tall_and_lit_unevenly),
       TEST(stops_within_a_picture),     TEST(every_kind_can_be_seen), TEST(good_pictures_vary_a_little),
       TEST(a_data_set_in_mvtec_layout), TEST(wrong_options),          TEST(failures_are_reported)};
   return cmocka_run_group_tests(tests, NULL, NULL);
