@@ -38,6 +38,10 @@ static void print_model(const struct fm_model *m) {
   for (size_t i = 0; i < facts.count; i++) fm_print("%-14s %s\n", facts.fact[i].name, facts.fact[i].value);
   fm_print("%-14s %zu numbers in the expert, %zu learned in %zu tensors\n", "tensors",
            m->expert.weights.total, m->learned.total, m->learned.count);
+  for (const char *line = m->data.choice; line && *line; line += strcspn(line, "\n") + 1) {
+    fm_print("%-14s %.*s\n", line == m->data.choice ? "choice" : "", (int)strcspn(line, "\n"), line);
+    if (!line[strcspn(line, "\n")]) break;
+  }
   for (const char *line = m->data.real; line && *line; line += strcspn(line, "\n") + 1)
     fm_print("%-14s %.*s\n", line == m->data.real ? "flawed ones" : "", (int)strcspn(line, "\n"), line);
   if (m->has_thresholds) {
@@ -104,6 +108,7 @@ static enum fm_status print_json(const struct fm_model *m) {
   fm_json_string(&j, "file", m->expert.file);
   fm_json_string(&j, "hash", m->expert.hash);
   fm_json_end(&j);
+  if (m->data.choice) fm_json_string(&j, "choice", m->data.choice);
   fm_json_string(&j, "device", m->device);
   fm_json_bool(&j, "sharpens", m->refinement.there);
   if (m->has_thresholds) {

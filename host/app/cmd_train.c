@@ -23,6 +23,7 @@ struct args {
   const char *data, *out, *category, *layout, *weights, *calibrate, *real_list, *device;
   bool force;
   bool resume, thin, untrained;
+  double minutes; /* 0: not given */
   struct fm_recipe_options recipe;
 };
 
@@ -53,6 +54,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        "a folder of other good pictures, used only for thresholds", 0, 0, NULL},
       {"real-list", FM_OPT_TEXT, &a->real_list, "FILE",
        "also learn from these flawed test pictures, one KIND/NAME per line", 0, 0, NULL},
+      {"minutes", FM_OPT_NUMBER, &a->minutes, "N",
+       "what choosing a method and training may take on two cores [5]", 0.1, 1e5, NULL},
       {"resume", FM_OPT_FLAG, &a->resume, NULL, "continue a training that was stopped", 0, 0, NULL},
       {"thin", FM_OPT_FLAG, &a->thin, NULL, NULL, 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
@@ -75,6 +78,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   if (a->weights && a->untrained) return fm_error(ctx, FM_USAGE, "give --weights or --untrained, not both");
   if (a->real_list && a->recipe.given[fm_field_find("real-anomalies")])
     return fm_error(ctx, FM_USAGE, "give --real-list or --real-anomalies, not both");
+  if (a->real_list) a->recipe.given[fm_field_find("real-anomalies")] = true; /* it belongs to CDO, too */
   if (a->real_list && every(a))
     return fm_error(ctx, FM_USAGE,
                     "--real-list names pictures of one category; with --category all, use --real-anomalies");
@@ -146,6 +150,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
                        .real_list = a->real_list,
                        .weights = a->weights,
                        .path = a->out,
+                       .minutes = a->minutes,
                        .resume = a->resume,
                        .thin = a->thin,
                        .untrained = a->untrained};
@@ -211,6 +216,9 @@ enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *
     return FM_OK;
   }
   FM_TRY(fm_recipe_options_finish(ctx, &a.recipe));
+  if (a.minutes > 0 && !fm_recipe_automatic(&a.recipe.recipe))
+    return fm_error(ctx, FM_USAGE, "--minutes has no effect with --method %s; leave it out",
+                    a.recipe.recipe.method);
   status = run(ctx, &a);
   const struct fm_method *method = fm_method_of(&a.recipe.recipe);
   if (status == FM_STOPPED && (every(&a) || (method && method->resumes)))

@@ -17,8 +17,8 @@ static const char *early_value(int argc, char **argv, const char *name) {
   return NULL;
 }
 
-/* What the help shows: the named recipe, else the defaults of the named method, else CDO's. A name that does
- * not exist is not reported here; parsing goes on to say so. */
+/* What the help shows: the named recipe, else the defaults of the named method, else what every method has. A
+ * name that does not exist is not reported here; parsing goes on to say so. */
 static void shown_recipe(struct fm_context *ctx, int argc, char **argv, struct fm_recipe *recipe) {
   const char *name = early_value(argc, argv, "recipe"), *method = early_value(argc, argv, "method");
   for (const struct fm_embedded *e = fm_recipe_next(NULL); e && name; e = fm_recipe_next(e)) {
@@ -30,6 +30,15 @@ static void shown_recipe(struct fm_context *ctx, int argc, char **argv, struct f
     if (method && strcmp(fm_methods[i]->name, method) == 0 && fm_recipe_begin(ctx, method, recipe) == FM_OK)
       return;
   fm_recipe_default(recipe);
+  snprintf(recipe->method, sizeof recipe->method, FM_METHOD_AUTO);
+}
+
+/* What is chosen with the method. */
+static bool is_chosen(const struct fm_recipe *shown, const char *key) {
+  static const char *const chosen[] = {"size", "light", "align"};
+  for (size_t i = 0; fm_recipe_automatic(shown) && i < sizeof chosen / sizeof *chosen; i++)
+    if (strcmp(chosen[i], key) == 0) return true;
+  return false;
 }
 
 static void describe(struct fm_recipe_options *r, const struct fm_recipe *shown, int i, char help[240]) {
@@ -37,7 +46,8 @@ static void describe(struct fm_recipe_options *r, const struct fm_recipe *shown,
   char value[FM_FIELD_VALUE];
   fm_recipe_get(shown, i, value);
   if (!value[0]) snprintf(value, sizeof value, "none");
-  if (!fm_recipe_has(shown, i))
+  if (is_chosen(shown, f->key)) snprintf(value, sizeof value, "chosen");
+  if (!fm_recipe_has(shown, i) || (fm_recipe_automatic(shown) && f->methods != FM_EVERY))
     help[0] = 0;
   else if (!f->help)
     snprintf(help, 240, "=%.40s", value);
@@ -64,12 +74,11 @@ static struct fm_option make_option(struct fm_recipe_options *r, int i) {
 void fm_recipe_options_make(struct fm_context *ctx, struct fm_recipe_options *r, int argc, char **argv,
                             struct fm_option *option) {
   struct fm_recipe shown;
-  size_t used = 0;
+  size_t used = (size_t)snprintf(r->methods, sizeof r->methods, FM_METHOD_AUTO);
   fm_recipe_default(&r->recipe);
   shown_recipe(ctx, argc, argv, &shown);
   for (int i = 0; i < fm_method_count && used < sizeof r->methods; i++)
-    used += (size_t)snprintf(r->methods + used, sizeof r->methods - used, "%s%s", i ? ", " : "",
-                             fm_methods[i]->name);
+    used += (size_t)snprintf(r->methods + used, sizeof r->methods - used, ", %s", fm_methods[i]->name);
   for (int i = 0; i < FM_FIELDS; i++) {
     describe(r, &shown, i, r->help[i]);
     option[i] = make_option(r, i);
@@ -90,6 +99,25 @@ static enum fm_status give(struct fm_context *ctx, const struct fm_recipe_option
   return FM_OK;
 }
 
+/* The method that the options are for: an option that not every method has names its method. */
+static enum fm_status find_method(struct fm_context *ctx, const struct fm_recipe_options *r,
+                                  const char **method) {
+  int named = fm_field_find("method"), bits = FM_EVERY, last = -1;
+  *method = r->given[named] ? r->text[named] : FM_METHOD_AUTO;
+  if (r->given[named]) return FM_OK;
+  for (int i = 0; i < FM_FIELDS; i++) {
+    if (!r->given[i] || fm_fields[i].methods == FM_EVERY) continue;
+    if (!(bits & fm_fields[i].methods))
+      return fm_error(ctx, FM_USAGE, "--%s and --%s belong to different methods; leave one of them out",
+                      fm_fields[last].key, fm_fields[i].key);
+    bits &= fm_fields[i].methods;
+    last = i;
+  }
+  for (int i = fm_method_count - 1; bits != FM_EVERY && i >= 0; i--)
+    if (fm_methods[i]->bit & bits) *method = fm_methods[i]->name;
+  return FM_OK;
+}
+
 enum fm_status fm_recipe_options_finish(struct fm_context *ctx, struct fm_recipe_options *r) {
   struct fm_recipe recipe;
   int method = fm_field_find("method");
@@ -99,13 +127,21 @@ enum fm_status fm_recipe_options_finish(struct fm_context *ctx, struct fm_recipe
       return fm_error(ctx, FM_USAGE, "the recipe %s is for --method %s, not for %s", r->name, recipe.method,
                       r->text[method]);
   } else {
-    FM_TRY(fm_recipe_begin(ctx, r->given[method] ? r->text[method] : "cdo", &recipe));
+    const char *name;
+    FM_TRY(find_method(ctx, r, &name));
+    if (strcmp(name, FM_METHOD_AUTO) == 0) {
+      fm_recipe_default(&recipe);
+      snprintf(recipe.method, sizeof recipe.method, FM_METHOD_AUTO);
+      r->given[method] = false; /* the method that is chosen is none that was asked for */
+    } else {
+      FM_TRY(fm_recipe_begin(ctx, name, &recipe));
+    }
   }
   for (int i = 0; i < FM_FIELDS; i++)
     if (r->given[i] && i != method) FM_TRY(give(ctx, r, i, &recipe));
   r->recipe = recipe;
   if (r->name) memset(r->given, 1, sizeof r->given); /* a recipe decides on every constant */
-  return fm_recipe_check(ctx, &r->recipe);
+  return fm_recipe_automatic(&recipe) ? FM_OK : fm_recipe_check(ctx, &r->recipe);
 }
 
 void fm_recipe_options_list(void) {

@@ -12,7 +12,7 @@
 
 /* Lengths are in units of 1/256 of the picture's shorter side, colours in levels. */
 static const float LEAST_RADIUS = 4, MOST_RADIUS = 26, SOFT_EDGE = 0.8f;
-enum { TRIES = 12, PLACES = 4, LEAST_LEVELS = 8, SHOWS = 16 };
+enum { TRIES = 12, MOST_PLACES = 16, LEAST_LEVELS = 8, SHOWS = 16 };
 
 const char *const fm_piece_names[FM_PIECE_KINDS] = {"moved", "stained", "scratched", "bent", "faded"};
 
@@ -89,12 +89,20 @@ static float busy(const struct scene *s, float y, float x, float radius, float m
   return square / n;
 }
 
+/* A coordinate, 0 to 1: parts are mostly in the middle. */
+static float anywhere(struct fm_rng *rng) {
+  for (;;) {
+    float at = 0.5f + 0.22f * (float)fm_rng_normal(rng);
+    if (at > 0.02f && at < 0.98f) return at;
+  }
+}
+
 /* The busiest of a few places: flaws lie on parts rather than on the ground beside them. */
 static void find_place(const struct scene *s, struct fm_rng *rng, float radius, struct shape *p) {
   float most = -1;
-  for (int i = 0; i < PLACES; i++) {
-    float mean[3], y = fm_between(rng, 0.02f, 0.98f) * (float)s->image->height;
-    float x = fm_between(rng, 0.02f, 0.98f) * (float)s->image->width;
+  int places = (int)fm_rng_integer(rng, 1, MOST_PLACES + 1);
+  for (int i = 0; i < places; i++) {
+    float mean[3], y = anywhere(rng) * (float)s->image->height, x = anywhere(rng) * (float)s->image->width;
     float here = busy(s, y, x, radius, mean);
     if (here <= most) continue;
     most = here;

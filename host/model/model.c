@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_CHOICE = 1 << 14 }; /* bytes */
+
 static enum fm_status refuse(struct fm_context *ctx, const struct fm_safetensors *file, const char *key,
                              const char *value) {
   if (!value)
@@ -119,6 +121,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   FM_TRY(put_number(out, "data.held", (double)m->data.held));
   if (m->data.pictures) FM_TRY(fm_safetensors_out_meta(out, "data.pictures", m->data.pictures));
   if (m->data.real) FM_TRY(fm_safetensors_out_meta(out, "data.real", m->data.real));
+  if (m->data.choice) FM_TRY(fm_safetensors_out_meta(out, "choice", m->data.choice));
   FM_TRY(fm_safetensors_out_meta(out, "device", m->device));
   FM_TRY(put_flag(out, "expert.trained", m->expert.trained));
   FM_TRY(fm_safetensors_out_meta(out, "expert.hash", m->expert.hash));
@@ -170,6 +173,9 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
   const char *real = fm_safetensors_meta(file, "data.real");
   if (real && !fm_real_valid(real)) return refuse(ctx, file, "data.real", real);
   if (real && !(m->data.real = fm_strdup(ctx, real))) return FM_MEMORY;
+  const char *choice = fm_safetensors_meta(file, "choice");
+  if (choice && strlen(choice) > MOST_CHOICE) return refuse(ctx, file, "choice", "a very long text");
+  if (choice && !(m->data.choice = fm_strdup(ctx, choice))) return FM_MEMORY;
   FM_TRY(get_text(ctx, file, "device", sizeof m->device, m->device));
   FM_TRY(get_flag(ctx, file, "expert.trained", &m->expert.trained));
   FM_TRY(get_text(ctx, file, "expert.hash", sizeof m->expert.hash, m->expert.hash));
@@ -255,7 +261,8 @@ void fm_model_free(struct fm_model *model) {
   fm_standard_free(model->ctx, &model->standard);
   fm_free(model->ctx, model->data.pictures);
   fm_free(model->ctx, model->data.real);
-  model->data.pictures = model->data.real = NULL;
+  fm_free(model->ctx, model->data.choice);
+  model->data.pictures = model->data.real = model->data.choice = NULL;
 }
 
 enum fm_status fm_model_preprocess(const struct fm_model *m, struct fm_preprocess *out) {

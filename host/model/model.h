@@ -53,6 +53,7 @@ struct fm_model_data {
   char category[128], hash[17];
   size_t learned, held; /* good pictures */
   char *pictures;       /* hashes of those it learned from (seen.h), or NULL; the model's */
+  char *choice;         /* what was tried before the method was chosen (task/auto.h), or NULL; the model's */
   char *real;           /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */
 };
 

@@ -22,7 +22,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "resize pictures to N x N, a multiple of 32", "0.1.0", NULL, false},
     {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then use only their middle N x N (0: all)", "0.1.0", "0", false},
     {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL, false},
-    {"light", FM_FIELD_TEXT, FM_EVERY, AT(light), 0, 0, "L", "bring pictures to the training's light: auto, off, gain or colour", "0.1.0", "off", true},
+    {"light", FM_FIELD_TEXT, FM_EVERY, AT(light), 0, 0, "L", "bring pictures to one light: auto, off, gain or colour", "0.1.0", "off", true},
     {"align", FM_FIELD_TEXT, FM_EVERY, AT(align), 0, 0, "A", "bring parts to one pose: auto (where that pays) or off", "0.1.0", "off", true},
     {"batch", FM_FIELD_INT, FM_EVERY, AT(batch), 1, 4096, "N", "pictures per step", "0.1.0", NULL, false},
     {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "seed of all random numbers", "0.1.0", NULL, false},
@@ -107,6 +107,10 @@ void fm_recipe_default(struct fm_recipe *r) {
                           .patch_smallest = 40,
                           .patch_largest = 10,
                           .redraws = 200};
+}
+
+bool fm_recipe_automatic(const struct fm_recipe *recipe) {
+  return strcmp(recipe->method, FM_METHOD_AUTO) == 0;
 }
 
 enum fm_status fm_recipe_begin(struct fm_context *ctx, const char *method, struct fm_recipe *recipe) {

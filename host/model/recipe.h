@@ -68,6 +68,10 @@ extern const struct fm_field fm_fields[FM_FIELDS];
  * that are estimated again at the end. */
 void fm_recipe_default(struct fm_recipe *recipe);
 
+/* In place of a method: one is still to be chosen (task/auto.h). Such a recipe has every field. */
+#define FM_METHOD_AUTO "auto"
+bool fm_recipe_automatic(const struct fm_recipe *recipe);
+
 /* The defaults of a method; FM_USAGE with the names there are. */
 enum fm_status fm_recipe_begin(struct fm_context *ctx, const char *method, struct fm_recipe *recipe);
 

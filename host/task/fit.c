@@ -8,6 +8,7 @@
 #include "model/real.h"
 #include "model/seen.h"
 #include "refine/f2pad.h"
+#include "task/auto.h"
 #include "task/calibrate.h"
 
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct run {
   size_t count;
   struct fm_checkpoint from;
   bool resumed, finished;
+  char *choice; /* what the method auto tried; NULL: nothing */
 };
 
 static bool same_list(const char *a, const char *b) {
@@ -190,6 +192,8 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   m->data.learned = r->split.learn_count;
   m->data.held = r->split.held_count;
   if (r->real && !(m->data.real = fm_strdup(r->ctx, r->real))) return FM_MEMORY;
+  m->data.choice = r->choice;
+  r->choice = NULL;
   snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
   FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
   FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, r->fit->untrained, &m->expert));
@@ -250,6 +254,19 @@ static enum fm_status standardise(struct run *r, struct fm_model *m) {
   return fm_standard_learn(r->ctx, &wish, &preprocess, &r->split, &m->standard);
 }
 
+/* The method, where that is left to us; a training that goes on has chosen already. */
+static enum fm_status choose(struct run *r) {
+  const struct fm_fit *fit = r->fit;
+  if (!fm_recipe_automatic(&r->recipe)) return FM_OK;
+  struct fm_auto how = {.category = fit->category,
+                        .wish = &fit->recipe,
+                        .given = fit->given,
+                        .minutes = fit->minutes,
+                        .weights = fit->weights,
+                        .untrained = fit->untrained};
+  return fm_auto_choose(r->d, &how, &r->recipe, &r->choice);
+}
+
 static enum fm_status learn(struct run *r, struct fm_model *m) {
   const struct fm_fit *fit = r->fit;
   FM_TRY(describe(r, m));
@@ -291,12 +308,14 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
   if (status == FM_OK) status = check_place(&r);
   if (status == FM_OK) status = ask_real(&r);
   if (status == FM_OK) status = look_around(&r, model);
+  if (status == FM_OK && !r.finished) status = choose(&r);
   if (status == FM_OK && !r.finished) {
     status = split(&r);
     if (status == FM_OK) status = learn(&r, model);
     fm_holdout_free(r.ctx, &r.split);
   }
   if (r.resumed) fm_checkpoint_free(r.ctx, &r.from);
+  fm_free(r.ctx, r.choice);
   fm_free(r.ctx, r.real);
   fm_free(r.ctx, r.samples);
   fm_free(r.ctx, r.checkpoint);

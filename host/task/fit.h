@@ -14,6 +14,7 @@ struct fm_fit {
       *real_list; /* a file that names flawed test pictures to learn from (real.h); NULL: see the recipe */
   const char *weights; /* the expert's file; NULL: see fm_expert_load */
   const char *path;    /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
+  double minutes; /* with the method auto: what choosing and training may take (auto.h); 0: its default */
   bool resume, thin;
   bool untrained; /* random weights for the expert, on purpose; weights is then NULL */
 };

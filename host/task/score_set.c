@@ -32,7 +32,8 @@ static enum fm_status look_at(void *user, size_t k) {
   *item = (struct fm_score_item){.index = b->pictures[i],
                                  .sample = &r->list->samples[b->pictures[i]],
                                  .image = r->list->images ? &b->image[i] : NULL,
-                                 .adjusted = &b->adjusted[i]};
+                                 .adjusted = &b->adjusted[i],
+                                 .piece = b->own_mask ? b->own_mask[i] : NULL};
   FM_TRY(fm_score_one_open(r->scorer, r->ctx, (int)i, b->width[i], b->height[i], &item->one));
   return r->list->work ? r->list->work(r->list->user, item) : FM_OK;
 }
@@ -115,7 +116,11 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
                                 .count = list->count,
                                 .batch = list->most ? list->most : (int)m->recipe.batch,
                                 .tolerant = list->unread != NULL,
-                                .images = list->images};
+                                .images = list->images,
+                                .pieces = list->pieces,
+                                .seed = (uint64_t)m->recipe.seed,
+                                .first_epoch = list->round,
+                                .epochs = list->round + 1};
   if (list->count == 0) return FM_OK;
   if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
   if ((size_t)o.batch > list->count) o.batch = (int)list->count;

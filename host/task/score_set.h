@@ -12,15 +12,18 @@ struct fm_score_item { /* a picture of the list with what came out */
   const struct fm_image *image; /* with images: RGB at its own size, its pixels NULL where there was no room
                                  * (fm_score_image reads it again); else NULL */
   const struct fm_adjusted *adjusted; /* what the model's standard did to it */
+  const unsigned char *piece;         /* with pieces: [height][width], 1 where the piece shows; else NULL */
   struct fm_score_one one;
 };
 
 struct fm_score_list {
   const struct fm_sample *samples;
   size_t count;
-  const char *text;  /* names the work for the progress */
-  bool refine;       /* sharpen the maps (F2PAD) */
-  bool images;       /* decoded pictures are wanted, too */
+  const char *text; /* names the work for the progress */
+  bool refine;      /* sharpen the maps (F2PAD) */
+  bool images;      /* decoded pictures are wanted, too */
+  bool pieces;      /* a piece (data/piece.h) is drawn on every picture, that of the model's seed and round */
+  int round;
   int most;          /* pictures at a time; 0: the recipe's batch, 16 at most */
   size_t work_bytes; /* that work takes a pixel of the picture */
   /* Called for the pictures of a batch by several threads at once: for what takes long. NULL: nothing. */

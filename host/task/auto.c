@@ -1,0 +1,362 @@
+#define _POSIX_C_SOURCE 200809L
+#include "task/auto.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "task/judge.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is tried, the cheaper one first. Seconds on two CPU cores with efficientnet_lite0 for a picture to
+ * learn from, for a pair of those where the work grows with their square, and for a picture to score.
+ * CFLOW-AD is not among them: it takes as long as CDO and was best on no product. */
+static const struct row {
+  const char *settings;
+  double learn, pair, score;
+} rows[] = {
+    {"method=patchcore size=256 coreset=0.03", 0.015, 4e-5, 0.02},
+    {"method=padim size=256", 0.015, 0, 0.015},
+    {"method=patchcore size=256 features=official coreset=0.03", 0.02, 1e-4, 0.03},
+    {"method=padim size=512", 0.05, 0, 0.045},
+    {"method=patchcore size=512 coreset=0.02", 0.04, 1.5e-4, 0.05},
+    {"method=patchcore size=512 features=official coreset=0.01", 0.1, 1e-3, 0.2},
+    {"method=patchcore size=768 coreset=0.01", 0.1, 4e-4, 0.12},
+    {"method=cdo size=256", 1.6, 0, 0.02},
+};
+enum { ROWS = sizeof rows / sizeof *rows, MOST_TRIALS = ROWS + 4 };
+
+/* Of a trial: more would cost time and say little more. */
+enum { MOST_LEARN = 120, MOST_HELD = 40, ROUNDS = 2 };
+
+/* A light or pose that changes little is left on: what is to come may lie and be lit as no picture here. And
+ * what takes more time must be worth it. */
+static const double WORTH = 0.01, CLEARLY = 0.003;
+
+/* Of the minutes, for trials; the rest is for the training itself, of which sharpening is not reckoned. */
+static const double FOR_TRIALS = 0.4, FOR_TRAINING = 0.4;
+
+struct trial {
+  struct fm_recipe recipe;
+  struct fm_judgement result;
+  double value;
+};
+
+struct run {
+  struct fm_context *ctx;
+  struct fm_device *d;
+  const struct fm_auto *how;
+  struct fm_holdout split; /* cut down to what trials use */
+  const struct fm_backbone *backbone;
+  struct fm_expert expert;
+  struct fm_text table;
+  struct trial trial[MOST_TRIALS];
+  int count;
+  size_t pictures; /* that the model will learn from */
+  double spent;    /* seconds, as reckoned, for trials so far */
+};
+
+/* ---- candidates ---- */
+
+static bool is_given(const struct fm_auto *how, int i) {
+  return how->given && how->given[i] && i != fm_field_find("method");
+}
+
+/* A row's settings under what is given; false where its method does not know a field that is, or cannot have
+ * the value. */
+static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *recipe) {
+  char text[160], *rest = NULL;
+  snprintf(text, sizeof text, "%s", row->settings);
+  bool begun = false;
+  for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+    char *value = strchr(word, '=');
+    *value++ = 0;
+    enum fm_status status =
+        begun ? fm_recipe_set(r->ctx, recipe, word, value, "auto") : fm_recipe_begin(r->ctx, value, recipe);
+    begun = true;
+    if (status != FM_OK) return false;
+  }
+  recipe->refine = true;
+  snprintf(recipe->light, sizeof recipe->light, "auto");
+  snprintf(recipe->align, sizeof recipe->align, "auto");
+  for (int i = 0; i < FM_FIELDS; i++) {
+    if (!is_given(r->how, i)) continue;
+    if (!fm_recipe_has(recipe, i)) return false;
+    memcpy((char *)recipe + fm_fields[i].offset, (const char *)r->how->wish + fm_fields[i].offset,
+           fm_fields[i].size);
+  }
+  if (fm_recipe_check(r->ctx, recipe) == FM_OK) return true;
+  fm_error_clear(r->ctx);
+  return false;
+}
+
+/* They differ in nothing but the share that PatchCore keeps: what is given made two rows one. */
+static bool alike(const struct fm_recipe *a, const struct fm_recipe *b) {
+  return strcmp(a->method, b->method) == 0 && a->size == b->size && strcmp(a->features, b->features) == 0;
+}
+
+/* Seconds, as reckoned: sizes that are given change the row's figures. */
+static double row_size(const struct row *row) {
+  return atof(strstr(row->settings, "size=") + 5);
+}
+
+static double time_to_learn(const struct row *row, const struct fm_recipe *recipe, size_t pictures) {
+  double area = pow((double)recipe->size / row_size(row), 2), n = (double)pictures;
+  return area * (row->learn * n + row->pair * n * n);
+}
+
+static double time_to_try(const struct run *r, const struct row *row, const struct fm_recipe *recipe) {
+  double area = pow((double)recipe->size / row_size(row), 2);
+  return time_to_learn(row, recipe, r->split.learn_count) +
+         area * row->score * (1 + ROUNDS) * (double)r->split.held_count;
+}
+
+static double allowed(const struct run *r) {
+  return 60 * (r->how->minutes > 0 ? r->how->minutes : FM_AUTO_MINUTES);
+}
+
+/* "patchcore 512 concat 2 %" */
+static void name_of(const struct fm_recipe *r, char out[64]) {
+  int n = snprintf(out, 64, "%s %ld", r->method, r->size);
+  if (strcmp(r->method, "patchcore") == 0)
+    snprintf(out + n, 64 - (size_t)n, " %s %g %%", r->features, 100 * r->coreset);
+}
+
+/* ---- a trial ---- */
+
+static void add_up(struct trial *t) {
+  const struct fm_metrics *m = &t->result.metrics;
+  t->value = (m->image_auroc + m->aupro_30 + m->pixel_ap) / 3;
+}
+
+static enum fm_status fit_and_judge(struct run *r, struct trial *t, struct fm_standard *standard) {
+  struct fm_model m = {.ctx = r->ctx,
+                       .backbone = r->backbone,
+                       .recipe = t->recipe,
+                       .expert = r->expert,
+                       .standard = *standard};
+  struct fm_train train = {.recipe = t->recipe,
+                           .category = r->how->category->name,
+                           .samples = r->split.learn,
+                           .count = r->split.learn_count,
+                           .data_hash = "",
+                           .expert = &r->expert,
+                           .standard = fm_standard_none(&m.standard) ? NULL : &m.standard};
+  const struct fm_method *method = fm_method_of(&t->recipe);
+  enum fm_status status = method->fit(r->d, &train, &m.learned);
+  if (status == FM_OK)
+    status = fm_judge(r->d, &m, r->split.held, r->split.held_count, ROUNDS, false, "judging", &t->result);
+  fm_weights_free(&m.learned);
+  return status;
+}
+
+static enum fm_status learn_standard(struct run *r, const struct fm_recipe *recipe,
+                                     struct fm_standard *standard) {
+  const struct fm_standard_wish wish = fm_recipe_wish(recipe);
+  struct fm_preprocess preprocess;
+  *standard = (struct fm_standard){0};
+  if (fm_standard_wish_none(&wish)) return FM_OK;
+  FM_TRY(fm_recipe_preprocess(r->ctx, recipe, &preprocess));
+  return fm_standard_learn(r->ctx, &wish, &preprocess, &r->split, standard);
+}
+
+/* Said at once, and kept for the model. */
+static void put(struct run *r, const char *line) {
+  fm_note(r->ctx, "%s", line);
+  fm_text_printf(&r->table, "%s\n", line);
+}
+
+static void put_row(struct run *r, const struct trial *t) {
+  const struct fm_metrics *m = &t->result.metrics;
+  char name[64], line[200];
+  name_of(&t->recipe, name);
+  snprintf(line, sizeof line, "  %-28s %-5s %-5s %8.1f %8.1f %8.1f %8.1f", name, t->recipe.light,
+           t->recipe.align, 100 * m->image_auroc, 100 * m->aupro_30, 100 * m->pixel_ap, 100 * t->value);
+  put(r, line);
+}
+
+static void put_left_out(struct run *r, const struct fm_recipe *recipe, const char *why) {
+  char name[64], line[1200];
+  name_of(recipe, name);
+  snprintf(line, sizeof line, "  %-28s left out: %.1000s", name, why);
+  put(r, line);
+}
+
+/* False where the minutes do not allow it, which is said. The first candidate is always tried. */
+static bool affordable(struct run *r, const struct row *row, const struct fm_recipe *recipe) {
+  double try = time_to_try(r, row, recipe), learn = time_to_learn(row, recipe, r->pictures);
+  double minutes = fmax((r->spent + try) / FOR_TRIALS, learn / FOR_TRAINING) / 60;
+  if (!r->count || 60 * minutes <= allowed(r)) {
+    r->spent += try;
+    return true;
+  }
+  char why[80];
+  snprintf(why, sizeof why, "--minutes %.0f would allow it", ceil(minutes));
+  put_left_out(r, recipe, why);
+  return false;
+}
+
+/* Its own notes and progress would drown the table: it is silent. What does not fit into memory is no
+ * candidate. keep: the standard, the caller's then; NULL: not wanted. */
+static enum fm_status try_it(struct run *r, const struct fm_recipe *recipe, struct fm_standard *keep) {
+  struct trial *t = &r->trial[r->count];
+  struct fm_standard standard;
+  bool quiet = r->ctx->quiet;
+  *t = (struct trial){.recipe = *recipe};
+  r->ctx->quiet = true;
+  enum fm_status status = learn_standard(r, recipe, &standard);
+  if (status == FM_OK) status = fit_and_judge(r, t, &standard);
+  r->ctx->quiet = quiet;
+  if (keep && status == FM_OK)
+    *keep = standard;
+  else
+    fm_standard_free(r->ctx, &standard);
+  if (status == FM_LIMIT || status == FM_MEMORY) {
+    put_left_out(r, recipe, r->ctx->message);
+    fm_error_clear(r->ctx);
+    return FM_OK;
+  }
+  FM_TRY(status);
+  add_up(t);
+  put_row(r, t);
+  r->count++;
+  return FM_OK;
+}
+
+/* Light and pose that change little stay on, and so does what is cheaper. */
+static const struct trial *best_of(const struct run *r) {
+  const struct trial *best = NULL;
+  for (int i = 0; i < r->count; i++)
+    if (!best || r->trial[i].value > best->value + CLEARLY) best = &r->trial[i];
+  return best;
+}
+
+/* ---- all of it ---- */
+
+/* Light and pose as the first candidate likes them: each off only where that is clearly better. */
+static enum fm_status choose_standard(struct run *r, const struct row *row, struct fm_recipe *recipe) {
+  struct fm_standard standard = {0};
+  FM_TRY(try_it(r, recipe, &standard));
+  bool lit = standard.light.mode != FM_LIGHT_OFF, poses = standard.poses;
+  fm_standard_free(r->ctx, &standard);
+  if (!r->count) return FM_OK;
+  const struct {
+    const char *key;
+    bool on;
+  } parts[] = {{"align", poses}, {"light", lit}};
+  for (int k = 0; k < 2; k++) {
+    struct fm_recipe without = *recipe;
+    if (is_given(r->how, fm_field_find(parts[k].key))) continue;
+    FM_TRY(fm_recipe_set(r->ctx, &without, parts[k].key, "off", "auto"));
+    if (!parts[k].on) continue; /* it changes nothing: there is nothing to compare */
+    int before = r->count;
+    if (affordable(r, row, &without)) FM_TRY(try_it(r, &without, NULL));
+    if (r->count == before) continue;
+    if (r->trial[before].value < r->trial[0].value + WORTH)
+      r->count = before; /* seen, and no candidate */
+    else {
+      r->trial[0] = r->trial[before];
+      r->count = before;
+      *recipe = without;
+    }
+  }
+  return FM_OK;
+}
+
+static enum fm_status try_all(struct run *r) {
+  struct fm_recipe first, recipe;
+  bool begun = false;
+  for (int i = 0; i < ROWS; i++) {
+    if (!make_recipe(r, &rows[i], &recipe)) continue;
+    bool known = false;
+    for (int k = 0; k < r->count; k++) known |= alike(&r->trial[k].recipe, &recipe);
+    if (begun) {
+      memcpy(recipe.light, first.light, sizeof recipe.light);
+      memcpy(recipe.align, first.align, sizeof recipe.align);
+    }
+    if (known || !affordable(r, &rows[i], &recipe)) continue;
+    if (begun) {
+      FM_TRY(try_it(r, &recipe, NULL));
+      continue;
+    }
+    first = recipe;
+    FM_TRY(choose_standard(r, &rows[i], &first));
+    begun = r->count > 0;
+  }
+  return FM_OK;
+}
+
+/* Evenly chosen ones of a list, in its order. */
+static void thin_out(struct fm_sample *samples, size_t *count, size_t most) {
+  if (*count <= most) return;
+  for (size_t i = 0; i < most; i++) samples[i] = samples[i * *count / most];
+  *count = most;
+}
+
+static void put_head(struct run *r) {
+  char line[200];
+  snprintf(line, sizeof line,
+           "choosing by pieces drawn on %zu good pictures, after learning from %zu others, within about %g "
+           "minutes:",
+           r->split.held_count, r->split.learn_count, allowed(r) / 60);
+  put(r, line);
+  snprintf(line, sizeof line, "  %-28s %-5s %-5s %8s %8s %8s %8s", "percent", "light", "pose", "AUROC",
+           "AUPRO", "AP", "mean");
+  put(r, line);
+}
+
+static void put_choice(struct run *r, const struct trial *best) {
+  char name[64], line[160];
+  name_of(&best->recipe, name);
+  snprintf(line, sizeof line, "chosen: %s%s", name,
+           r->count > 1 ? ", whose mean is the best, or so near to it that it is better to be cheap"
+                        : ", the only one that could be tried");
+  put(r, line);
+}
+
+/* Without pictures to judge with: what was best on every product that could be judged. */
+static enum fm_status choose_blindly(struct run *r, struct fm_recipe *chosen) {
+  enum { USUAL = 4 };
+  if (!make_recipe(r, &rows[USUAL], chosen))
+    return fm_error(r->ctx, FM_USAGE, "no method can have these options; name one (--method)");
+  char name[64], line[160];
+  name_of(chosen, name);
+  snprintf(line, sizeof line, "too few good pictures to choose a method by: %s, which is mostly the best",
+           name);
+  put(r, line);
+  return FM_OK;
+}
+
+static enum fm_status choose(struct run *r, struct fm_recipe *chosen) {
+  FM_TRY(fm_dataset_holdout(r->ctx, r->how->category, 0.2, &r->split));
+  r->pictures = r->split.learn_count + r->split.held_count;
+  if (!r->split.held_count) return choose_blindly(r, chosen);
+  thin_out(r->split.learn, &r->split.learn_count, MOST_LEARN);
+  thin_out(r->split.held, &r->split.held_count, MOST_HELD);
+  FM_TRY(fm_backbone_find(r->ctx, r->how->wish->backbone, &r->backbone));
+  FM_TRY(fm_expert_load(r->ctx, r->backbone, r->how->weights, r->how->untrained, &r->expert));
+  put_head(r);
+  FM_TRY(try_all(r));
+  const struct trial *best = best_of(r);
+  if (!best)
+    return fm_error(r->ctx, FM_USAGE, "no method can be tried with these options; name one (--method)");
+  *chosen = best->recipe;
+  put_choice(r, best);
+  return FM_OK;
+}
+
+enum fm_status fm_auto_choose(struct fm_device *d, const struct fm_auto *how, struct fm_recipe *chosen,
+                              char **table) {
+  struct run r = {.ctx = fm_device_context(d), .d = d, .how = how};
+  *table = NULL;
+  fm_text_begin(&r.table, r.ctx);
+  enum fm_status status = choose(&r, chosen);
+  if (status == FM_OK) status = fm_text_take(&r.table, table, NULL);
+  fm_text_free(&r.table);
+  fm_holdout_free(r.ctx, &r.split);
+  fm_expert_free(&r.expert);
+  return status;
+}
