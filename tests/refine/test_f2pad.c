@@ -115,7 +115,12 @@ static void damaged_files(void **state) {
   fit(&t, "padim", true);
   ASSERT_OK(t.ctx, fm_file_read(t.ctx, t.model, (size_t)1 << 30, &good, &size));
   refused(&t, good, size, "\"refine.rho\":\"", "\"refine.rh0\":\"");
-  refused(&t, good, size, "\"refine.blur\":\"2", "\"refine.blur\":\"9");
+  struct fm_model m;
+  char blur[32];
+  ASSERT_OK(t.ctx, fm_model_load(t.ctx, t.model, NULL, &m));
+  snprintf(blur, sizeof blur, "\"refine.blur\":\"%g", m.refinement.blur);
+  fm_model_free(&m);
+  refused(&t, good, size, blur, "\"refine.blur\":\"9");
   refused(&t, good, size, "\"refine.good\"", "\"refine.g00d\"");
   refused(&t, good, size, "\"refine.limit\"", "\"refine.limix\"");
   refused(&t, good, size, "\"refine.usual\"", "\"refine.usuax\"");
