@@ -27,7 +27,7 @@ static const struct row {
     {"method=patchcore size=768 coreset=0.01", 0.1, 4e-4, 0.12},
     {"method=cdo size=256", 1.6, 0, 0.02},
 };
-enum { ROWS = sizeof rows / sizeof *rows, MOST_TRIALS = ROWS + 4 };
+enum { ROWS = sizeof rows / sizeof *rows };
 
 /* Of a trial: more would cost time and say little more. */
 enum { MOST_LEARN = 120, MOST_HELD = 40, ROUNDS = 2 };
@@ -41,6 +41,7 @@ static const double FOR_TRIALS = 0.4, FOR_TRAINING = 0.4;
 
 struct trial {
   struct fm_recipe recipe;
+  double time; /* seconds, as reckoned */
   struct fm_judgement result;
   double value;
 };
@@ -53,10 +54,11 @@ struct run {
   const struct fm_backbone *backbone;
   struct fm_expert expert;
   struct fm_text table;
-  struct trial trial[MOST_TRIALS];
-  int count;
-  size_t pictures; /* that the model will learn from */
-  double spent;    /* seconds, as reckoned, for trials so far */
+  struct trial plan[ROWS], trial[ROWS + 1]; /* what is to be tried; what was */
+  int planned, count;
+  size_t pictures;             /* that the model will learn from */
+  double done, to_do;          /* seconds, as reckoned */
+  struct fm_progress progress; /* in percent */
 };
 
 /* ---- candidates ---- */
@@ -185,27 +187,19 @@ static void put_left_out(struct run *r, const struct fm_recipe *recipe, const ch
   put(r, line);
 }
 
-/* False where the minutes do not allow it, which is said. The first candidate is always tried. */
-static bool affordable(struct run *r, const struct row *row, const struct fm_recipe *recipe) {
-  double try = time_to_try(r, row, recipe), learn = time_to_learn(row, recipe, r->pictures);
-  double minutes = fmax((r->spent + try) / FOR_TRIALS, learn / FOR_TRAINING) / 60;
-  if (!r->count || 60 * minutes <= allowed(r)) {
-    r->spent += try;
-    return true;
-  }
-  char why[80];
-  snprintf(why, sizeof why, "--minutes %.0f would allow it", ceil(minutes));
-  put_left_out(r, recipe, why);
-  return false;
+static void step(struct run *r, double time) {
+  r->done += time;
+  fm_progress_step(&r->progress, lrint(100 * r->done / r->to_do) - r->progress.done);
 }
 
 /* Its own notes and progress would drown the table: it is silent. What does not fit into memory is no
  * candidate. keep: the standard, the caller's then; NULL: not wanted. */
-static enum fm_status try_it(struct run *r, const struct fm_recipe *recipe, struct fm_standard *keep) {
+static enum fm_status try_it(struct run *r, const struct fm_recipe *recipe, double time,
+                             struct fm_standard *keep) {
   struct trial *t = &r->trial[r->count];
   struct fm_standard standard;
   bool quiet = r->ctx->quiet;
-  *t = (struct trial){.recipe = *recipe};
+  *t = (struct trial){.recipe = *recipe, .time = time};
   r->ctx->quiet = true;
   enum fm_status status = learn_standard(r, recipe, &standard);
   if (status == FM_OK) status = fit_and_judge(r, t, &standard);
@@ -214,6 +208,7 @@ static enum fm_status try_it(struct run *r, const struct fm_recipe *recipe, stru
     *keep = standard;
   else
     fm_standard_free(r->ctx, &standard);
+  step(r, time);
   if (status == FM_LIMIT || status == FM_MEMORY) {
     put_left_out(r, recipe, r->ctx->message);
     fm_error_clear(r->ctx);
@@ -236,10 +231,33 @@ static const struct trial *best_of(const struct run *r) {
 
 /* ---- all of it ---- */
 
+/* What can be had under what is given and in the minutes there are. The first candidate is tried in any case;
+ * it decides on light and pose, too, so it may be tried three times. */
+static void make_plan(struct run *r) {
+  for (int i = 0; i < ROWS; i++) {
+    struct trial t = {0};
+    bool known = false;
+    if (!make_recipe(r, &rows[i], &t.recipe)) continue;
+    for (int k = 0; k < r->planned; k++) known |= alike(&r->plan[k].recipe, &t.recipe);
+    if (known) continue;
+    t.time = time_to_try(r, &rows[i], &t.recipe);
+    double try = r->planned ? t.time : 3 * t.time, learn = time_to_learn(&rows[i], &t.recipe, r->pictures);
+    double minutes = fmax((r->to_do + try) / FOR_TRIALS, learn / FOR_TRAINING) / 60;
+    if (r->planned && 60 * minutes > allowed(r)) {
+      char why[80];
+      snprintf(why, sizeof why, "--minutes %.0f would allow it", ceil(minutes));
+      put_left_out(r, &t.recipe, why);
+      continue;
+    }
+    r->to_do += try;
+    r->plan[r->planned++] = t;
+  }
+}
+
 /* Light and pose as the first candidate likes them: each off only where that is clearly better. */
-static enum fm_status choose_standard(struct run *r, const struct row *row, struct fm_recipe *recipe) {
+static enum fm_status choose_standard(struct run *r, struct trial *first) {
   struct fm_standard standard = {0};
-  FM_TRY(try_it(r, recipe, &standard));
+  FM_TRY(try_it(r, &first->recipe, first->time, &standard));
   bool lit = standard.light.mode != FM_LIGHT_OFF, poses = standard.poses;
   fm_standard_free(r->ctx, &standard);
   if (!r->count) return FM_OK;
@@ -248,43 +266,34 @@ static enum fm_status choose_standard(struct run *r, const struct row *row, stru
     bool on;
   } parts[] = {{"align", poses}, {"light", lit}};
   for (int k = 0; k < 2; k++) {
-    struct fm_recipe without = *recipe;
-    if (is_given(r->how, fm_field_find(parts[k].key))) continue;
-    FM_TRY(fm_recipe_set(r->ctx, &without, parts[k].key, "off", "auto"));
-    if (!parts[k].on) continue; /* it changes nothing: there is nothing to compare */
+    struct fm_recipe without = first->recipe;
+    bool compare = parts[k].on && !is_given(r->how, fm_field_find(parts[k].key));
     int before = r->count;
-    if (affordable(r, row, &without)) FM_TRY(try_it(r, &without, NULL));
-    if (r->count == before) continue;
-    if (r->trial[before].value < r->trial[0].value + WORTH)
-      r->count = before; /* seen, and no candidate */
-    else {
-      r->trial[0] = r->trial[before];
-      r->count = before;
-      *recipe = without;
+    if (!compare) { /* where it changes nothing there is nothing to compare */
+      step(r, first->time);
+      continue;
     }
+    FM_TRY(fm_recipe_set(r->ctx, &without, parts[k].key, "off", "auto"));
+    FM_TRY(try_it(r, &without, first->time, NULL));
+    if (r->count == before) continue;
+    r->count = before; /* seen; one of both remains a candidate */
+    if (r->trial[before].value < r->trial[0].value + WORTH) continue;
+    r->trial[0] = r->trial[before];
+    first->recipe = without;
   }
   return FM_OK;
 }
 
 static enum fm_status try_all(struct run *r) {
-  struct fm_recipe first, recipe;
-  bool begun = false;
-  for (int i = 0; i < ROWS; i++) {
-    if (!make_recipe(r, &rows[i], &recipe)) continue;
-    bool known = false;
-    for (int k = 0; k < r->count; k++) known |= alike(&r->trial[k].recipe, &recipe);
-    if (begun) {
-      memcpy(recipe.light, first.light, sizeof recipe.light);
-      memcpy(recipe.align, first.align, sizeof recipe.align);
-    }
-    if (known || !affordable(r, &rows[i], &recipe)) continue;
-    if (begun) {
-      FM_TRY(try_it(r, &recipe, NULL));
+  for (int i = 0; i < r->planned; i++) {
+    struct trial *t = &r->plan[i];
+    if (i == 0) {
+      FM_TRY(choose_standard(r, t));
       continue;
     }
-    first = recipe;
-    FM_TRY(choose_standard(r, &rows[i], &first));
-    begun = r->count > 0;
+    memcpy(t->recipe.light, r->plan[0].recipe.light, sizeof t->recipe.light);
+    memcpy(t->recipe.align, r->plan[0].recipe.align, sizeof t->recipe.align);
+    FM_TRY(try_it(r, &t->recipe, t->time, NULL));
   }
   return FM_OK;
 }
@@ -339,7 +348,11 @@ static enum fm_status choose(struct run *r, struct fm_recipe *chosen) {
   FM_TRY(fm_backbone_find(r->ctx, r->how->wish->backbone, &r->backbone));
   FM_TRY(fm_expert_load(r->ctx, r->backbone, r->how->weights, r->how->untrained, &r->expert));
   put_head(r);
-  FM_TRY(try_all(r));
+  make_plan(r);
+  fm_progress_begin(&r->progress, r->ctx, "choosing a method, percent", 0, 100);
+  enum fm_status status = try_all(r);
+  fm_progress_end(&r->progress);
+  FM_TRY(status);
   const struct trial *best = best_of(r);
   if (!best)
     return fm_error(r->ctx, FM_USAGE, "no method can be tried with these options; name one (--method)");
