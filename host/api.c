@@ -22,7 +22,8 @@ struct fm_detector {
   struct fm_model model;
   struct fm_score_batch *scorer;
   struct fm_preprocess preprocess;
-  int side, at_once;
+  size_t pixels; /* of a picture at the network's size */
+  int at_once;
   struct fm_adjusted *adjusted; /* [at_once] */
   unsigned char *rgb;           /* [at_once] pictures at the network's size */
 };
@@ -71,9 +72,8 @@ static enum fm_status open_detector(struct fm_detector *d, const char *path) {
   FM_TRY(fm_model_load(ctx, path, NULL, &d->model));
   FM_TRY(fm_model_check_trained(&d->model, path, d->session->untrained));
   FM_TRY(fm_model_preprocess(&d->model, &d->preprocess));
-  d->side = fm_preprocess_side(&d->preprocess);
-  size_t pixels = (size_t)d->side * (size_t)d->side;
-  d->rgb = fm_alloc(ctx, (size_t)d->at_once * pixels, 3);
+  d->pixels = fm_size_pixels(fm_preprocess_size(&d->preprocess));
+  d->rgb = fm_alloc(ctx, (size_t)d->at_once * d->pixels, 3);
   d->adjusted = fm_alloc(ctx, (size_t)d->at_once, sizeof *d->adjusted);
   if (!d->rgb || !d->adjusted) return FM_MEMORY;
   return fm_score_batch_make(d->session->device, &d->model, d->at_once, false, &d->scorer);
@@ -123,7 +123,7 @@ static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, 
   if (!fits || !p->rgb)
     return fm_error(ctx, FM_USAGE, "a picture of %d x %d pixels%s cannot be scored", p->width, p->height,
                     p->rgb ? "" : " without pixels");
-  unsigned char *rgb = d->rgb + (size_t)i * (size_t)d->side * (size_t)d->side * 3;
+  unsigned char *rgb = d->rgb + (size_t)i * d->pixels * 3;
   return fm_picture_reduce(ctx, &d->preprocess, p->rgb, p->width, p->height, rgb, &d->adjusted[i]);
 }
 

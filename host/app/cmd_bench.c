@@ -154,7 +154,7 @@ static enum fm_status each_pass(struct bench_run *b,
 /* Wrong names and sizes are said before anything is measured. */
 static enum fm_status check_pass(struct bench_run *b, const struct fm_bench_pass *p) {
   struct fm_graph g;
-  FM_TRY(fm_backbone_build(b->ctx, p->backbone, p->size, &g));
+  FM_TRY(fm_backbone_build(b->ctx, p->backbone, fm_square(p->size), &g));
   fm_graph_free(&g);
   return FM_OK;
 }

@@ -52,11 +52,10 @@ static enum fm_status write_all(struct fm_context *ctx, const struct fm_safetens
 /* Fails where the file lacks a tensor of the backbone. */
 static enum fm_status check_backbone(struct fm_context *ctx, const struct fm_safetensors *file,
                                      const char *name) {
-  enum { ANY_SIZE = 64 };
   const struct fm_backbone *backbone;
   struct fm_weights weights;
   FM_TRY(fm_backbone_find(ctx, name, &backbone));
-  FM_TRY(fm_backbone_weights(ctx, backbone, ANY_SIZE, &weights));
+  FM_TRY(fm_backbone_weights(ctx, backbone, &weights));
   enum fm_status status = fm_weights_load(&weights, file, "");
   if (status == FM_OK) status = fm_weights_check(&weights, fm_safetensors_path(file), "");
   fm_weights_free(&weights);

@@ -106,7 +106,7 @@ static void print_category(const char *name, const struct fm_model *m, const str
   fm_text_show(&text, "%s: %zu pictures at their own size\n", name, e->pictures);
   if (!m->expert.trained) fm_text_printf(&text, "  %s\n", FM_UNTRAINED);
   fm_metrics_table(&text, &e->official);
-  fm_text_printf(&text, "  at %ld x %ld (as in CDO's tables): ", m->recipe.size, m->recipe.size);
+  fm_text_printf(&text, "  at %d x %d (as in CDO's tables): ", m->recipe.size.width, m->recipe.size.height);
   put_percents(
       &text, 4,
       (const char *const[]){"image AUROC", ", pixel AUROC", ", pixel AP", ", AUPRO of CDO's script"},

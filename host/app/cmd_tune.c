@@ -133,7 +133,7 @@ static enum fm_status run(struct fm_context *ctx, const struct tune_options *o, 
   if (status == FM_OK) status = find_networks(ctx, words, count, networks, &to.count);
   for (int i = 0; status == FM_OK && i < to.count; i++) {
     struct fm_graph g;
-    status = fm_backbone_build(ctx, networks[i], to.size, &g);
+    status = fm_backbone_build(ctx, networks[i], fm_square(to.size), &g);
     if (status == FM_OK) fm_graph_free(&g);
   }
   if (status == FM_OK) status = find_place(ctx, o->output, &path);

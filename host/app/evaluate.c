@@ -43,18 +43,18 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
   const struct fm_score_one *one = &item->one;
   const size_t i = item->index;
   struct fm_scored *small = &r->small[i];
-  *small = (struct fm_scored){.width = one->side, .height = one->side};
+  *small = (struct fm_scored){.width = one->size.width, .height = one->size.height};
   r->score[i] = one->score;
   r->adjusted[i] = *item->adjusted;
   if (one->score != one->peak) r->own_score = true;
-  small->map = copy_map(r->ctx, one->small, one->side, one->side);
+  small->map = copy_map(r->ctx, one->small, one->size.width, one->size.height);
   if (!small->map) return FM_MEMORY;
   r->full.picture[i] =
       (struct fm_full_picture){.width = one->width, .height = one->height, .small = small->map};
   if (!r->refine) return FM_OK;
-  size_t pixels = (size_t)one->side * (size_t)one->side;
+  size_t pixels = fm_size_pixels(one->size);
   r->base[i] = *small;
-  r->base[i].map = copy_map(r->ctx, one->base, one->side, one->side);
+  r->base[i].map = copy_map(r->ctx, one->base, one->size.width, one->size.height);
   r->repaired[i] = fm_alloc(r->ctx, pixels, 6);
   if (!r->base[i].map || !r->repaired[i]) return FM_MEMORY;
   memcpy(r->repaired[i], one->repaired, pixels * 3);
@@ -162,7 +162,8 @@ static enum fm_status add_picture(struct run *r, struct fm_report *report, size_
   if (status == FM_OK && r->refine) status = repair(r, i, &image, &repaired);
   if (r->refine) {
     p.base = r->base[i].map;
-    p.base_side = r->base[i].width;
+    p.base_width = r->base[i].width;
+    p.base_height = r->base[i].height;
     p.base_heat = &r->base_heat;
     p.repaired = &repaired;
   }
@@ -194,7 +195,7 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
   struct fm_model_facts facts;
   char size[64];
   fm_model_facts(model, &facts);
-  snprintf(size, sizeof size, "%ld x %ld", model->recipe.size, model->recipe.size);
+  snprintf(size, sizeof size, "%d x %d", model->recipe.size.width, model->recipe.size.height);
   struct fm_report_category c = {.name = r->category->name,
                                  .pictures = r->count,
                                  .facts = facts.fact,
@@ -226,7 +227,7 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
  * them, and lists of pixels, or one picture of the report. A header that cannot be read is no matter here. */
 static void say_memory(struct run *r) {
   enum { REPORT = 40, MIB = 20 }; /* a picture of the report: itself, its map and masks, the files */
-  size_t free = fm_memory_available(), all = 0, largest = 0, side = (size_t)r->model->recipe.size;
+  size_t free = fm_memory_available(), all = 0, largest = 0, small = fm_size_pixels(r->model->recipe.size);
   for (size_t i = 0; i < r->count; i++) {
     struct fm_context branch;
     int width = 0, height = 0;
@@ -241,7 +242,7 @@ static void say_memory(struct run *r) {
   }
   size_t bytes = fm_full_size_bytes(&r->full, &r->source, all, largest);
   if (bytes < largest * REPORT) bytes = largest * REPORT;
-  bytes += r->count * side * side * (r->refine ? 15 : 5);
+  bytes += r->count * small * (r->refine ? 15 : 5);
   bool scarce = free && bytes > free;
   if (bytes >> MIB < 256 && !scarce) return;
   fm_note(r->ctx,
@@ -333,7 +334,7 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   f->count = 0;
   add(f, "method", "%s", r->method);
   add(f, "backbone", "%s", r->backbone);
-  add(f, "size", "%ld x %ld, %s", r->size, r->size, r->resize);
+  add(f, "size", "%d x %d, %s", r->size.width, r->size.height, r->resize);
   if (strcmp(r->light, "off") != 0)
     add(f, "light", "%s%s", fm_light_names[m->standard.light.mode],
         strcmp(r->light, "auto") == 0 ? ", chosen by held-out pictures" : "");

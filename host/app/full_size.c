@@ -41,8 +41,9 @@ static enum fm_status look_at_mask(void *user, size_t i) {
   struct fm_full_picture *p = &f->picture[i];
   if (!f->sample[i].flawed) return FM_OK;
   FM_TRY(read_mask(f, i, &p->mask));
-  size_t side = (size_t)fm_preprocess_side(&f->preprocess), bytes = (size_t)p->width * (size_t)p->height;
-  m->reduced[i] = fm_alloc(f->ctx, side, side);
+  size_t small = fm_size_pixels(fm_preprocess_size(&f->preprocess)),
+         bytes = (size_t)p->width * (size_t)p->height;
+  m->reduced[i] = fm_alloc(f->ctx, small, 1);
   enum fm_status status =
       m->reduced[i] ? fm_mask_nearest(f->ctx, &f->preprocess, &p->mask, m->reduced[i]) : FM_MEMORY;
   if (atomic_fetch_add(&f->held, bytes) + bytes <= FM_MASKS_HELD) return status;

@@ -57,15 +57,18 @@ static void describe(struct fm_recipe_options *r, const struct fm_recipe *shown,
     snprintf(help, 240, "%.110s [%.40s]", f->help, value);
 }
 
+/* Read by fm_recipe_set, when the recipe is known. */
+static bool is_text(const struct fm_field *f) {
+  return f->kind == FM_FIELD_TEXT || f->kind == FM_FIELD_SIZE;
+}
+
 static struct fm_option make_option(struct fm_recipe_options *r, int i) {
-  static const enum fm_option_kind kinds[] = {[FM_FIELD_FLAG] = FM_OPT_FLAG,
-                                              [FM_FIELD_SWITCH] = FM_OPT_FLAG,
-                                              [FM_FIELD_INT] = FM_OPT_INT,
-                                              [FM_FIELD_NUMBER] = FM_OPT_NUMBER,
-                                              [FM_FIELD_TEXT] = FM_OPT_TEXT};
+  static const enum fm_option_kind kinds[] = {
+      [FM_FIELD_FLAG] = FM_OPT_FLAG,     [FM_FIELD_SWITCH] = FM_OPT_FLAG, [FM_FIELD_INT] = FM_OPT_INT,
+      [FM_FIELD_NUMBER] = FM_OPT_NUMBER, [FM_FIELD_TEXT] = FM_OPT_TEXT,   [FM_FIELD_SIZE] = FM_OPT_TEXT};
   const struct fm_field *f = &fm_fields[i];
   void *place = (char *)&r->recipe + f->offset;
-  if (f->kind == FM_FIELD_TEXT) place = &r->text[i];
+  if (is_text(f)) place = &r->text[i];
   if (f->kind == FM_FIELD_SWITCH) place = &r->skip_background;
   return (struct fm_option){f->key,     kinds[f->kind], place,   f->argument,
                             r->help[i], f->low,         f->high, &r->given[i]};
@@ -92,7 +95,7 @@ static enum fm_status give(struct fm_context *ctx, const struct fm_recipe_option
   if (!fm_recipe_has(recipe, i))
     return fm_error(ctx, FM_USAGE, "--%s has no effect with --method %s; leave it out", f->key,
                     recipe->method);
-  if (f->kind == FM_FIELD_TEXT) return fm_recipe_set(ctx, recipe, f->key, r->text[i], "the command line");
+  if (is_text(f)) return fm_recipe_set(ctx, recipe, f->key, r->text[i], "the command line");
   if (f->kind == FM_FIELD_SWITCH)
     return fm_recipe_set(ctx, recipe, f->key, r->skip_background ? "yes" : "no", "the command line");
   memcpy((char *)recipe + f->offset, (const char *)&r->recipe + f->offset, f->size);

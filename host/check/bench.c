@@ -7,7 +7,7 @@
  * input of a convolution that reads the picture. */
 static enum fm_status count_flops(struct fm_context *ctx, const struct fm_bench_pass *p, double *flops) {
   struct fm_graph g;
-  FM_TRY(fm_backbone_build(ctx, p->backbone, p->size, &g));
+  FM_TRY(fm_backbone_build(ctx, p->backbone, fm_square(p->size), &g));
   double macs = fm_graph_macs(&g), units = p->train ? 4 * macs : 2 * macs;
   for (int i = 0; i < g.count && p->train; i++) {
     const struct fm_node *n = &g.node[i];
@@ -21,7 +21,7 @@ static enum fm_status count_flops(struct fm_context *ctx, const struct fm_bench_
 
 static enum fm_status make_weights(struct fm_bench *b) {
   struct fm_graph graph;
-  FM_TRY(fm_backbone_build(fm_device_context(b->d), b->pass->backbone, b->pass->size, &graph));
+  FM_TRY(fm_backbone_build(fm_device_context(b->d), b->pass->backbone, fm_square(b->pass->size), &graph));
   enum fm_status status = fm_weights_make(&graph, &b->model.expert.weights);
   if (status == FM_OK) status = fm_weights_make(&graph, &b->model.learned);
   fm_graph_free(&graph);
@@ -70,7 +70,7 @@ static enum fm_status prepare(struct fm_bench *b) {
   if (status == FM_OK && p->train) {
     struct fm_cdo_options o = {.backbone = p->backbone,
                                .batch = p->batch,
-                               .size = p->size,
+                               .size = fm_square(p->size),
                                .gamma = 2,
                                .overlap = true,
                                .adam = {4e-4, 0.9, 0.999, 1e-8, 1e-4}};
@@ -91,7 +91,7 @@ static enum fm_status prepare(struct fm_bench *b) {
 enum fm_status fm_bench_open(struct fm_device *d, const struct fm_bench_pass *pass, struct fm_bench *b) {
   *b = (struct fm_bench){.d = d, .pass = pass, .model.backbone = pass->backbone};
   fm_recipe_default(&b->model.recipe);
-  b->model.recipe.size = pass->size;
+  b->model.recipe.size = fm_square(pass->size);
   return prepare(b);
 }
 

@@ -67,11 +67,11 @@ static enum fm_status make_model(struct bench *b) {
   struct fm_graph graph;
   m->ctx = b->ctx;
   FM_TRY(fm_recipe_begin(b->ctx, "patchcore", &m->recipe));
-  m->recipe.size = b->what->size;
+  m->recipe.size = fm_square(b->what->size);
   snprintf(m->recipe.backbone, sizeof m->recipe.backbone, "%s", b->what->backbone);
   b->method = fm_method_of(&m->recipe);
   FM_TRY(fm_backbone_find(b->ctx, b->what->backbone, &m->backbone));
-  FM_TRY(fm_backbone_build(b->ctx, m->backbone, b->what->size, &graph));
+  FM_TRY(fm_backbone_build(b->ctx, m->backbone, fm_square(b->what->size), &graph));
   enum fm_status status = fm_weights_make(&graph, &m->expert.weights);
   fm_graph_free(&graph);
   FM_TRY(status);

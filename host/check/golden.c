@@ -85,7 +85,7 @@ static void fill_weights(struct fm_golden *g) {
 
 static enum fm_status make_weights(struct fm_golden *g) {
   struct fm_graph graph;
-  FM_TRY(fm_backbone_build(g->ctx, g->backbone, g->size, &graph));
+  FM_TRY(fm_backbone_build(g->ctx, g->backbone, fm_square(g->size), &graph));
   enum fm_status status = fm_weights_make(&graph, &g->expert);
   if (status == FM_OK) status = fm_weights_make(&graph, &g->apprentice);
   fm_graph_free(&graph);
@@ -127,7 +127,7 @@ static enum fm_status verify_maps(struct fm_golden *g) {
   struct fm_model model = {
       .ctx = g->ctx, .backbone = g->backbone, .expert.weights = g->expert, .learned = g->apprentice};
   fm_recipe_default(&model.recipe);
-  model.recipe.size = g->size;
+  model.recipe.size = fm_square(g->size);
   FM_TRY(fm_scorer_make(g->d, &model, g->batch, false, &s));
   size_t count = (size_t)g->batch * (size_t)g->size * (size_t)g->size;
   float *map = fm_alloc(g->ctx, count, sizeof *map);
@@ -213,7 +213,7 @@ static enum fm_status verify_step(struct fm_golden *g, struct fm_cdo_trainer *t)
 enum fm_status fm_golden_step(struct fm_golden *g) {
   struct fm_cdo_options o = {.backbone = g->backbone,
                              .batch = g->batch,
-                             .size = g->size,
+                             .size = fm_square(g->size),
                              .gamma = (float)g->gamma,
                              .overlap = true,
                              .adam = {g->lr, 0.9, 0.999, 1e-8, g->decay}};

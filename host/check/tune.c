@@ -62,9 +62,9 @@ static enum fm_status collect_all(struct tuner *u) {
   const struct fm_tune_options *o = u->o;
   for (int i = 0; i < o->count; i++) {
     const struct fm_backbone *b = o->networks[i];
-    FM_TRY(fm_net_each_conv(u->d, b, FM_NET_INFER, 1, o->size, collect, u));
-    FM_TRY(fm_net_each_conv(u->d, b, FM_NET_INFER, o->batch, o->size, collect, u));
-    FM_TRY(fm_net_each_conv(u->d, b, FM_NET_TRAIN, o->batch, o->size, collect, u));
+    FM_TRY(fm_net_each_conv(u->d, b, FM_NET_INFER, 1, fm_square(o->size), collect, u));
+    FM_TRY(fm_net_each_conv(u->d, b, FM_NET_INFER, o->batch, fm_square(o->size), collect, u));
+    FM_TRY(fm_net_each_conv(u->d, b, FM_NET_TRAIN, o->batch, fm_square(o->size), collect, u));
   }
   return FM_OK;
 }

@@ -42,7 +42,7 @@ struct slot {
 struct fm_loader {
   struct fm_context *ctx;
   struct fm_loader_options options;
-  size_t pixels;  /* of a picture: side * side */
+  size_t pixels;  /* of a picture fit for the network */
   size_t batches; /* of an epoch */
   size_t total;   /* of this run */
   pthread_mutex_t lock;
@@ -80,15 +80,14 @@ static struct fm_preprocess kept_as(const struct fm_loader *l, const struct fm_s
   const struct fm_synthetic *o = &l->options.synthetic;
   if (s->flawed || o->kind == FM_SYNTHETIC_NONE || !o->canvas) return l->options.preprocess;
   struct fm_preprocess canvas = l->options.preprocess;
-  canvas.size = o->canvas;
-  canvas.crop = 0;
+  canvas.size = fm_square(o->canvas);
+  canvas.crop = fm_square(0);
   return canvas;
 }
 
 static size_t kept_pixels(const struct fm_loader *l, const struct fm_sample *s) {
   struct fm_preprocess p = kept_as(l, s);
-  size_t side = (size_t)fm_preprocess_side(&p);
-  return side * side;
+  return fm_size_pixels(fm_preprocess_size(&p));
 }
 
 /* Bytes of a picture with what it needs besides. */
@@ -125,9 +124,9 @@ static enum fm_status fit_mask(const struct fm_loader *l, struct fm_context *ctx
                                struct fm_drawn *mask, unsigned char *out) {
   struct fm_preprocess whole = *p;
   bool reduced = l->options.synthetic.canvas || l->options.pieces;
-  int side = fm_preprocess_side(p);
-  size_t pixels = (size_t)p->size * (size_t)p->size;
-  if (adjusted->placed) whole.crop = 0;
+  struct fm_size size = fm_preprocess_size(p);
+  size_t pixels = fm_size_pixels(p->size);
+  if (adjusted->placed) whole.crop = fm_square(0);
   unsigned char *as_it_lies = adjusted->placed ? fm_alloc(ctx, 2 * pixels, 1) : out;
   if (!as_it_lies) return FM_MEMORY;
   enum fm_status status =
@@ -136,7 +135,7 @@ static enum fm_status fit_mask(const struct fm_loader *l, struct fm_context *ctx
   if (!adjusted->placed) return status;
   if (status == FM_OK) {
     fm_warp_mask(&adjusted->to_own, as_it_lies, p->size, as_it_lies + pixels);
-    fm_crop_centre(as_it_lies + pixels, p->size, p->size, 1, out, side, side);
+    fm_crop_centre(as_it_lies + pixels, p->size.width, p->size.height, 1, out, size.width, size.height);
   }
   fm_free(ctx, as_it_lies);
   return status;
@@ -190,7 +189,7 @@ static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, int ep
   remark(l, s->path, &out->image);
   if (!l->options.images) fm_image_free(ctx, &out->image);
   unsigned char *extra = out->rgb + 3 * kept_pixels(l, s);
-  if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_side(&p), extra);
+  if (wants_background(l, s)) return fm_synthetic_background(ctx, out->rgb, fm_preprocess_size(&p), extra);
   if (l->options.pieces || !s->flawed || !l->options.masks) return FM_OK;
   if (!s->mask) return fm_error(ctx, FM_FORMAT, "the flawed picture '%s' has no mask to train with", s->path);
   return load_mask(l, ctx, s, &p, &out->adjusted, extra);
@@ -230,7 +229,7 @@ static enum fm_status draw_on_canvas(struct fm_loader *l, const unsigned char *c
   unsigned char *copy = fm_alloc(l->ctx, n, 4), *large = copy + 3 * n;
   if (!copy) return FM_MEMORY;
   memcpy(copy, canvas, 3 * n);
-  fm_synthetic_apply(&o->synthetic, o->seed, epoch, picture, copy, large, side, background);
+  fm_synthetic_apply(&o->synthetic, o->seed, epoch, picture, copy, large, fm_square(side), background);
   p.standard = NULL;
   enum fm_status status = fm_picture_reduce(l->ctx, &p, copy, side, side, rgb, NULL);
   if (status == FM_OK) status = fm_mask_reduce(l->ctx, &p, large, side, side, mask);
@@ -280,7 +279,7 @@ static enum fm_status make_picture(struct fm_loader *l, struct fm_context *ctx, 
       memset(mask, 0, l->pixels);
       if (draw)
         fm_synthetic_apply(&o->synthetic, o->seed, slot->batch.epoch, picture, rgb, mask,
-                           fm_preprocess_side(&o->preprocess), background);
+                           fm_preprocess_size(&o->preprocess), background);
       else if (o->pieces || (s->flawed && o->masks))
         memcpy(mask, extra, l->pixels);
     }
@@ -509,9 +508,9 @@ static enum fm_status prepare(struct fm_loader *l) {
   struct fm_loader_options *o = &l->options;
   FM_TRY(check(l->ctx, o));
   if (o->epochs == 0) o->epochs = o->first_epoch + 1;
-  size_t side = (size_t)fm_preprocess_side(&o->preprocess), epochs = 0;
+  size_t epochs = 0;
   if (o->epochs > o->first_epoch) epochs = (size_t)(o->epochs - o->first_epoch);
-  l->pixels = side * side;
+  l->pixels = fm_size_pixels(fm_preprocess_size(&o->preprocess));
   l->batches = (o->count - 1) / (size_t)o->batch + 1;
   if (!fm_mul(l->batches, epochs, &l->total)) return fm_error(l->ctx, FM_LIMIT, "too many epochs");
   l->total = l->total > o->first_batch ? l->total - o->first_batch : 0;

@@ -50,9 +50,9 @@ struct fm_batch {
   bool last;                /* the epoch ends with this batch */
   const uint32_t *pictures; /* [count] indices in samples */
   const unsigned char
-      *rgb; /* [count][side][side][3], aligned to 128 bytes; room for options.batch pictures */
+      *rgb; /* [count][height][width][3], aligned to 128 bytes; room for options.batch pictures */
   const unsigned char
-      *mask; /* [count][side][side], 1 where flawed; all 0 without synthetic, pieces and masks */
+      *mask; /* [count][height][width], 1 where flawed; all 0 without synthetic, pieces and masks */
   const int *width, *height;          /* [count] the pictures' own sizes */
   const struct fm_adjusted *adjusted; /* [count] what the standard did to them */
   const struct fm_image *image; /* [count] with options.images: RGB; its pixels may be NULL: read it again */

@@ -116,12 +116,12 @@ enum fm_status fm_mask_fits(struct fm_context *ctx, const struct fm_drawn *mask,
 
 enum fm_status fm_mask_nearest(struct fm_context *ctx, const struct fm_preprocess *p,
                                const struct fm_drawn *mask, unsigned char *out) {
-  int side = fm_preprocess_side(p);
+  struct fm_size size = fm_preprocess_size(p);
   unsigned char *whole = out;
-  if (side != p->size && !(whole = fm_alloc(ctx, (size_t)p->size, (size_t)p->size))) return FM_MEMORY;
-  fm_resize_nearest(mask->pixels, mask->width, mask->height, whole, p->size, p->size);
+  if (!fm_size_same(size, p->size) && !(whole = fm_alloc(ctx, fm_size_pixels(p->size), 1))) return FM_MEMORY;
+  fm_resize_nearest(mask->pixels, mask->width, mask->height, whole, p->size.width, p->size.height);
   if (whole == out) return FM_OK;
-  fm_crop_centre(whole, p->size, p->size, 1, out, side, side);
+  fm_crop_centre(whole, p->size.width, p->size.height, 1, out, size.width, size.height);
   fm_free(ctx, whole);
   return FM_OK;
 }

@@ -28,7 +28,7 @@ void fm_mask_release(struct fm_context *ctx, struct fm_drawn *mask);
 enum fm_status fm_mask_fits(struct fm_context *ctx, const struct fm_drawn *mask, const char *path, int width,
                             int height);
 
-/* At the side of the network's input (nearest, then the same crop), 0 or 1 a pixel, into out. */
+/* At the size of the network's input (nearest, then the same crop), 0 or 1 a pixel, into out. */
 enum fm_status fm_mask_nearest(struct fm_context *ctx, const struct fm_preprocess *p,
                                const struct fm_drawn *mask, unsigned char *out);
 

@@ -4,17 +4,27 @@
 #include "base/memory.h"
 #include "file/image.h"
 
-int fm_preprocess_side(const struct fm_preprocess *p) {
-  return p->crop > 0 ? p->crop : p->size;
+struct fm_size fm_preprocess_size(const struct fm_preprocess *p) {
+  return p->crop.width > 0 ? p->crop : p->size;
+}
+
+void fm_preprocess_edge(const struct fm_preprocess *p, int *left, int *above) {
+  struct fm_size size = fm_preprocess_size(p);
+  *left = (p->size.width - size.width) / 2;
+  *above = (p->size.height - size.height) / 2;
 }
 
 enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_preprocess *p) {
   enum { MOST = 4096 };
-  if (p->size < 1 || p->size > MOST)
-    return fm_error(ctx, FM_USAGE, "pictures cannot be resized to %d; the size must be from 1 to %d", p->size,
-                    MOST);
-  if (p->crop < 0 || p->crop > p->size)
-    return fm_error(ctx, FM_USAGE, "a crop of %d does not fit into the size %d", p->crop, p->size);
+  const struct fm_size size = p->size, crop = p->crop;
+  char text[2][FM_SIZE_TEXT];
+  if (size.width < 1 || size.height < 1 || size.width > MOST || size.height > MOST)
+    return fm_error(ctx, FM_USAGE, "pictures cannot be resized to %s; a side must be from 1 to %d",
+                    fm_size_text(size, text[0]), MOST);
+  bool none = crop.width == 0 && crop.height == 0;
+  if (!none && (crop.width < 1 || crop.height < 1 || crop.width > size.width || crop.height > size.height))
+    return fm_error(ctx, FM_USAGE, "a crop of %s does not fit into the size %s", fm_size_text(crop, text[0]),
+                    fm_size_text(size, text[1]));
   return FM_OK;
 }
 
@@ -22,24 +32,25 @@ enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_prepr
  * may become RGB when it is small; colours says that it shall. */
 static enum fm_status resize(struct fm_context *ctx, const struct fm_preprocess *p, const struct fm_image *in,
                              bool colours, unsigned char *out) {
-  FM_TRY(fm_resize_picture(ctx, p->resize, in->pixels, in->width, in->height, in->channels, out, p->size,
-                           p->size));
-  if (colours && in->channels == 1) fm_grey_to_rgb(out, (size_t)p->size * (size_t)p->size);
+  FM_TRY(fm_resize_picture(ctx, p->resize, in->pixels, in->width, in->height, in->channels, out,
+                           p->size.width, p->size.height));
+  if (colours && in->channels == 1) fm_grey_to_rgb(out, fm_size_pixels(p->size));
   return FM_OK;
 }
 
 /* channels: of the result, 1 or 3. */
 static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess *p, const struct fm_image *in,
                              int channels, unsigned char *out, struct fm_adjusted *adjusted) {
-  int side = fm_preprocess_side(p);
+  struct fm_size size = fm_preprocess_size(p);
   unsigned char *whole = out;
-  if (side != p->size && !(whole = fm_alloc(ctx, (size_t)p->size * (size_t)p->size, (size_t)channels)))
+  if (!fm_size_same(size, p->size) && !(whole = fm_alloc(ctx, fm_size_pixels(p->size), (size_t)channels)))
     return FM_MEMORY;
   enum fm_status status = resize(ctx, p, in, channels == 3, whole);
   if (status == FM_OK && adjusted)
     status = fm_standard_adjust(ctx, p->standard, in, whole, p->size, adjusted);
   if (whole == out) return status;
-  if (status == FM_OK) fm_crop_centre(whole, p->size, p->size, channels, out, side, side);
+  if (status == FM_OK)
+    fm_crop_centre(whole, p->size.width, p->size.height, channels, out, size.width, size.height);
   fm_free(ctx, whole);
   return status;
 }
@@ -62,11 +73,11 @@ enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preproc
 
 enum fm_status fm_mask_reduce(struct fm_context *ctx, const struct fm_preprocess *p, unsigned char *pixels,
                               int width, int height, unsigned char *mask) {
-  size_t side = (size_t)fm_preprocess_side(p), n = (size_t)width * (size_t)height;
+  size_t small = fm_size_pixels(fm_preprocess_size(p)), n = (size_t)width * (size_t)height;
   const struct fm_image image = {.width = width, .height = height, .channels = 1, .pixels = pixels};
   for (size_t i = 0; i < n; i++) pixels[i] = pixels[i] ? 255 : 0;
   FM_TRY(reduce(ctx, p, &image, 1, mask, NULL));
-  for (size_t i = 0; i < side * side; i++) mask[i] = mask[i] != 0;
+  for (size_t i = 0; i < small; i++) mask[i] = mask[i] != 0;
   return FM_OK;
 }
 

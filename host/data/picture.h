@@ -3,25 +3,30 @@
 #ifndef FM_DATA_PICTURE_H
 #define FM_DATA_PICTURE_H
 
+#include "base/size.h"
 #include "data/resize.h"
 #include "data/standard.h"
 #include "file/image.h"
 
 struct fm_preprocess {
-  int size; /* the whole picture becomes size x size */
-  int crop; /* then the middle crop x crop is kept; 0: all of it */
+  struct fm_size size; /* that the whole picture becomes */
+  struct fm_size crop; /* then its middle is kept; zeros: all of it */
   enum fm_resize resize;
   const struct fm_standard
       *standard; /* that pictures are brought to, the owner's; NULL: they stay as they are */
 };
 
-/* The side of what comes out: crop, or size without one. */
-int fm_preprocess_side(const struct fm_preprocess *p);
+/* The size of what comes out: crop, or size without one. */
+struct fm_size fm_preprocess_size(const struct fm_preprocess *p);
 
-/* FM_USAGE for a size that is not 1..4096 or a crop larger than it. */
+/* What a crop leaves out on the left and above. */
+void fm_preprocess_edge(const struct fm_preprocess *p, int *left, int *above);
+
+/* FM_USAGE for a side that is not 1..4096 or a crop larger than the size. */
 enum fm_status fm_preprocess_check(struct fm_context *ctx, const struct fm_preprocess *p);
 
-/* An RGB picture of any size, made fit: rgb is side * side * 3 bytes. adjusted: what the standard did to it;
+/* An RGB picture of any size, made fit: rgb is [height][width][3] of what comes
+ * out. adjusted: what the standard did to it;
  * may be NULL. */
 enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,
                                  const unsigned char *pixels, int width, int height, unsigned char *rgb,

@@ -31,9 +31,9 @@ struct fm_lie fm_adjusted_lie(const struct fm_adjusted *a, int width, int height
                          .scale = (double)a->pose.scale};
 }
 
-enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb, int side,
+enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb, struct fm_size size,
                                 unsigned char *view) {
-  return fm_resize_pil(ctx, rgb, side, side, 3, view, FM_VIEW_SIDE, FM_VIEW_SIDE);
+  return fm_resize_pil(ctx, rgb, size.width, size.height, 3, view, FM_VIEW_SIDE, FM_VIEW_SIDE);
 }
 
 static void find_light(const struct fm_light *light, const unsigned char *view,
@@ -62,11 +62,11 @@ static enum fm_status find_pose(struct fm_context *ctx, const struct fm_standard
 }
 
 enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standard *s,
-                                  const struct fm_image *own, unsigned char *rgb, int side,
+                                  const struct fm_image *own, unsigned char *rgb, struct fm_size size,
                                   struct fm_adjusted *a) {
   *a = (struct fm_adjusted){.gain = {1, 1, 1}};
   unsigned char *view = fm_alloc(ctx, FM_VIEW_PIXELS, 3);
-  enum fm_status status = view ? fm_standard_view(ctx, rgb, side, view) : FM_MEMORY;
+  enum fm_status status = view ? fm_standard_view(ctx, rgb, size, view) : FM_MEMORY;
   if (status == FM_OK) {
     find_light(&s->light, view, a);
     fm_light_apply(a->gain, view, FM_VIEW_PIXELS);
@@ -76,27 +76,27 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
   FM_TRY(status);
   if (a->placed) {
     const struct fm_posing posing = {&s->part, a->to_own, {a->gain[0], a->gain[1], a->gain[2]}};
-    fm_warp_part(&posing, own, side, rgb);
+    fm_warp_part(&posing, own, size, rgb);
   } else {
-    fm_light_apply(a->gain, rgb, (size_t)side * (size_t)side);
+    fm_light_apply(a->gain, rgb, fm_size_pixels(size));
   }
   return FM_OK;
 }
 
 void fm_standard_undo_picture(const struct fm_standard *s, const struct fm_adjusted *a, unsigned char *rgb,
-                              int side, int size, unsigned char *room) {
+                              struct fm_size size, struct fm_size whole, unsigned char *room) {
   if (a->lit) {
     const float back[3] = {1 / a->gain[0], 1 / a->gain[1], 1 / a->gain[2]};
-    fm_light_apply(back, rgb, (size_t)side * (size_t)side);
+    fm_light_apply(back, rgb, fm_size_pixels(size));
   }
   if (!a->placed) return;
   struct fm_affine to_mean = fm_affine_inverse(&a->to_own);
-  fm_warp_picture_back(&s->part, &to_mean, rgb, side, size, room);
+  fm_warp_picture_back(&s->part, &to_mean, rgb, size, whole, room);
 }
 
-void fm_standard_undo_map(const struct fm_standard *s, const struct fm_adjusted *a, float *map, int side,
-                          int size, float *room) {
+void fm_standard_undo_map(const struct fm_standard *s, const struct fm_adjusted *a, float *map,
+                          struct fm_size size, struct fm_size whole, float *room) {
   if (!a->placed) return; /* light leaves no trace in a map */
   struct fm_affine to_mean = fm_affine_inverse(&a->to_own);
-  fm_warp_map_back(&s->part, &to_mean, map, side, size, room);
+  fm_warp_map_back(&s->part, &to_mean, map, size, whole, room);
 }

@@ -8,6 +8,7 @@
 #ifndef FM_DATA_STANDARD_H
 #define FM_DATA_STANDARD_H
 
+#include "base/size.h"
 #include "data/light.h"
 #include "data/pose.h"
 
@@ -46,21 +47,22 @@ bool fm_standard_none(const struct fm_standard *standard);
 enum fm_status fm_standard_ready(struct fm_context *ctx, struct fm_standard *standard);
 void fm_standard_free(struct fm_context *ctx, struct fm_standard *standard);
 
-/* A picture [side][side][3] in the size in which it is looked at, [FM_VIEW_SIDE][FM_VIEW_SIDE][3]. */
-enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb, int side,
+/* A picture [height][width][3] in the size in which it is looked at, [FM_VIEW_SIDE][FM_VIEW_SIDE][3]. */
+enum fm_status fm_standard_view(struct fm_context *ctx, const unsigned char *rgb, struct fm_size size,
                                 unsigned char *view);
 
-/* Changes a picture rgb [side][side][3]; own: the same at its own size. */
+/* Changes a picture rgb [height][width][3]; own: the same at its own size. */
 enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standard *standard,
-                                  const struct fm_image *own, unsigned char *rgb, int side,
+                                  const struct fm_image *own, unsigned char *rgb, struct fm_size size,
                                   struct fm_adjusted *adjusted);
 
-/* Back to the picture's own light and pose: a picture or a map [side][side] that was made from an adjusted
- * one, of the middle of a picture [size][size]. room: as large. What nobody looked at is black, and has the
- * map's lowest value. */
+/* Back to the picture's own light and pose: a picture or a map that was made from an adjusted one, of that
+ * size, of the middle of a picture of the size `whole`. room: as large. What nobody looked at is black, and
+ * has the map's lowest value. */
 void fm_standard_undo_picture(const struct fm_standard *standard, const struct fm_adjusted *adjusted,
-                              unsigned char *rgb, int side, int size, unsigned char *room);
+                              unsigned char *rgb, struct fm_size size, struct fm_size whole,
+                              unsigned char *room);
 void fm_standard_undo_map(const struct fm_standard *standard, const struct fm_adjusted *adjusted, float *map,
-                          int side, int size, float *room);
+                          struct fm_size size, struct fm_size whole, float *room);
 
 #endif

@@ -25,9 +25,9 @@ static enum fm_status look_at(void *user, size_t i) {
   struct views *v = user;
   struct fm_context *ctx = v->ctx;
   struct fm_preprocess whole = *v->preprocess;
-  whole.crop = 0;
+  whole.crop = fm_square(0);
   if (atomic_load(&ctx->stop)) return fm_error(ctx, FM_STOPPED, "stopped while looking at good pictures");
-  unsigned char *rgb = fm_alloc(ctx, (size_t)whole.size * (size_t)whole.size, 3);
+  unsigned char *rgb = fm_alloc(ctx, fm_size_pixels(whole.size), 3);
   if (!rgb) return FM_MEMORY;
   const char *path = v->samples[i * v->all / v->count].path;
   struct fm_image image = {0};

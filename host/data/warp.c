@@ -91,92 +91,100 @@ static void own_shares(const struct fm_mean_part *mean, float share[FM_VIEW_PIXE
   for (int k = 0; k < FM_VIEW_PIXELS; k++) share[k] /= SEAM;
 }
 
-/* A pixel [x, y] of n x n samples: the picture's where it has them, else the mean part's. */
+/* A pixel [x, y] of n x n samples, each so wide and high: the picture's where it has them, else the mean
+ * part's. */
 static void pose_pixel(const struct fm_posing *p, const struct fm_image *in, float part, int x, int y, int n,
-                       float unit, float out[3]) {
+                       const float unit[2], float out[3]) {
   float mean[3] = {0}, sum[3] = {0};
   int seen = 0;
   for (int k = 0; k < n * n && part > 0; k++) {
     int column = x * n + k % n, row = y * n + k / n;
     float at[2], own[3];
-    fm_affine_map(&p->to_own, ((float)column + 0.5f) * unit, ((float)row + 0.5f) * unit, at);
+    fm_affine_map(&p->to_own, ((float)column + 0.5f) * unit[0], ((float)row + 0.5f) * unit[1], at);
     if (!inside(at[0], at[1])) continue;
     fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
     for (int c = 0; c < 3; c++) sum[c] += own[c];
     seen++;
   }
-  float share = part * (float)seen / (float)(n * n), pixel = unit * (float)n;
+  float share = part * (float)seen / (float)(n * n), wide = unit[0] * (float)n, high = unit[1] * (float)n;
   if (share < 1)
-    fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, ((float)x + 0.5f) * pixel,
-                     ((float)y + 0.5f) * pixel, mean);
+    fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, ((float)x + 0.5f) * wide,
+                     ((float)y + 0.5f) * high, mean);
   for (int c = 0; c < 3; c++) out[c] = part * sum[c] * p->gain[c] / (float)(n * n) + (1 - share) * mean[c];
 }
 
-void fm_warp_part(const struct fm_posing *p, const struct fm_image *in, int side, unsigned char *out) {
-  int n = 2 * in->width >= 3 * side || 2 * in->height >= 3 * side ? 2 : 1; /* samples a pixel, each way */
-  float share[FM_VIEW_PIXELS], unit = 1 / (float)(side * n);
+void fm_warp_part(const struct fm_posing *p, const struct fm_image *in, struct fm_size size,
+                  unsigned char *out) {
+  bool large = 2 * in->width >= 3 * size.width || 2 * in->height >= 3 * size.height;
+  int n = large ? 2 : 1; /* samples a pixel, each way */
+  float share[FM_VIEW_PIXELS], unit[2] = {1 / (float)(size.width * n), 1 / (float)(size.height * n)};
   own_shares(p->mean, share);
-  for (int y = 0; y < side; y++)
-    for (int x = 0; x < side; x++, out += 3) {
+  for (int y = 0; y < size.height; y++)
+    for (int x = 0; x < size.width; x++, out += 3) {
       float one[3], part = 0;
-      fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, ((float)x + 0.5f) / (float)side,
-                       ((float)y + 0.5f) / (float)side, &part);
+      fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, ((float)x + 0.5f) / (float)size.width,
+                       ((float)y + 0.5f) / (float)size.height, &part);
       pose_pixel(p, in, part, x, y, n, unit, one);
       for (int c = 0; c < 3; c++) out[c] = to_byte(one[c]);
     }
 }
 
-void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, int size, unsigned char *out) {
-  for (int y = 0; y < size; y++)
-    for (int x = 0; x < size; x++, out++) {
+void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, struct fm_size size,
+                  unsigned char *out) {
+  const float width = (float)size.width, height = (float)size.height;
+  for (int y = 0; y < size.height; y++)
+    for (int x = 0; x < size.width; x++, out++) {
       float at[2];
-      fm_affine_map(to_own, ((float)x + 0.5f) / (float)size, ((float)y + 0.5f) / (float)size, at);
-      int px = (int)floorf(at[0] * (float)size), py = (int)floorf(at[1] * (float)size);
-      *out = px >= 0 && py >= 0 && px < size && py < size ? in[(size_t)py * (size_t)size + (size_t)px] : 0;
+      fm_affine_map(to_own, ((float)x + 0.5f) / width, ((float)y + 0.5f) / height, at);
+      int px = (int)floorf(at[0] * width), py = (int)floorf(at[1] * height);
+      bool within = px >= 0 && py >= 0 && px < size.width && py < size.height;
+      *out = within ? in[(size_t)py * (size_t)size.width + (size_t)px] : 0;
     }
 }
 
 /* ---- and back ---- */
 
-/* Where a pixel of the picture's own middle [side][side] was looked at, in units of that middle; false:
+/* Where a pixel of the picture's own middle was looked at, in units of that middle; false:
  * nowhere. */
-static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *to_mean, int side, int size,
-                      int x, int y, float at[2]) {
-  int margin = (size - side) / 2;
-  float edge = (float)margin, whole = (float)size;
-  fm_affine_map(to_mean, ((float)x + edge + 0.5f) / whole, ((float)y + edge + 0.5f) / whole, at);
+static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *to_mean, struct fm_size size,
+                      struct fm_size all, int x, int y, float at[2]) {
+  const int left = (all.width - size.width) / 2, above = (all.height - size.height) / 2;
+  const float edge[2] = {(float)left, (float)above}, whole[2] = {(float)all.width, (float)all.height},
+              part[2] = {(float)size.width, (float)size.height};
+  fm_affine_map(to_mean, ((float)x + edge[0] + 0.5f) / whole[0], ((float)y + edge[1] + 0.5f) / whole[1], at);
   if (!inside(at[0], at[1])) return false;
   int vx = (int)between(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
       vy = (int)between(at[1] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1);
   if (!mean->shown[vy * FM_VIEW_SIDE + vx]) return false;
-  for (int i = 0; i < 2; i++) at[i] = (at[i] * whole - edge) / (float)side;
+  for (int i = 0; i < 2; i++) at[i] = (at[i] * whole[i] - edge[i]) / part[i];
   return inside(at[0], at[1]);
 }
 
-void fm_warp_map_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean, float *map, int side,
-                      int size, float *room) {
-  size_t pixels = (size_t)side * (size_t)side;
+void fm_warp_map_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean, float *map,
+                      struct fm_size size, struct fm_size whole, float *room) {
+  size_t pixels = fm_size_pixels(size);
   float least = map[0], *out = room;
   for (size_t i = 1; i < pixels; i++) least = fminf(least, map[i]);
-  for (int y = 0; y < side; y++)
-    for (int x = 0; x < side; x++, out++) {
+  for (int y = 0; y < size.height; y++)
+    for (int x = 0; x < size.width; x++, out++) {
       float at[2];
       *out = least;
-      if (looked_at(mean, to_mean, side, size, x, y, at))
-        fm_sample_floats(map, side, side, at[0], at[1], out);
+      if (looked_at(mean, to_mean, size, whole, x, y, at))
+        fm_sample_floats(map, size.width, size.height, at[0], at[1], out);
     }
   memcpy(map, room, pixels * sizeof *map);
 }
 
 void fm_warp_picture_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean,
-                          unsigned char *rgb, int side, int size, unsigned char *room) {
+                          unsigned char *rgb, struct fm_size size, struct fm_size whole,
+                          unsigned char *room) {
   unsigned char *out = room;
-  for (int y = 0; y < side; y++)
-    for (int x = 0; x < side; x++, out += 3) {
+  for (int y = 0; y < size.height; y++)
+    for (int x = 0; x < size.width; x++, out += 3) {
       float at[2], colour[3] = {0};
-      if (looked_at(mean, to_mean, side, size, x, y, at))
-        fm_sample_colour(rgb, side, side, 3, at[0], at[1], colour);
+      if (looked_at(mean, to_mean, size, whole, x, y, at))
+        fm_sample_colour(rgb, size.width, size.height, 3, at[0], at[1], colour);
       for (int c = 0; c < 3; c++) out[c] = to_byte(colour[c]);
     }
-  memcpy(rgb, room, (size_t)side * (size_t)side * 3);
+  memcpy(rgb, room, fm_size_pixels(size) * 3);
 }

@@ -2,6 +2,7 @@
 #ifndef FM_DATA_WARP_H
 #define FM_DATA_WARP_H
 
+#include "base/size.h"
 #include "data/pose.h"
 
 struct fm_image;
@@ -18,26 +19,28 @@ void fm_sample_colour(const unsigned char *in, int width, int height, int channe
 void fm_warp_view(const unsigned char *in, const struct fm_affine *affine, unsigned char *out);
 
 /* A part in the mean part's pose: in at its own size, in colours times gain, to out
- * [side][side][3]. What the training's pictures do not nearly all show, and what lies outside this picture,
- * is the mean part's, without a seam; so it is neither learned nor scored. */
+ * [height][width][3]. What the training's pictures do not nearly all show, and what lies outside this
+ * picture, is the mean part's, without a seam; so it is neither learned nor scored. */
 struct fm_posing {
   const struct fm_mean_part *mean;
   struct fm_affine to_own; /* from the mean part's picture to this one */
   float gain[3];
 };
-void fm_warp_part(const struct fm_posing *posing, const struct fm_image *in, int side, unsigned char *out);
+void fm_warp_part(const struct fm_posing *posing, const struct fm_image *in, struct fm_size size,
+                  unsigned char *out);
 
-/* A map [side][side] of the middle of a picture [size][size] in the mean part's pose, back to the picture's
- * own. What nobody looked at has the map's lowest value. room: as large. to_mean: from the picture to the
- * mean part's. */
-void fm_warp_map_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean, float *map, int side,
-                      int size, float *room);
+/* A map of that size, of the middle of a picture of the size `whole`, in the mean part's pose, back to the
+ * picture's own. What nobody looked at has the map's lowest value. room: as large. to_mean: from the picture
+ * to the mean part's. */
+void fm_warp_map_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean, float *map,
+                      struct fm_size size, struct fm_size whole, float *room);
 
-/* The same of a picture [side][side][3]; what nobody looked at is black. */
+/* The same of a picture [height][width][3]; what nobody looked at is black. */
 void fm_warp_picture_back(const struct fm_mean_part *mean, const struct fm_affine *to_mean,
-                          unsigned char *rgb, int side, int size, unsigned char *room);
+                          unsigned char *rgb, struct fm_size size, struct fm_size whole, unsigned char *room);
 
-/* A mask [size][size] of 0 and 1 into the mean part's pose, nearest. */
-void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, int size, unsigned char *out);
+/* A mask [height][width] of 0 and 1 into the mean part's pose, nearest. */
+void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, struct fm_size size,
+                  unsigned char *out);
 
 #endif

@@ -65,7 +65,7 @@ enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_opti
   t->d = d;
   t->o = *o;
   t->n = o->batch;
-  size_t pixels = (size_t)o->batch * (size_t)o->size * (size_t)o->size;
+  size_t pixels = (size_t)o->batch * fm_size_pixels(o->size);
   enum fm_status status = fm_net_make(d, o->backbone, FM_NET_INFER, o->batch, o->size, expert, &t->expert);
   if (status == FM_OK)
     status = fm_net_make(d, o->backbone, FM_NET_TRAIN, o->batch, o->size, apprentice, &t->apprentice);
@@ -112,7 +112,7 @@ static void set_batch(struct fm_cdo_trainer *t, int n) {
 
 enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsigned char *rgb,
                                    const unsigned char *mask) {
-  size_t pixels = (size_t)n * (size_t)t->o.size * (size_t)t->o.size;
+  size_t pixels = (size_t)n * fm_size_pixels(t->o.size);
   set_batch(t, n);
   FM_TRY(fm_cdo_trainer_loaded(t));
   FM_TRY(fm_buffer_write_later(t->d, &t->rgb, 0, rgb, pixels * 3, &t->load[0]));
@@ -132,13 +132,13 @@ static void tap_loss(struct fm_cdo_trainer *t, int i) {
                        *apprentice = fm_net_tap(t->apprentice, i),
                        *gradient = fm_net_tap_gradient(t->apprentice, i);
   struct fm_loss_options o = {t->o.gamma, t->o.overlap};
-  int size = t->o.size;
+  int height = t->o.size.height, width = t->o.size.width;
   if (twice(t, i))
-    fm_loss_tap_twice(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, size, size, &t->loss,
+    fm_loss_tap_twice(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, height, width, &t->loss,
                       &t->unit[i], &t->result[i], gradient);
   else
-    fm_loss_tap(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, size, size, &t->loss, &t->result[i],
-                gradient);
+    fm_loss_tap(t->d, &o, expert, apprentice, grid->h, grid->w, &t->mask, height, width, &t->loss,
+                &t->result[i], gradient);
 }
 
 void fm_cdo_trainer_gradient(struct fm_cdo_trainer *t, double clip) {

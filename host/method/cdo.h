@@ -2,7 +2,7 @@
  * with it on good pixels and to disagree on synthetic anomalies, and the map of their disagreement. The
  * equations: docs/math/cdo.md.
  *
- * A trainer makes steps with 8-bit RGB pictures of size x size; train.c is the loop around it, cdo_score.c
+ * A trainer makes steps with 8-bit RGB pictures; train.c is the loop around it, cdo_score.c
  * the map. */
 #ifndef FM_METHOD_CDO_H
 #define FM_METHOD_CDO_H
@@ -15,7 +15,8 @@ struct fm_cdo_trainer;
 
 struct fm_cdo_options {
   const struct fm_backbone *backbone;
-  int batch, size;
+  int batch;
+  struct fm_size size; /* of the pictures */
   float gamma;
   bool overlap; /* OOM */
   bool twice;   /* features are normalised before the resize to tap 1 too: the recipe of 2025 */
@@ -33,8 +34,8 @@ enum fm_status fm_cdo_trainer_make(struct fm_device *d, const struct fm_cdo_opti
                                    struct fm_cdo_trainer **trainer);
 void fm_cdo_trainer_free(struct fm_cdo_trainer *t);
 
-/* Loads n <= batch pictures (rgb: [n][size][size][3]) with masks ([n][size][size], non-zero: synthetic). Does
- * not wait: they stay where they are until fm_cdo_trainer_loaded, which does. */
+/* Loads n <= batch pictures (rgb: [n][height][width][3]) with masks ([n][height][width], non-zero:
+ * synthetic). Does not wait: they stay where they are until fm_cdo_trainer_loaded, which does. */
 enum fm_status fm_cdo_trainer_load(struct fm_cdo_trainer *t, int n, const unsigned char *rgb,
                                    const unsigned char *mask);
 enum fm_status fm_cdo_trainer_loaded(struct fm_cdo_trainer *t);

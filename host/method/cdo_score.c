@@ -18,18 +18,19 @@ static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
                     r->patch_smallest, r->patch_largest);
   if (strcmp(r->variant, "2023") != 0 && !fm_recipe_2025(r))
     return fm_error(ctx, FM_USAGE, "--variant %s is not known; there are 2023 and 2025", r->variant);
-  if (r->patch_canvas && r->patch_canvas < r->size)
+  long larger = r->size.width > r->size.height ? r->size.width : r->size.height;
+  if (r->patch_canvas && r->patch_canvas < larger)
     return fm_error(ctx, FM_USAGE,
                     "--patch-canvas %ld is smaller than --size %ld; make it larger, or 0 to draw patches on "
                     "the picture itself",
-                    r->patch_canvas, r->size);
+                    r->patch_canvas, larger);
   return FM_OK;
 }
 
 static enum fm_status shape(struct fm_context *ctx, const struct fm_recipe *recipe, struct fm_weights *w) {
   const struct fm_backbone *backbone;
   FM_TRY(fm_backbone_find(ctx, recipe->backbone, &backbone));
-  return fm_backbone_weights(ctx, backbone, (int)recipe->size, w);
+  return fm_backbone_weights(ctx, backbone, w);
 }
 
 struct own {
@@ -107,16 +108,16 @@ static void map(struct fm_scorer *s) {
   }
   for (int i = 0; i < FM_TAPS; i++) {
     const struct fm_acts *tap = fm_net_tap(s->net[0], i);
-    fm_planes_add(s->d, &own->distance[i], s->n, tap->h, tap->w, 0.5f / FM_TAPS, i > 0, &s->map, s->side,
-                  s->side);
+    fm_planes_add(s->d, &own->distance[i], s->n, tap->h, tap->w, 0.5f / FM_TAPS, i > 0, &s->map,
+                  s->size.height, s->size.width);
   }
-  fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, s->n, s->side, s->side);
+  fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, s->n, s->size.height, s->size.width);
 }
 
 /* 2025: the mean of the largest 1 % of the map. */
 static enum fm_status picture(struct fm_scorer *s, int n, const float *maps, float *scores) {
   struct fm_context *ctx = fm_device_context(s->d);
-  size_t pixels = (size_t)s->side * (size_t)s->side, most = pixels / 100;
+  size_t pixels = fm_size_pixels(s->size), most = pixels / 100;
   for (int i = 0; i < n; i++) scores[i] = NAN;
   if (!is_2025(s)) return FM_OK;
   uint32_t *keys = fm_alloc(ctx, pixels, sizeof *keys);

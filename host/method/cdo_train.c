@@ -71,8 +71,8 @@ static enum fm_status plan_memory(struct run *r, const struct fm_cdo_options *o)
   fm_device_rehearse(r->d, false);
   FM_TRY(status);
   char what[120];
-  snprintf(what, sizeof what, "train %s with batches of %d at %d x %d", o->backbone->name, o->batch, o->size,
-           o->size);
+  snprintf(what, sizeof what, "train %s with batches of %d at %d x %d", o->backbone->name, o->batch,
+           o->size.width, o->size.height);
   return fm_memory_check(r->d, what, bytes, "use a smaller --batch or --size");
 }
 
@@ -82,7 +82,7 @@ static enum fm_status begin_trainer(struct run *r) {
   struct fm_preprocess preprocess;
   FM_TRY(fm_recipe_preprocess(r->ctx, recipe, &preprocess));
   struct fm_cdo_options o = {.batch = (int)(batch < r->t->count ? batch : r->t->count),
-                             .size = fm_preprocess_side(&preprocess),
+                             .size = fm_preprocess_size(&preprocess),
                              .gamma = (float)recipe->gamma,
                              .overlap = recipe->oom,
                              .twice = fm_recipe_2025(recipe),

@@ -164,7 +164,8 @@ static void map(struct fm_scorer *s) {
   for (int i = 0; i < FM_TAPS; i++) {
     const struct fm_acts *acts = fm_net_tap(s->net[0], i);
     fm_flow_unlikely(s->d, &own->tap[i].l, cells_of(s, i), most(s, i), &own->plane);
-    fm_planes_add(s->d, &own->plane, s->n, acts->h, acts->w, 1, i > 0, &s->map, s->side, s->side);
+    fm_planes_add(s->d, &own->plane, s->n, acts->h, acts->w, 1, i > 0, &s->map, s->size.height,
+                  s->size.width);
   }
 }
 

@@ -39,7 +39,8 @@ struct run {
   struct fm_buffer rgb;
   unsigned char *turned; /* a batch of rotated pictures; NULL: none are */
   bool *seen;            /* pictures whose features are kept; NULL: none are */
-  int side, batch;
+  struct fm_size size;   /* of the pictures */
+  int batch;
   long batches; /* of a pass */
   struct tap tap[FM_TAPS];
 };
@@ -52,7 +53,7 @@ static enum fm_status sizes(struct run *r) {
   struct fm_flow_shape shape[FM_TAPS];
   FM_TRY(fm_recipe_preprocess(r->ctx, recipe, &preprocess));
   FM_TRY(fm_cflow_shapes(r->ctx, recipe, shape));
-  r->side = fm_preprocess_side(&preprocess);
+  r->size = fm_preprocess_size(&preprocess);
   r->batch = (size_t)recipe->batch < r->t->count ? (int)recipe->batch : (int)r->t->count;
   r->batches = (long)r->t->count / r->batch;
   for (int i = 0; i < FM_TAPS; i++) {
@@ -63,7 +64,7 @@ static enum fm_status sizes(struct run *r) {
     if (fibres > INT_MAX / 4)
       return fm_error(r->ctx, FM_LIMIT,
                       "%d pictures of %d x %d have too many features; use a smaller --batch", r->batch,
-                      r->side, r->side);
+                      r->size.width, r->size.height);
     tap->rows = (size_t)recipe->fibres < fibres ? (int)recipe->fibres : (int)fibres;
     tap->steps = (int)fibres / tap->rows; /* what is left over is dropped, as published */
   }
@@ -133,11 +134,11 @@ static void unmake(struct run *r) {
 
 static enum fm_status make(struct run *r) {
   const struct fm_backbone *backbone;
-  size_t bytes = (size_t)r->batch * (size_t)r->side * (size_t)r->side * 3;
+  size_t bytes = (size_t)r->batch * fm_size_pixels(r->size) * 3;
   FM_TRY(fm_backbone_find(r->ctx, r->t->recipe.backbone, &backbone));
   if (may_keep(r) && !(r->seen = fm_alloc(r->ctx, r->t->count, sizeof *r->seen))) return FM_MEMORY;
   if (r->t->recipe.rotate > 0 && !(r->turned = fm_alloc_aligned(r->ctx, bytes, 1))) return FM_MEMORY;
-  FM_TRY(fm_net_make(r->d, backbone, FM_NET_INFER, r->batch, r->side, &r->t->expert->weights, &r->net));
+  FM_TRY(fm_net_make(r->d, backbone, FM_NET_INFER, r->batch, r->size, &r->t->expert->weights, &r->net));
   if (fm_cflow_reflects(&r->t->recipe)) fm_net_reflect(r->net);
   FM_TRY(fm_buffer_make(r->d, bytes + 16, &r->rgb));
   for (int i = 0; i < FM_TAPS; i++) FM_TRY(make_tap(r, i));
@@ -155,8 +156,8 @@ static enum fm_status plan_memory(struct run *r) {
   fm_device_rehearse(r->d, false);
   FM_TRY(status);
   char what[120];
-  snprintf(what, sizeof what, "train flows on %s at %d x %d%s", r->t->recipe.backbone, r->side, r->side,
-           kept ? ", features kept" : "");
+  snprintf(what, sizeof what, "train flows on %s at %d x %d%s", r->t->recipe.backbone, r->size.width,
+           r->size.height, kept ? ", features kept" : "");
   return fm_memory_check(r->d, what, bytes, "use a smaller --batch, --size or --fibres");
 }
 
@@ -221,21 +222,21 @@ static void turn(struct run *r, const struct fm_batch *batch, size_t i, unsigned
   struct fm_rng rng = fm_rng_stream((uint64_t)r->t->recipe.seed, stream);
   double u = 2 * (double)fm_rng_uniform_at(&rng, batch->pictures[i]) - 1;
   double angle = u * r->t->recipe.rotate * (3.14159265358979323846 / 180), c = cos(angle), s = sin(angle);
-  size_t side = (size_t)r->side;
-  const unsigned char *in = batch->rgb + i * side * side * 3;
-  double middle = (double)side / 2;
-  for (size_t y = 0; y < side; y++)
-    for (size_t x = 0; x < side; x++) {
-      double dx = (double)x + 0.5 - middle, dy = (double)y + 0.5 - middle;
-      double from_x = floor(c * dx + s * dy + middle), from_y = floor(c * dy - s * dx + middle);
-      bool inside = from_x >= 0 && from_y >= 0 && from_x < (double)side && from_y < (double)side;
-      size_t from = inside ? ((size_t)from_y * side + (size_t)from_x) * 3 : 0;
-      for (size_t k = 0; k < 3; k++) out[(y * side + x) * 3 + k] = inside ? in[from + k] : 0;
+  size_t width = (size_t)r->size.width, height = (size_t)r->size.height;
+  const unsigned char *in = batch->rgb + i * width * height * 3;
+  double middle_x = (double)width / 2, middle_y = (double)height / 2;
+  for (size_t y = 0; y < height; y++)
+    for (size_t x = 0; x < width; x++) {
+      double dx = (double)x + 0.5 - middle_x, dy = (double)y + 0.5 - middle_y;
+      double from_x = floor(c * dx + s * dy + middle_x), from_y = floor(c * dy - s * dx + middle_y);
+      bool inside = from_x >= 0 && from_y >= 0 && from_x < (double)width && from_y < (double)height;
+      size_t from = inside ? ((size_t)from_y * width + (size_t)from_x) * 3 : 0;
+      for (size_t k = 0; k < 3; k++) out[(y * width + x) * 3 + k] = inside ? in[from + k] : 0;
     }
 }
 
 static enum fm_status encode(struct run *r, const struct fm_batch *batch, bool turned) {
-  size_t pixels = (size_t)r->side * (size_t)r->side * 3;
+  size_t pixels = fm_size_pixels(r->size) * 3;
   const unsigned char *rgb = batch->rgb;
   for (size_t i = 0; i < batch->count && turned; i++) turn(r, batch, i, r->turned + i * pixels);
   if (turned) rgb = r->turned;

@@ -109,10 +109,11 @@ static size_t other_bytes(const struct job *j) {
          j->want * (3 * row + FM_SHADOW * sizeof(float) + 4 * sizeof(struct member));
 }
 
-static enum fm_status rehearse(struct job *j, const struct fm_backbone *backbone, int side, size_t *bytes) {
+static enum fm_status rehearse(struct job *j, const struct fm_backbone *backbone, struct fm_size size,
+                               size_t *bytes) {
   struct fm_net *net;
   size_t before = fm_device_live(j->d).bytes;
-  FM_TRY(fm_net_make(j->d, backbone, FM_NET_INFER, fm_taps_batch(j->t), side, &j->t->expert->weights, &net));
+  FM_TRY(fm_net_make(j->d, backbone, FM_NET_INFER, fm_taps_batch(j->t), size, &j->t->expert->weights, &net));
   size_t net_bytes = fm_device_live(j->d).bytes - before; /* fm_taps_bytes counts it */
   enum fm_status status = sizes(j, net);
   if (status == FM_OK) status = make_features(j, net);
@@ -133,7 +134,7 @@ enum fm_status fm_patchcore_memory(struct fm_device *d, const struct fm_train *t
   FM_TRY(fm_recipe_preprocess(j.ctx, &t->recipe, &preprocess));
   FM_TRY(fm_taps_bytes(d, t, &taps));
   fm_device_rehearse(d, true);
-  enum fm_status status = rehearse(&j, backbone, fm_preprocess_side(&preprocess), bytes);
+  enum fm_status status = rehearse(&j, backbone, fm_preprocess_size(&preprocess), bytes);
   fm_device_rehearse(d, false);
   FM_TRY(status);
   *bytes += taps;

@@ -8,11 +8,11 @@
 
 enum fm_status fm_scorer_net(struct fm_scorer *s, int which, const struct fm_weights *weights) {
   return fm_net_make(s->d, s->model->backbone, s->gradient ? FM_NET_GRADIENT : FM_NET_INFER, s->batch,
-                     s->side, weights, &s->net[which]);
+                     s->size, weights, &s->net[which]);
 }
 
 static enum fm_status make_buffers(struct fm_scorer *s) {
-  size_t pixels = (size_t)s->batch * (size_t)s->side * (size_t)s->side;
+  size_t pixels = (size_t)s->batch * fm_size_pixels(s->size);
   size_t cells = (size_t)s->batch * (size_t)s->height * (size_t)s->width;
   FM_TRY(fm_buffer_make(s->d, pixels * 3 + 16, &s->rgb)); /* kernels read pixels by four bytes */
   FM_TRY(fm_buffer_make(s->d, cells * sizeof(float), &s->cells));
@@ -35,9 +35,10 @@ enum fm_status fm_scorer_make(struct fm_device *d, const struct fm_model *model,
                           .method = fm_method_of(&model->recipe),
                           .batch = batch,
                           .n = batch,
-                          .side = fm_preprocess_side(&preprocess),
+                          .size = fm_preprocess_size(&preprocess),
                           .gradient = gradient};
-  s->height = s->width = s->side / 4; /* tap 1's grid, where the detector names no other */
+  s->height = s->size.height / 4; /* tap 1's grid, where the detector names no other */
+  s->width = s->size.width / 4;
   enum fm_status status = s->method->begin(s);
   if (status == FM_OK) status = make_buffers(s);
   if (status != FM_OK) {
@@ -66,7 +67,7 @@ void fm_scorer_set_batch(struct fm_scorer *s, int n) {
 
 enum fm_status fm_scorer_load(struct fm_scorer *s, int n, const unsigned char *rgb) {
   fm_scorer_set_batch(s, n);
-  FM_TRY(fm_buffer_write(s->d, &s->rgb, 0, rgb, (size_t)n * (size_t)s->side * (size_t)s->side * 3));
+  FM_TRY(fm_buffer_write(s->d, &s->rgb, 0, rgb, (size_t)n * fm_size_pixels(s->size) * 3));
   for (int i = 0; i < 2; i++)
     if (s->net[i]) fm_picture(s->d, &s->rgb, fm_net_input(s->net[i]));
   return FM_OK;
@@ -95,13 +96,12 @@ void fm_scorer_enlarge(struct fm_scorer *s) {
     from = &s->scratch; /* the cells stay as they are */
     fm_root(s->d, &s->cells, s->n, s->height, s->width, from);
   }
-  fm_enlarge(s->d, from, s->n, s->height, s->width, &s->map, s->side, s->side);
-  fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, s->n, s->side, s->side);
+  fm_enlarge(s->d, from, s->n, s->height, s->width, &s->map, s->size.height, s->size.width);
+  fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, s->n, s->size.height, s->size.width);
 }
 
 enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *scores) {
-  FM_TRY(
-      fm_buffer_read(s->d, &s->map, 0, maps, (size_t)n * (size_t)s->side * (size_t)s->side * sizeof *maps));
+  FM_TRY(fm_buffer_read(s->d, &s->map, 0, maps, (size_t)n * fm_size_pixels(s->size) * sizeof *maps));
   if (scores && s->method->picture) return s->method->picture(s, n, maps, scores);
   for (int i = 0; i < n && scores; i++) scores[i] = NAN;
   return FM_OK;
@@ -109,7 +109,7 @@ enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *sc
 
 enum fm_status fm_scorer_run(struct fm_scorer *s, int n, const unsigned char *rgb, float *maps,
                              float *scores) {
-  size_t pixels = (size_t)s->side * (size_t)s->side;
+  size_t pixels = fm_size_pixels(s->size);
   for (int at = 0; at < n; at += s->batch) {
     int now = n - at < s->batch ? n - at : s->batch;
     FM_TRY(fm_scorer_load(s, now, rgb + (size_t)at * pixels * 3));

@@ -11,12 +11,13 @@ struct fm_scorer {
   struct fm_device *d;
   const struct fm_model *model;
   const struct fm_method *method;
-  int batch, n, side;    /* pictures it is made for, pictures at hand, pixels a side */
+  int batch, n;          /* pictures it is made for, pictures at hand */
+  struct fm_size size;   /* of the pictures */
   bool gradient;         /* networks that go back to the picture, and slope, are there */
   struct fm_net *net[2]; /* what reads the pictures: the expert; CDO: and the apprentice; else NULL */
   int height, width;     /* the grid of cells */
   struct fm_buffer rgb, cells, slope; /* 8-bit pictures; e and d loss / d e, both [batch][height][width] */
-  struct fm_buffer map, scratch;      /* [batch][side][side] */
+  struct fm_buffer map, scratch;      /* [batch][size] */
   struct fm_gaussian gaussian;
   void *own; /* the detector's */
 };
@@ -26,8 +27,9 @@ enum fm_status fm_scorer_make(struct fm_device *d, const struct fm_model *model,
                               struct fm_scorer **scorer);
 void fm_scorer_free(struct fm_scorer *s); /* NULL: nothing */
 
-/* Maps [n][side][side] and scores [n] of n 8-bit pictures [n][side][side][3], any number: they go through in
- * batches. A score is NaN where the detector has none but the largest value of the map. scores may be NULL.
+/* Maps [n][height][width] and scores [n] of n 8-bit pictures [n][height][width][3], any number: they go
+ * through in batches. A score is NaN where the detector has none but the largest value of the map. scores may
+ * be NULL.
  */
 enum fm_status fm_scorer_run(struct fm_scorer *s, int n, const unsigned char *rgb, float *maps,
                              float *scores);

@@ -29,9 +29,10 @@ static enum fm_status make(struct run *r, const struct fm_train *t) {
   struct fm_preprocess preprocess;
   FM_TRY(fm_backbone_find(r->ctx, t->recipe.backbone, &backbone));
   FM_TRY(fm_recipe_preprocess(r->ctx, &t->recipe, &preprocess));
-  int side = fm_preprocess_side(&preprocess), batch = fm_taps_batch(t);
-  r->pixels = (size_t)side * (size_t)side;
-  FM_TRY(fm_net_make(r->d, backbone, FM_NET_INFER, batch, side, &t->expert->weights, &r->net));
+  struct fm_size size = fm_preprocess_size(&preprocess);
+  int batch = fm_taps_batch(t);
+  r->pixels = fm_size_pixels(size);
+  FM_TRY(fm_net_make(r->d, backbone, FM_NET_INFER, batch, size, &t->expert->weights, &r->net));
   return fm_buffer_make(r->d, (size_t)batch * r->pixels * 3 + 16, &r->rgb);
 }
 
@@ -93,7 +94,7 @@ enum fm_status fm_taps_shapes(struct fm_context *ctx, const struct fm_recipe *re
   struct fm_graph g;
   FM_TRY(fm_backbone_find(ctx, recipe->backbone, &backbone));
   FM_TRY(fm_recipe_preprocess(ctx, recipe, &p));
-  FM_TRY(fm_backbone_build(ctx, backbone, fm_preprocess_side(&p), &g));
+  FM_TRY(fm_backbone_build(ctx, backbone, fm_preprocess_size(&p), &g));
   for (int i = 0; i < FM_TAPS; i++) {
     const struct fm_node *n = &g.node[g.tap[i]];
     tap[i] = (struct fm_acts){.c = n->c, .h = n->h, .w = n->w};

@@ -15,10 +15,10 @@
 /* Seed of an untrained expert: beyond what --seed takes, so that it never equals the apprentice's start. */
 #define UNTRAINED_SEED UINT64_C(0xC0FFEE0000000001)
 
-enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone, int size,
+enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone,
                                    struct fm_weights *weights) {
   struct fm_graph graph;
-  FM_TRY(fm_backbone_build(ctx, backbone, size, &graph));
+  FM_TRY(fm_backbone_build(ctx, backbone, fm_square(64), &graph));
   enum fm_status status = fm_weights_make(&graph, weights);
   fm_graph_free(&graph);
   if (status != FM_OK) fm_weights_free(weights);
@@ -103,9 +103,8 @@ static enum fm_status find(struct fm_context *ctx, const struct fm_backbone *bac
 
 enum fm_status fm_expert_load(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
                               bool untrained, struct fm_expert *expert) {
-  enum { ANY_SIZE = 64 }; /* parameters are the same for every size */
   *expert = (struct fm_expert){0};
-  FM_TRY(fm_backbone_weights(ctx, backbone, ANY_SIZE, &expert->weights));
+  FM_TRY(fm_backbone_weights(ctx, backbone, &expert->weights));
   enum fm_status status = find(ctx, backbone, path, untrained, expert);
   if (status == FM_OK) status = hash(expert);
   if (status != FM_OK) fm_expert_free(expert);

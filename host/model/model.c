@@ -190,7 +190,7 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
 
 static enum fm_status get_network(struct fm_model *m, const struct fm_safetensors *file, const char *prefix,
                                   struct fm_weights *w) {
-  FM_TRY(fm_backbone_weights(m->ctx, m->backbone, (int)m->recipe.size, w));
+  FM_TRY(fm_backbone_weights(m->ctx, m->backbone, w));
   FM_TRY(fm_weights_load(w, file, prefix));
   return fm_weights_check(w, fm_safetensors_path(file), prefix);
 }
@@ -236,7 +236,7 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   if (!fm_standard_wish_none(&wish)) FM_TRY(fm_standard_load(m->ctx, file, &m->standard));
   FM_TRY(get_learned(m, file, path));
   FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
-  FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_side(&preprocess), &m->refinement));
+  FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_size(&preprocess), &m->refinement));
   if (m->refinement.there) FM_TRY(get_threshold(m->ctx, file, "refined", &m->refinement.threshold));
   if (inside) return get_network(m, file, "expert.", &m->expert.weights);
   return get_expert_elsewhere(m, path, weights);

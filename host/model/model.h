@@ -41,8 +41,8 @@ void fm_expert_free(struct fm_expert *expert);
  * string. */
 char *fm_expert_path(struct fm_context *ctx, const struct fm_backbone *backbone);
 
-/* Parameters of a backbone, zero. */
-enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone, int size,
+/* Parameters of a backbone, zero; they are the same at every size. */
+enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone,
                                    struct fm_weights *weights);
 
 /* FM_FORMAT, naming the tensor, where a value is not finite or a variance is negative. */

@@ -176,13 +176,12 @@ static enum fm_status write_ours(struct fm_context *ctx, const struct fm_pretrai
 
 enum fm_status fm_pretrained_install(struct fm_context *ctx, const struct fm_pretrained *p, const char *from,
                                      const char *to, bool *verified) {
-  enum { ANY_SIZE = 64 }; /* parameters are the same for every size */
   const struct fm_backbone *backbone;
   struct fm_weights w;
   struct fm_safetensors *file = NULL;
   *verified = false;
   FM_TRY(fm_backbone_find(ctx, p->name, &backbone));
-  FM_TRY(fm_backbone_weights(ctx, backbone, ANY_SIZE, &w));
+  FM_TRY(fm_backbone_weights(ctx, backbone, &w));
   enum fm_status status = parse(ctx, p, from, verified, &file);
   if (status == FM_OK) status = fm_weights_load(&w, file, "");
   if (status == FM_OK) status = fm_weights_check(&w, from, "");

@@ -16,11 +16,11 @@
 
 /* clang-format off */
 #define GRADIENT (FM_CDO | FM_CFLOW)
-const struct fm_field fm_fields[FM_FIELDS] = {
+const struct fm_field fm_fields[] = {
     {"method", FM_FIELD_TEXT, FM_EVERY, AT(method), 0, 0, "M", "cdo, padim, patchcore or cflow (--method M --help)", "0.1.0", NULL, false},
     {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32", "0.1.0", NULL, false},
-    {"size", FM_FIELD_INT, FM_EVERY, AT(size), 32, 4096, "N", "resize pictures to N x N, a multiple of 32", "0.1.0", NULL, false},
-    {"crop", FM_FIELD_INT, FM_EVERY, AT(crop), 0, 4096, "N", "then use only their middle N x N (0: all)", "0.1.0", "0", false},
+    {"size", FM_FIELD_SIZE, FM_EVERY, AT(size), 32, 4096, "N|WxH", "resize pictures to N x N or width x height, multiples of 32", "0.1.0", NULL, false},
+    {"crop", FM_FIELD_SIZE, FM_EVERY, AT(crop), 0, 4096, "N|WxH", "then use only their middle (0: all)", "0.1.0", "0", false},
     {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL, false},
     {"light", FM_FIELD_TEXT, FM_EVERY, AT(light), 0, 0, "L", "bring pictures to one light: auto, off, gain or colour", "0.1.0", "off", true},
     {"align", FM_FIELD_TEXT, FM_EVERY, AT(align), 0, 0, "A", "bring parts to one pose: auto (where that pays) or off", "0.1.0", "off", true},
@@ -78,6 +78,7 @@ const struct fm_field fm_fields[FM_FIELDS] = {
     {"padding", FM_FIELD_TEXT, FM_CFLOW, AT(padding), 0, 0, "P", "of the network's convolutions: zero or reflect", "0.1.0", NULL, false},
 };
 /* clang-format on */
+_Static_assert(sizeof fm_fields / sizeof *fm_fields == FM_FIELDS, "FM_FIELDS is the number of rows");
 
 void fm_recipe_default(struct fm_recipe *r) {
   *r = (struct fm_recipe){.method = "cdo",
@@ -85,7 +86,7 @@ void fm_recipe_default(struct fm_recipe *r) {
                           .resize = "cv2",
                           .light = "off",
                           .align = "off",
-                          .size = 256,
+                          .size = {256, 256},
                           .batch = 16,
                           .seed = 111,
                           .hold_out = 0.2,
@@ -152,6 +153,21 @@ static enum fm_status set_number(struct fm_context *ctx, const struct fm_field *
   return FM_OK;
 }
 
+static enum fm_status set_size(struct fm_context *ctx, const struct fm_field *f, struct fm_size *at,
+                               const char *value, const char *where) {
+  struct fm_size s;
+  int low = (int)f->low, high = (int)f->high;
+  bool fits =
+      fm_size_parse(value, &s) && s.width >= low && s.height >= low && s.width <= high && s.height <= high;
+  if (!fits)
+    return fm_error(ctx, FM_USAGE,
+                    "%s: %s is '%.40s'; it must be a whole number from %d to %d, or width x height, such as "
+                    "512x384",
+                    where, f->key, value, low, high);
+  *at = s;
+  return FM_OK;
+}
+
 enum fm_status fm_recipe_set(struct fm_context *ctx, struct fm_recipe *recipe, const char *key,
                              const char *value, const char *where) {
   int i = fm_field_find(key);
@@ -176,6 +192,8 @@ enum fm_status fm_recipe_set(struct fm_context *ctx, struct fm_recipe *recipe, c
     memset(at, 0, f->size);
     memcpy(at, value, strlen(value));
     return FM_OK;
+  case FM_FIELD_SIZE:
+    return set_size(ctx, f, at, value, where);
   case FM_FIELD_INT:
   case FM_FIELD_NUMBER:
     return set_number(ctx, f, at, value, where);
@@ -197,6 +215,11 @@ void fm_recipe_get(const struct fm_recipe *recipe, int i, char out[FM_FIELD_VALU
   case FM_FIELD_TEXT:
     snprintf(out, FM_FIELD_VALUE, "%s", (const char *)at);
     break;
+  case FM_FIELD_SIZE: {
+    char text[FM_SIZE_TEXT];
+    snprintf(out, FM_FIELD_VALUE, "%s", fm_size_text(*(const struct fm_size *)at, text));
+    break;
+  }
   case FM_FIELD_INT:
     snprintf(out, FM_FIELD_VALUE, "%ld", *(const long *)at);
     break;
@@ -283,9 +306,11 @@ enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *r
   FM_TRY(fm_preprocess_check(ctx, &preprocess));
   const struct fm_standard_wish wish = fm_recipe_wish(r);
   FM_TRY(fm_standard_wish_check(ctx, &wish));
-  if (fm_preprocess_side(&preprocess) % 32)
-    return fm_error(ctx, FM_USAGE, "the size is %d; it must be a multiple of 32 from 32 to 4096",
-                    fm_preprocess_side(&preprocess));
+  const struct fm_size size = fm_preprocess_size(&preprocess);
+  char text[FM_SIZE_TEXT];
+  if (size.width % 32 || size.height % 32)
+    return fm_error(ctx, FM_USAGE, "the size is %s; it must be a multiple of 32 from 32 to 4096",
+                    fm_size_text(size, text));
   return method->check ? method->check(ctx, r) : FM_OK;
 }
 
@@ -369,7 +394,7 @@ enum fm_status fm_recipe_name_version(struct fm_context *ctx, const struct fm_sa
 
 enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,
                                     struct fm_preprocess *out) {
-  *out = (struct fm_preprocess){.size = (int)recipe->size, .crop = (int)recipe->crop};
+  *out = (struct fm_preprocess){.size = recipe->size, .crop = recipe->crop};
   return fm_resize_parse(ctx, recipe->resize, &out->resize);
 }
 

@@ -19,7 +19,8 @@ enum { FM_CDO = 1, FM_PADIM = 2, FM_PATCHCORE = 4, FM_CFLOW = 8, FM_EVERY = 15 }
 
 struct fm_recipe {
   char method[16], backbone[32], resize[8], light[8], align[8];
-  long size, crop, batch, seed, shots;
+  struct fm_size size, crop; /* crop: zeros: none */
+  long batch, seed, shots;
   double hold_out, false_alarms;
   bool refine; /* learn to sharpen maps, too */
   bool leave_out_odd;
@@ -47,14 +48,21 @@ struct fm_recipe {
   char mixing[16], padding[8];
 };
 
-enum fm_field_kind { FM_FIELD_FLAG, FM_FIELD_SWITCH, FM_FIELD_INT, FM_FIELD_NUMBER, FM_FIELD_TEXT };
+enum fm_field_kind {
+  FM_FIELD_FLAG,
+  FM_FIELD_SWITCH,
+  FM_FIELD_INT,
+  FM_FIELD_NUMBER,
+  FM_FIELD_TEXT,
+  FM_FIELD_SIZE /* "256" or "512x384" */
+};
 
 struct fm_field {
   const char *key; /* "lr-decay" */
   enum fm_field_kind kind;
   int methods;                 /* FM_CDO | ... */
   size_t offset, size;         /* in struct fm_recipe */
-  double low, high;            /* of numbers */
+  double low, high;            /* of numbers, and of the sides of sizes */
   const char *argument, *help; /* help NULL: a constant that is rarely changed */
   const char *since;           /* the version of flawmap that has it first */
   const char *before;          /* what holds for models from before that, which lack it; NULL: none do */

@@ -51,9 +51,10 @@ enum fm_status fm_refinement_save(const struct fm_refinement *r, struct fm_safet
     snprintf(text, sizeof text, "%.17g", *entry[i].value);
     FM_TRY(fm_safetensors_out_meta(out, entry[i].key, text));
   }
-  const size_t side = (size_t)ref->side, pictures[] = {ref->count, side, side, 3},
-               features[] = {ref->rows, ref->columns}, origins[] = {ref->rows, 2},
-               grid[] = {(size_t)r->height, (size_t)r->width}, plane[] = {side, side};
+  const size_t high = (size_t)ref->size.height, wide = (size_t)ref->size.width,
+               pictures[] = {ref->count, high, wide, 3}, features[] = {ref->rows, ref->columns},
+               origins[] = {ref->rows, 2}, grid[] = {(size_t)r->height, (size_t)r->width},
+               plane[] = {high, wide};
   FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, ref->good));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", FM_F32, 2, features, ref->feature));
   if (ref->origin) FM_TRY(fm_safetensors_out_tensor(out, "refine.origin", FM_I32, 2, origins, ref->origin));
@@ -104,7 +105,7 @@ static enum fm_status check_floats(const struct loading *l, const char *name, co
 
 static enum fm_status get_origin(const struct loading *l, struct fm_reference *r) {
   const struct fm_tensor *t;
-  size_t cells = (size_t)(r->side / 8) * (size_t)(r->side / 8);
+  size_t cells = (size_t)(r->size.height / 8) * (size_t)(r->size.width / 8);
   FM_TRY(get_tensor(l, "refine.origin", FM_I32, 2, &t));
   if (t->shape[0] != r->rows || t->shape[1] != 2) return damaged(l, "refine.origin");
   FM_TRY(copy_tensor(l, t, (void **)&r->origin));
@@ -120,7 +121,7 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   struct fm_reference *ref = &r->reference;
   struct entry entry[ENTRIES];
   const struct fm_tensor *t;
-  size_t side = (size_t)ref->side;
+  const size_t high = (size_t)ref->size.height, wide = (size_t)ref->size.width;
   int which = 0;
   while (which < FM_REFERENCE_KINDS && strcmp(kind, fm_reference_names[which]) != 0) which++;
   if (which == FM_REFERENCE_KINDS) return damaged(l, "refine");
@@ -130,7 +131,7 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   if (!(r->q995 > 0 && r->rho > 0)) return damaged(l, "refine.rho");
   if (!(r->blur > 0 && r->blur <= FM_REFINEMENT_BLUR)) return damaged(l, "refine.blur");
   FM_TRY(get_tensor(l, "refine.good", FM_U8, 4, &t));
-  if (t->shape[0] > 65536 || t->shape[1] != side || t->shape[2] != side || t->shape[3] != 3)
+  if (t->shape[0] > 65536 || t->shape[1] != high || t->shape[2] != wide || t->shape[3] != 3)
     return damaged(l, "refine.good");
   ref->count = t->shape[0];
   FM_TRY(copy_tensor(l, t, (void **)&ref->good));
@@ -149,7 +150,7 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   FM_TRY(copy_tensor(l, t, (void **)&r->limit));
   FM_TRY(check_floats(l, "refine.limit", r->limit, t->count));
   FM_TRY(get_tensor(l, "refine.usual", FM_F32, 2, &t));
-  if (t->shape[0] != side || t->shape[1] != side) return damaged(l, "refine.usual");
+  if (t->shape[0] != high || t->shape[1] != wide) return damaged(l, "refine.usual");
   FM_TRY(copy_tensor(l, t, (void **)&r->usual));
   for (size_t i = 0; i < t->count; i++)
     if (!(isfinite(r->usual[i]) && r->usual[i] > 0)) return damaged(l, "refine.usual");
@@ -157,11 +158,11 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   return FM_OK;
 }
 
-enum fm_status fm_refinement_load(struct fm_context *ctx, const struct fm_safetensors *file, int side,
-                                  struct fm_refinement *r) {
+enum fm_status fm_refinement_load(struct fm_context *ctx, const struct fm_safetensors *file,
+                                  struct fm_size size, struct fm_refinement *r) {
   const struct loading l = {ctx, file};
   const char *kind = fm_safetensors_meta(file, "refine");
-  *r = (struct fm_refinement){.reference.side = side};
+  *r = (struct fm_refinement){.reference.size = size};
   if (!kind) return FM_OK;
   enum fm_status status = load(&l, kind, r);
   if (status != FM_OK) fm_refinement_free(ctx, r);

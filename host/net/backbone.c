@@ -222,11 +222,18 @@ enum fm_status fm_backbone_find(struct fm_context *ctx, const char *name,
   return fm_error(ctx, FM_USAGE, "there is no backbone '%s'; there are %s", name, names);
 }
 
-enum fm_status fm_backbone_build(struct fm_context *ctx, const struct fm_backbone *b, int size,
+enum fm_status fm_backbone_build(struct fm_context *ctx, const struct fm_backbone *b, struct fm_size size,
                                  struct fm_graph *g) {
   *g = (struct fm_graph){.ctx = ctx};
-  if (size < 32 || size > 4096 || size % 32)
-    return fm_error(ctx, FM_USAGE, "the size is %d; it must be a multiple of 32 from 32 to 4096", size);
+  for (int i = 0; i < 2; i++) {
+    int side = i ? size.height : size.width;
+    if (side < 32 || side > 4096 || side % 32)
+      return fm_error(ctx, FM_USAGE, "the %s is %d; it must be a multiple of 32 from 32 to 4096",
+                      size.width == size.height ? "size"
+                      : i                       ? "height"
+                                                : "width",
+                      side);
+  }
   b->build(g, fm_graph_input(g, size), b);
   if (g->failed) {
     fm_graph_free(g);

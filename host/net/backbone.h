@@ -27,8 +27,9 @@ extern const int fm_backbone_count;
 enum fm_status fm_backbone_find(struct fm_context *ctx, const char *name,
                                 const struct fm_backbone **backbone);
 
-/* The graph for pictures of size x size, without dead nodes. size: a multiple of 32 from 32 to 4096. */
-enum fm_status fm_backbone_build(struct fm_context *ctx, const struct fm_backbone *b, int size,
+/* The graph for pictures of that size, without dead nodes: width and height are multiples of 32 from 32 to
+ * 4096. */
+enum fm_status fm_backbone_build(struct fm_context *ctx, const struct fm_backbone *b, struct fm_size size,
                                  struct fm_graph *g);
 
 #endif

@@ -35,7 +35,7 @@ enum fm_status fm_net_choose(struct fm_net *net) {
 }
 
 enum fm_status fm_net_each_conv(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode,
-                                int batch, int size, fm_net_visit *visit, void *arg) {
+                                int batch, struct fm_size size, fm_net_visit *visit, void *arg) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_graph graph;
   struct fm_tape tape = {0};

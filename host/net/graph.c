@@ -32,9 +32,10 @@ static void set_name(struct fm_node *node, const char *name) {
   snprintf(node->name, FM_NAME, "%s", name);
 }
 
-int fm_graph_input(struct fm_graph *g, int size) {
+int fm_graph_input(struct fm_graph *g, struct fm_size size) {
   return add_node(g,
-                  (struct fm_node){.kind = FM_NODE_INPUT, .in = -1, .res = -1, .c = 3, .h = size, .w = size});
+                  (struct fm_node){
+                      .kind = FM_NODE_INPUT, .in = -1, .res = -1, .c = 3, .h = size.height, .w = size.width});
 }
 
 static int conv(struct fm_graph *g, int in, int cout, int k, int stride, bool depthwise, int ho, int wo,

@@ -5,6 +5,7 @@
 #ifndef FM_NET_GRAPH_H
 #define FM_NET_GRAPH_H
 
+#include "base/size.h"
 #include "op/expand.h"
 
 enum fm_node_kind {
@@ -43,7 +44,7 @@ struct fm_graph {
 
 /* The builders return the new node's index; after a failure any further call is harmless. `format` makes the
  * name. */
-int fm_graph_input(struct fm_graph *g, int size);
+int fm_graph_input(struct fm_graph *g, struct fm_size size);
 int fm_graph_conv(struct fm_graph *g, int in, int cout, int k, int stride, const char *name);
 int fm_graph_conv_same(
     struct fm_graph *g, int in, int cout, int k, int stride, bool depthwise,

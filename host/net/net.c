@@ -27,7 +27,7 @@ void fm_net_fuse(const struct fm_device *d, enum fm_net_mode mode, struct fm_gra
 }
 
 enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
-                           int size, const struct fm_weights *weights, struct fm_net **out) {
+                           struct fm_size size, const struct fm_weights *weights, struct fm_net **out) {
   struct fm_context *ctx = fm_device_context(d);
   *out = NULL;
   if (batch < 1 || batch > 4096)

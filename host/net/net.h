@@ -13,7 +13,7 @@ struct fm_net;
 
 /* weights are copied. batch: pictures at a time. */
 enum fm_status fm_net_make(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode, int batch,
-                           int size, const struct fm_weights *weights, struct fm_net **out);
+                           struct fm_size size, const struct fm_weights *weights, struct fm_net **out);
 void fm_net_free(struct fm_net *net);
 
 int fm_net_batch(const struct fm_net *net);
@@ -51,7 +51,7 @@ const struct fm_graph *fm_net_graph(const struct fm_net *net);
 typedef enum fm_status fm_net_visit(void *arg, const struct fm_conv *conv, enum fm_conv_way way,
                                     const struct fm_acts *in, const struct fm_acts *out);
 enum fm_status fm_net_each_conv(struct fm_device *d, const struct fm_backbone *b, enum fm_net_mode mode,
-                                int batch, int size, fm_net_visit *visit, void *arg);
+                                int batch, struct fm_size size, fm_net_visit *visit, void *arg);
 
 /* Training: the parameter vector, its gradient, and the running statistics, in the device's packing. */
 struct fm_net_vectors {

@@ -11,8 +11,8 @@ struct scene {
 
 static enum fm_status references(struct fm_trial *t, struct scene *s) {
   enum { FOUND = N * CELLS * CELLS };
-  const struct fm_blend blend = {.side = SIDE, .count = GOOD, .reach = 1, .sharpness = 3};
-  const struct fm_quilt quilt = {.side = SIDE, .h = CELLS, .w = CELLS, .reach = 2};
+  const struct fm_blend blend = {.count = GOOD, .reach = 1, .sharpness = 3};
+  const struct fm_quilt quilt = {.h = CELLS, .w = CELLS, .step = SIDE / CELLS, .reach = 2};
   struct fm_acts x, features;
   struct fm_buffer distance, scratch, found, origin, shift;
   int from[FOUND], rows[2 * FOUND];
@@ -50,17 +50,17 @@ static enum fm_status repair(struct fm_trial *t) {
   FM_TRY(fm_trial_room(t, N * PIXELS * 4, &s.reference));
   FM_TRY(references(t, &s));
   FM_TRY(fm_trial_room(t, N * PIXELS, &residual));
-  fm_residual(t->d, SIDE, N, &s.rgb, &s.reference, &residual);
+  fm_residual(t->d, fm_square(SIDE), N, &s.rgb, &s.reference, &residual);
   FM_TRY(fm_trial_rows_are(t, "a picture's residual", &residual, N, PIXELS, PIXELS, -17.0038288, 26.482114));
   FM_TRY(fm_trial_numbers(t, "a", N * HALF * HALF, &a));
   FM_TRY(fm_trial_blank(t, picture, &x));
-  fm_mix(t->d, SIDE, &s.rgb, &s.reference, &a, &x);
+  fm_mix(t->d, fm_square(SIDE), &s.rgb, &s.reference, &a, &x);
   FM_TRY(fm_trial_tensor_is(t, "a mixture of pictures", &x, -31.6489736, 109.734194));
   FM_TRY(fm_trial_tensor(t, "dx", picture, &dx));
   FM_TRY(fm_trial_room(t, N * PIXELS, &pull));
-  fm_pull(t->d, SIDE, &s.rgb, &s.reference, &dx, false, &pull);
+  fm_pull(t->d, fm_square(SIDE), &s.rgb, &s.reference, &dx, false, &pull);
   FM_TRY(fm_trial_rows_are(t, "a mixture's gradient", &pull, N, PIXELS, PIXELS, -13.5260795, 67.7452384));
-  fm_pull(t->d, SIDE, &s.rgb, &s.reference, &x, true, &pull);
+  fm_pull(t->d, fm_square(SIDE), &s.rgb, &s.reference, &x, true, &pull);
   FM_TRY(
       fm_trial_rows_are(t, "a mixture's gradient, added", &pull, N, PIXELS, PIXELS, 207.232138, 298.422321));
   FM_TRY(fm_trial_numbers(t, "limit", PIXELS, &limit));

@@ -14,9 +14,8 @@ void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const str
             fm_arg_int4(x->h, x->w, b->reach, 0));
   FM_LAUNCH(d, KERNEL("weigh"), gx, h, 1, fm_arg_buffer(distance), fm_arg_int4(x->h, x->w, b->count, 0),
             fm_arg_float(b->sharpness));
-  FM_LAUNCH(d, KERNEL("blend"), fm_acts_gx(d, x->w + 1), (size_t)b->side, 1, fm_arg_buffer(distance),
-            fm_arg_buffer(good), fm_arg_buffer(reference), fm_arg_int4(x->h, x->w, b->count, b->side),
-            fm_arg_int(n));
+  FM_LAUNCH(d, KERNEL("blend"), fm_acts_gx(d, x->w + 1), 8 * h, 1, fm_arg_buffer(distance),
+            fm_arg_buffer(good), fm_arg_buffer(reference), fm_arg_int4(x->h, x->w, b->count, n));
 }
 
 void fm_reference_quilt(struct fm_device *d, const struct fm_quilt *q, int n, const struct fm_buffer *rgb,
@@ -25,30 +24,32 @@ void fm_reference_quilt(struct fm_device *d, const struct fm_quilt *q, int n, co
                         const struct fm_buffer *reference) {
   FM_LAUNCH(d, KERNEL("align"), fm_acts_gx(d, q->w), (size_t)q->h, 1, fm_arg_buffer(rgb),
             fm_arg_buffer(found), fm_arg_buffer(origin), fm_arg_buffer(good), fm_arg_buffer(shift),
-            fm_arg_int4(q->h, q->w, n, q->side), fm_arg_int(q->reach));
-  FM_LAUNCH(d, KERNEL("quilt"), fm_acts_gx(d, q->side), (size_t)q->side, 1, fm_arg_buffer(found),
-            fm_arg_buffer(origin), fm_arg_buffer(shift), fm_arg_buffer(good), fm_arg_buffer(reference),
-            fm_arg_int4(q->h, q->w, n, q->side));
+            fm_arg_int4(q->h, q->w, n, q->step), fm_arg_int(q->reach));
+  FM_LAUNCH(d, KERNEL("quilt"), fm_acts_gx(d, q->w * q->step), (size_t)(q->h * q->step), 1,
+            fm_arg_buffer(found), fm_arg_buffer(origin), fm_arg_buffer(shift), fm_arg_buffer(good),
+            fm_arg_buffer(reference), fm_arg_int4(q->h, q->w, n, q->step));
 }
 
-void fm_residual(struct fm_device *d, int side, int n, const struct fm_buffer *rgb,
+void fm_residual(struct fm_device *d, struct fm_size size, int n, const struct fm_buffer *rgb,
                  const struct fm_buffer *reference, const struct fm_buffer *r) {
-  FM_LAUNCH(d, KERNEL("residual"), fm_acts_gx(d, side), (size_t)side, (size_t)n, fm_arg_buffer(rgb),
-            fm_arg_buffer(reference), fm_arg_buffer(r), fm_arg_int(side));
+  FM_LAUNCH(d, KERNEL("residual"), fm_acts_gx(d, size.width), (size_t)size.height, (size_t)n,
+            fm_arg_buffer(rgb), fm_arg_buffer(reference), fm_arg_buffer(r),
+            fm_arg_int2(size.height, size.width));
 }
 
-void fm_mix(struct fm_device *d, int side, const struct fm_buffer *rgb, const struct fm_buffer *reference,
-            const struct fm_buffer *a, const struct fm_acts *x) {
-  FM_LAUNCH(d, KERNEL("mixture"), fm_acts_gx(d, side), (size_t)side, (size_t)x->n, fm_arg_buffer(rgb),
-            fm_arg_buffer(reference), fm_arg_buffer(a), fm_arg_buffer(&x->buffer), fm_acts_arg(x),
-            fm_arg_int2(side, x->block));
+void fm_mix(struct fm_device *d, struct fm_size size, const struct fm_buffer *rgb,
+            const struct fm_buffer *reference, const struct fm_buffer *a, const struct fm_acts *x) {
+  FM_LAUNCH(d, KERNEL("mixture"), fm_acts_gx(d, size.width), (size_t)size.height, (size_t)x->n,
+            fm_arg_buffer(rgb), fm_arg_buffer(reference), fm_arg_buffer(a), fm_arg_buffer(&x->buffer),
+            fm_acts_arg(x), fm_arg_int4(size.height, size.width, x->block, 0));
 }
 
-void fm_pull(struct fm_device *d, int side, const struct fm_buffer *rgb, const struct fm_buffer *reference,
-             const struct fm_acts *dx, bool accumulate, const struct fm_buffer *g) {
-  FM_LAUNCH(d, KERNEL("pull"), fm_acts_gx(d, side), (size_t)side, (size_t)dx->n, fm_arg_buffer(rgb),
-            fm_arg_buffer(reference), fm_arg_buffer(&dx->buffer), fm_arg_buffer(g), fm_acts_arg(dx),
-            fm_arg_int4(side, dx->block, accumulate, 0));
+void fm_pull(struct fm_device *d, struct fm_size size, const struct fm_buffer *rgb,
+             const struct fm_buffer *reference, const struct fm_acts *dx, bool accumulate,
+             const struct fm_buffer *g) {
+  FM_LAUNCH(d, KERNEL("pull"), fm_acts_gx(d, size.width), (size_t)size.height, (size_t)dx->n,
+            fm_arg_buffer(rgb), fm_arg_buffer(reference), fm_arg_buffer(&dx->buffer), fm_arg_buffer(g),
+            fm_acts_arg(dx), fm_arg_int4(size.height, size.width, dx->block, accumulate));
 }
 
 void fm_hinge(struct fm_device *d, int n, int h, int w, const struct fm_buffer *e,

@@ -2,19 +2,20 @@
  * and of F2PAD. Kernels: cl/repair.cl; docs/math/f2pad.md. Everything is enqueued; failures stick to the
  * device.
  *
- * side: of pictures; good: uchar4 [count][side][side], pictures of good parts; reference: float4 in 0..1
- * [n][side][side]; rgb: 8-bit pictures [n][side][side][3] with 16 bytes of room behind them. */
+ * Of pictures [height][width]; good: uchar4 [count], pictures of good parts; reference: float4 in 0..1 [n];
+ * rgb: 8-bit pictures [n][3] with 16 bytes of room behind them. */
 #ifndef FM_OP_REPAIR_H
 #define FM_OP_REPAIR_H
 
+#include "base/size.h"
 #include "op/acts.h"
 
 /* The picture's own good neighbours, for parts that lie where the others lie: at every cell of x's grid the
  * good pictures are weighed by how alike their features are there (mean over reach cells around, softmax of
- * -sharpness d_k / mean d), then mixed. A cell is 8 pixels: side = 8 h = 8 w. n: which picture of x, and of
+ * -sharpness d_k / mean d), then mixed. A cell is 8 pixels both ways. n: which picture of x, and of
  * the references. good_features: the same tap of `good`. d, scratch: [good][h][w] floats each. */
 struct fm_blend {
-  int side, count, reach;
+  int count, reach;
   float sharpness;
 };
 void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const struct fm_acts *x, int n,
@@ -27,24 +28,25 @@ void fm_reference_blend(struct fm_device *d, const struct fm_blend *b, const str
  * pixels to where it lies best over picture n of rgb; shift [pictures][h][w][2] (ints) are the moves, down
  * and right. */
 struct fm_quilt {
-  int side, h, w, reach;
+  int h, w, step, reach; /* step: pixels of a cell, both ways */
 };
 void fm_reference_quilt(struct fm_device *d, const struct fm_quilt *q, int n, const struct fm_buffer *rgb,
                         const struct fm_buffer *found, const struct fm_buffer *origin,
                         const struct fm_buffer *good, const struct fm_buffer *shift,
                         const struct fm_buffer *reference);
 
-/* r [n][side][side] = distance of colours. */
-void fm_residual(struct fm_device *d, int side, int n, const struct fm_buffer *rgb,
+/* r [n][height][width] = distance of colours. */
+void fm_residual(struct fm_device *d, struct fm_size size, int n, const struct fm_buffer *rgb,
                  const struct fm_buffer *reference, const struct fm_buffer *r);
 
-/* x = Y + up(a) (R - Y), normalised as a network's input; a: [n][side / 2][side / 2]. */
-void fm_mix(struct fm_device *d, int side, const struct fm_buffer *rgb, const struct fm_buffer *reference,
-            const struct fm_buffer *a, const struct fm_acts *x);
+/* x = Y + up(a) (R - Y), normalised as a network's input; a: [n][height / 2][width / 2]. */
+void fm_mix(struct fm_device *d, struct fm_size size, const struct fm_buffer *rgb,
+            const struct fm_buffer *reference, const struct fm_buffer *a, const struct fm_acts *x);
 
-/* g [n][side][side] (+)= sum over colours of dL/dN (R - Y), from dL/dx. */
-void fm_pull(struct fm_device *d, int side, const struct fm_buffer *rgb, const struct fm_buffer *reference,
-             const struct fm_acts *dx, bool accumulate, const struct fm_buffer *g);
+/* g [n][height][width] (+)= sum over colours of dL/dN (R - Y), from dL/dx. */
+void fm_pull(struct fm_device *d, struct fm_size size, const struct fm_buffer *rgb,
+             const struct fm_buffer *reference, const struct fm_acts *dx, bool accumulate,
+             const struct fm_buffer *g);
 
 /* slope [n][h][w] = factor where e > limit [h][w], else 0. */
 void fm_hinge(struct fm_device *d, int n, int h, int w, const struct fm_buffer *e,

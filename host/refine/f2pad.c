@@ -18,7 +18,7 @@ struct fm_f2pad {
   struct fm_buffer limit, a, g;
   struct fm_mask *mask;              /* [batch] */
   float *half, *slope, *blur_s, *up; /* [batch] planes on the host: masks; g; blur |Y - N|; up(a) */
-  float *reference;                  /* [batch][side][side][4] */
+  float *reference;                  /* [batch][height][width][4] */
   int *active, actives; /* pictures that have a candidate region; their places in the compacted batch */
   int *cell;            /* places in the compacted batch's cells that a mask can change */
 };
@@ -39,7 +39,7 @@ enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, 
       fm_look_make(d, model, &model->refinement.reference, model->refinement.blur, batch, true, &r->look);
   if (status == FM_OK) {
     const struct fm_scorer *s = r->look.scorer;
-    size_t pixels = (size_t)s->side * (size_t)s->side, all = (size_t)batch * pixels,
+    size_t pixels = fm_size_pixels(s->size), all = (size_t)batch * pixels,
            cells = (size_t)(s->height * s->width);
     if (r->refinement->height != s->height || r->refinement->width != s->width)
       status = fm_error(ctx, FM_FORMAT,
@@ -55,7 +55,7 @@ enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, 
     if (status == FM_OK && !(r->cell = fm_alloc(ctx, (size_t)batch * cells, sizeof *r->cell)))
       status = FM_MEMORY;
     if (status == FM_OK && !(r->mask = fm_alloc(ctx, (size_t)batch, sizeof *r->mask))) status = FM_MEMORY;
-    for (int i = 0; i < batch && status == FM_OK; i++) status = fm_mask_make(ctx, s->side, &r->mask[i]);
+    for (int i = 0; i < batch && status == FM_OK; i++) status = fm_mask_make(ctx, s->size, &r->mask[i]);
     if (status == FM_OK) status = fm_buffer_make(d, all / 4 * sizeof(float), &r->a);
     if (status == FM_OK) status = fm_buffer_make(d, all * sizeof(float), &r->g);
     if (status == FM_OK) status = fm_buffer_make(d, cells * sizeof(float), &r->limit);
@@ -96,7 +96,7 @@ static enum fm_status begin_mask(void *user, size_t i) {
 /* Pictures with something to do move to the front of the device's batch. */
 static enum fm_status compact(struct fm_f2pad *r, int n, const unsigned char *rgb) {
   struct fm_scorer *s = r->look.scorer;
-  size_t pixels = (size_t)s->side * (size_t)s->side;
+  size_t pixels = fm_size_pixels(s->size);
   r->actives = 0;
   for (int i = 0; i < n; i++) {
     if (!r->mask[i].inside) continue;
@@ -124,7 +124,7 @@ static enum fm_status attend(struct fm_f2pad *r) {
 static enum fm_status step_mask(void *user, size_t i) {
   struct fm_f2pad *r = user;
   struct fm_mask *mask = &r->mask[r->active[i]];
-  size_t pixels = (size_t)mask->side * (size_t)mask->side;
+  size_t pixels = fm_size_pixels(mask->size);
   return fm_mask_step(mask, r->slope + i * pixels, r->look.step, STEPS);
 }
 
@@ -132,7 +132,7 @@ static enum fm_status step_mask(void *user, size_t i) {
 static enum fm_status optimise(struct fm_f2pad *r) {
   struct fm_scorer *s = r->look.scorer;
   struct fm_device *d = s->d;
-  size_t pixels = (size_t)s->side * (size_t)s->side, count = (size_t)r->actives;
+  size_t pixels = fm_size_pixels(s->size), count = (size_t)r->actives;
   float factor = 1 / sqrtf((float)(s->height * s->width));
   fm_scorer_set_batch(s, r->actives);
   for (int t = 1; t <= STEPS; t++) {
@@ -140,14 +140,14 @@ static enum fm_status optimise(struct fm_f2pad *r) {
       memcpy(r->half + i * (pixels / 4), r->mask[r->active[i]].a, pixels / 4 * sizeof(float));
     FM_TRY(fm_buffer_write(d, &r->a, 0, r->half, count * (pixels / 4) * sizeof(float)));
     for (int k = 0; k < 2; k++)
-      if (s->net[k]) fm_mix(d, s->side, &s->rgb, &r->look.referrer.picture, &r->a, fm_net_input(s->net[k]));
+      if (s->net[k]) fm_mix(d, s->size, &s->rgb, &r->look.referrer.picture, &r->a, fm_net_input(s->net[k]));
     if (t == 2) FM_TRY(attend(r));
     fm_scorer_cells(s);
     fm_hinge(d, r->actives, s->height, s->width, &s->cells, &r->limit, factor, &s->slope);
     fm_scorer_back(s);
     for (int k = 0; k < 2; k++)
       if (s->net[k])
-        fm_pull(d, s->side, &s->rgb, &r->look.referrer.picture, fm_net_input_gradient(s->net[k]), k > 0,
+        fm_pull(d, s->size, &s->rgb, &r->look.referrer.picture, fm_net_input_gradient(s->net[k]), k > 0,
                 &r->g);
     FM_TRY(fm_buffer_read(d, &r->g, 0, r->slope, count * pixels * sizeof(float)));
     r->look.step = t;
@@ -159,7 +159,7 @@ static enum fm_status optimise(struct fm_f2pad *r) {
 /* |Y - N| = up(a) |Y - R|, then smoothed on the device. */
 static enum fm_status difference(void *user, size_t i) {
   struct fm_f2pad *r = user;
-  size_t pixels = (size_t)r->mask[i].side * (size_t)r->mask[i].side;
+  size_t pixels = fm_size_pixels(r->mask[i].size);
   float *up = r->up + i * pixels, *s = r->blur_s + i * pixels;
   const float *own = r->look.residual + i * pixels;
   if (!r->mask[i].inside) {
@@ -182,7 +182,7 @@ struct finish {
 static enum fm_status finish_one(void *user, size_t i) {
   struct finish *f = user;
   struct fm_f2pad *r = f->r;
-  size_t pixels = (size_t)r->look.scorer->side * (size_t)r->look.scorer->side, at = i * pixels;
+  size_t pixels = fm_size_pixels(r->look.scorer->size), at = i * pixels;
   float scale = fm_refinement_scale(r->refinement);
   const float *usual = r->refinement->usual;
   for (size_t k = at; k < at + pixels; k++)
@@ -199,7 +199,7 @@ static enum fm_status refine(struct fm_f2pad *r, int n, const unsigned char *rgb
                              float *base, unsigned char *repaired) {
   struct fm_scorer *s = r->look.scorer;
   struct fm_context *ctx = fm_device_context(s->d);
-  size_t pixels = (size_t)s->side * (size_t)s->side;
+  size_t pixels = fm_size_pixels(s->size);
   FM_TRY(fm_look_at(&r->look, n, rgb, base ? base : maps, scores));
   if (repaired)
     FM_TRY(fm_buffer_read(s->d, &r->look.referrer.picture, 0, r->reference, (size_t)n * pixels * 16));
@@ -214,7 +214,7 @@ static enum fm_status refine(struct fm_f2pad *r, int n, const unsigned char *rgb
 
 enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb, float *maps, float *scores,
                             float *base, unsigned char *repaired) {
-  size_t pixels = (size_t)r->look.scorer->side * (size_t)r->look.scorer->side;
+  size_t pixels = fm_size_pixels(r->look.scorer->size);
   for (int at = 0; at < n; at += r->look.batch) {
     int now = n - at < r->look.batch ? n - at : r->look.batch;
     size_t from = (size_t)at * pixels;
@@ -227,15 +227,18 @@ enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb,
 enum fm_status fm_repaired_enlarge(struct fm_context *ctx, const struct fm_preprocess *p,
                                    const unsigned char *seen, const unsigned char *repaired,
                                    const unsigned char *rgb, int width, int height, unsigned char *out) {
-  size_t side = (size_t)fm_preprocess_side(p), edge = ((size_t)p->size - side) / 2, all = (size_t)p->size,
-         w = (size_t)width;
-  float *small = fm_alloc(ctx, all * all, sizeof *small), *row = fm_alloc(ctx, w, sizeof *row);
+  struct fm_size size = fm_preprocess_size(p);
+  int left, above;
+  fm_preprocess_edge(p, &left, &above);
+  size_t edge = (size_t)above * (size_t)p->size.width + (size_t)left, all = (size_t)p->size.width,
+         w = (size_t)width, side = (size_t)size.width;
+  float *small = fm_alloc(ctx, fm_size_pixels(p->size), sizeof *small), *row = fm_alloc(ctx, w, sizeof *row);
   enum fm_status status = small && row ? FM_OK : FM_MEMORY;
   struct fm_map_rows large = {0};
   for (size_t c = 0; c < 3 && status == FM_OK; c++) {
-    for (size_t i = 0; i < side * side; i++) /* pixels that a crop cuts off are not changed */
-      small[(i / side + edge) * all + i % side + edge] = (float)repaired[3 * i + c] - (float)seen[3 * i + c];
-    status = fm_map_rows_open(ctx, &large, small, p->size, p->size, width, height);
+    for (size_t i = 0; i < fm_size_pixels(size); i++) /* pixels that a crop cuts off are not changed */
+      small[edge + i / side * all + i % side] = (float)repaired[3 * i + c] - (float)seen[3 * i + c];
+    status = fm_map_rows_open(ctx, &large, small, p->size.width, p->size.height, width, height);
     for (size_t y = 0; y < (size_t)height && status == FM_OK; y++) {
       fm_map_rows_get(&large, (int)y, row);
       for (size_t x = 0, i = 3 * y * w + c; x < w; x++, i += 3)

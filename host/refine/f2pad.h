@@ -20,7 +20,7 @@ enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, 
 void fm_f2pad_free(struct fm_f2pad *r);
 
 /* As fm_scorer_run, with sharpened maps; base: the detector's own maps, and repaired: 8-bit pictures
- * [n][side][side][3] of N; both may be NULL. */
+ * [n][height][width][3] of N; both may be NULL. */
 enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb, float *maps, float *scores,
                             float *base, unsigned char *repaired);
 

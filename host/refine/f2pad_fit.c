@@ -150,7 +150,7 @@ static enum fm_status look_at_held(struct run *r, struct candidate *c) {
   struct fm_loader *loader = NULL;
   struct fm_look look = {0};
   FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, BATCH, false, &look));
-  r->pixels = (size_t)look.scorer->side * (size_t)look.scorer->side;
+  r->pixels = fm_size_pixels(look.scorer->size);
   r->height = look.scorer->height;
   r->width = look.scorer->width;
   r->cells = (size_t)r->height * (size_t)r->width;

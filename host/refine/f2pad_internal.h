@@ -29,7 +29,7 @@ struct fm_normal {
   const float *blur;           /* [count][pixels]: blur |Y - R| */
 };
 
-/* The quantiles, tau, rho and rho(p) of out, whose blur and reference's kind and side are set; limit and
+/* The quantiles, tau, rho and rho(p) of out, whose blur and reference's kind and size are set; limit and
  * usual are out's to free. */
 enum fm_status fm_f2pad_measure(struct fm_device *d, const struct fm_normal *normal,
                                 struct fm_refinement *out);
@@ -40,7 +40,7 @@ struct fm_look {
   struct fm_composer referrer;
   struct fm_gaussian gaussian; /* blur of 256 pixels */
   int batch, step;             /* step: of the optimisation at hand */
-  /* Of the pictures looked at last, on the host: e [n][cells]; planes [n][side][side]: |Y - R|, the same
+  /* Of the pictures looked at last, on the host: e [n][cells]; planes [n][height][width]: |Y - R|, the same
    * smoothed, up(sqrt e) smoothed. */
   float *cells, *residual, *blur, *soft;
 };
@@ -53,7 +53,7 @@ void fm_look_free(struct fm_look *look);
 /* n <= batch pictures; maps and scores as fm_scorer_run gives them. */
 enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores);
 
-/* Smooths planes [n][side][side] in place. */
+/* Smooths planes [n][height][width] in place. */
 enum fm_status fm_look_blur(struct fm_look *look, int n, float *values);
 
 #endif

@@ -10,10 +10,10 @@ enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
   *look = (struct fm_look){.d = d, .batch = batch};
   FM_TRY(fm_scorer_make(d, model, batch, gradient, &look->scorer));
   const struct fm_scorer *s = look->scorer;
-  size_t pixels = (size_t)batch * (size_t)s->side * (size_t)s->side,
+  size_t pixels = (size_t)batch * fm_size_pixels(s->size),
          cells = (size_t)batch * (size_t)s->height * (size_t)s->width;
   enum fm_status status = fm_composer_make(d, reference, s->net[0], batch, &look->referrer);
-  if (status == FM_OK) status = fm_gaussian_make(d, blur * s->side / 256, &look->gaussian);
+  if (status == FM_OK) status = fm_gaussian_make(d, blur * fm_size_side(s->size) / 256, &look->gaussian);
   look->cells = fm_alloc(ctx, cells, sizeof(float));
   look->residual = fm_alloc(ctx, pixels, sizeof(float));
   look->blur = fm_alloc(ctx, pixels, sizeof(float));
@@ -38,8 +38,8 @@ void fm_look_free(struct fm_look *look) {
 enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores) {
   struct fm_scorer *s = look->scorer;
   struct fm_device *d = look->d;
-  int side = s->side;
-  size_t planes = (size_t)n * (size_t)side * (size_t)side * sizeof(float);
+  int high = s->size.height, wide = s->size.width;
+  size_t planes = (size_t)n * fm_size_pixels(s->size) * sizeof(float);
   FM_TRY(fm_scorer_load(s, n, rgb));
   fm_scorer_cells(s);
   fm_scorer_map(s);
@@ -48,21 +48,21 @@ enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb,
                         (size_t)n * (size_t)(s->height * s->width) * sizeof(float)));
   if (!s->method->map) { /* a detector that makes its map in its own way has it there already */
     fm_root(d, &s->cells, n, s->height, s->width, &s->scratch);
-    fm_enlarge(d, &s->scratch, n, s->height, s->width, &s->map, side, side);
+    fm_enlarge(d, &s->scratch, n, s->height, s->width, &s->map, high, wide);
   }
-  fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);
+  fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, high, wide);
   FM_TRY(fm_buffer_read(d, &s->map, 0, look->soft, planes));
   FM_TRY(fm_composer_run(&look->referrer, s->net[0], &s->rgb));
-  fm_residual(d, side, n, &s->rgb, &look->referrer.picture, &s->map);
+  fm_residual(d, s->size, n, &s->rgb, &look->referrer.picture, &s->map);
   FM_TRY(fm_buffer_read(d, &s->map, 0, look->residual, planes));
-  fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, side, side);
+  fm_gaussian_run(d, &look->gaussian, &s->map, &s->scratch, n, high, wide);
   return fm_buffer_read(d, &s->map, 0, look->blur, planes);
 }
 
 enum fm_status fm_look_blur(struct fm_look *look, int n, float *values) {
   struct fm_scorer *s = look->scorer;
-  size_t planes = (size_t)n * (size_t)s->side * (size_t)s->side * sizeof(float);
+  size_t planes = (size_t)n * fm_size_pixels(s->size) * sizeof(float);
   FM_TRY(fm_buffer_write(look->d, &s->map, 0, values, planes));
-  fm_gaussian_run(look->d, &look->gaussian, &s->map, &s->scratch, n, s->side, s->side);
+  fm_gaussian_run(look->d, &look->gaussian, &s->map, &s->scratch, n, s->size.height, s->size.width);
   return fm_buffer_read(look->d, &s->map, 0, values, planes);
 }

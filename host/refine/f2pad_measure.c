@@ -46,7 +46,7 @@ static enum fm_status usual(struct fm_device *d, const struct fm_normal *s, stru
   struct fm_context *ctx = fm_device_context(d);
   struct fm_gaussian gaussian = {0};
   struct fm_buffer plane = {0}, scratch = {0};
-  int side = out->reference.side;
+  const struct fm_size size = out->reference.size;
   size_t bytes = s->pixels * sizeof *out->usual;
   out->usual = fm_alloc(ctx, s->pixels, sizeof *out->usual);
   if (!out->usual) return FM_MEMORY;
@@ -55,12 +55,12 @@ static enum fm_status usual(struct fm_device *d, const struct fm_normal *s, stru
     for (size_t i = 0; i < s->count; i++) sum += pow((double)s->blur[i * s->pixels + k], 2);
     out->usual[k] = (float)sqrt(sum / (double)s->count);
   }
-  enum fm_status status = fm_gaussian_make(d, out->blur * side / 256, &gaussian);
+  enum fm_status status = fm_gaussian_make(d, out->blur * fm_size_side(size) / 256, &gaussian);
   if (status == FM_OK) status = fm_buffer_make(d, bytes, &plane);
   if (status == FM_OK) status = fm_buffer_make(d, bytes, &scratch);
   if (status == FM_OK) status = fm_buffer_write(d, &plane, 0, out->usual, bytes);
   if (status == FM_OK) {
-    fm_gaussian_run(d, &gaussian, &plane, &scratch, 1, side, side);
+    fm_gaussian_run(d, &gaussian, &plane, &scratch, 1, size.height, size.width);
     status = fm_buffer_read(d, &plane, 0, out->usual, bytes);
   }
   float own = out->reference.kind == FM_REFERENCE_BLEND ? OWN_SHARE : 0;

@@ -10,9 +10,9 @@
  * docs/math/f2pad.md. */
 static const double PRIOR = 0.4, SMOOTH = 3, BETA1 = 0.9, BETA2 = 0.99;
 
-enum fm_status fm_mask_make(struct fm_context *ctx, int side, struct fm_mask *mask) {
-  *mask = (struct fm_mask){.ctx = ctx, .side = side, .half = side / 2};
-  size_t count = (size_t)mask->half * (size_t)mask->half;
+enum fm_status fm_mask_make(struct fm_context *ctx, struct fm_size size, struct fm_mask *mask) {
+  *mask = (struct fm_mask){.ctx = ctx, .size = size, .half = {size.width / 2, size.height / 2}};
+  size_t count = fm_size_pixels(mask->half);
   float **const all[] = {&mask->a, &mask->room, &mask->m, &mask->v, &mask->g, &mask->t};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (!(*all[i] = fm_alloc(ctx, count, sizeof(float)))) {
@@ -29,10 +29,10 @@ void fm_mask_free(struct fm_mask *mask) {
   *mask = (struct fm_mask){0};
 }
 
-/* Bilinear enlargement, half-pixel corners, at one pixel of a square of `side`. */
-static float enlarged(const float *x, int h, int w, int side, int row, int i) {
-  float sy = fmaxf(((float)row + 0.5f) * (float)h / (float)side - 0.5f, 0);
-  float sx = fmaxf(((float)i + 0.5f) * (float)w / (float)side - 0.5f, 0);
+/* Bilinear enlargement, half-pixel corners, at one pixel of a picture. */
+static float enlarged(const float *x, int h, int w, struct fm_size size, int row, int i) {
+  float sy = fmaxf(((float)row + 0.5f) * (float)h / (float)size.height - 0.5f, 0);
+  float sx = fmaxf(((float)i + 0.5f) * (float)w / (float)size.width - 0.5f, 0);
   int y0 = (int)sy < h - 1 ? (int)sy : h - 1, x0 = (int)sx < w - 1 ? (int)sx : w - 1;
   int y1 = y0 + 1 < h ? y0 + 1 : y0, x1 = x0 + 1 < w ? x0 + 1 : x0;
   float fy = sy - (float)y0, fx = sx - (float)x0;
@@ -42,31 +42,32 @@ static float enlarged(const float *x, int h, int w, int side, int row, int i) {
 
 /* Every pixel at most `reach` away (a square) from one that is set; in place, line by line in both
  * directions. */
-static void dilate(unsigned char *x, unsigned char *t, int side, int reach) {
+static void dilate(unsigned char *x, unsigned char *t, struct fm_size size, int reach) {
   for (int turn = 0; turn < 2; turn++) {
-    for (int row = 0; row < side; row++)
-      for (int i = 0; i < side; i++) {
+    int rows = turn ? size.width : size.height, n = turn ? size.height : size.width;
+    for (int row = 0; row < rows; row++)
+      for (int i = 0; i < n; i++) {
         unsigned char any = 0;
-        int from = i - reach > 0 ? i - reach : 0, to = i + reach < side - 1 ? i + reach : side - 1;
-        for (int k = from; k <= to && !any; k++) any = x[row * side + k];
-        t[i * side + row] =
+        int from = i - reach > 0 ? i - reach : 0, to = i + reach < n - 1 ? i + reach : n - 1;
+        for (int k = from; k <= to && !any; k++) any = x[row * n + k];
+        t[i * rows + row] =
             any; /* transposed, so that the second turn does the other direction and turns it back */
       }
-    memcpy(x, t, (size_t)side * (size_t)side);
+    memcpy(x, t, fm_size_pixels(size));
   }
 }
 
 /* Keeps those parts of Om, 1, that reach a pixel in hot: they become 2. stack: room for every pixel. */
-static void keep_reached(unsigned char *om, const unsigned char *hot, int *stack, int side) {
-  int depth = 0;
-  for (int i = 0; i < side * side; i++) {
+static void keep_reached(unsigned char *om, const unsigned char *hot, int *stack, struct fm_size size) {
+  int depth = 0, width = size.width, all = width * size.height;
+  for (int i = 0; i < all; i++) {
     if (!hot[i] || om[i] != 1) continue;
     om[i] = 2;
     stack[depth++] = i;
     while (depth) {
-      int at = stack[--depth], x = at % side;
-      const int near[] = {x > 0 ? at - 1 : at, x < side - 1 ? at + 1 : at, at >= side ? at - side : at,
-                          at < side * (side - 1) ? at + side : at};
+      int at = stack[--depth], x = at % width;
+      const int near[] = {x > 0 ? at - 1 : at, x < width - 1 ? at + 1 : at, at >= width ? at - width : at,
+                          at < all - width ? at + width : at};
       for (int k = 0; k < 4; k++)
         if (om[near[k]] == 1) {
           om[near[k]] = 2;
@@ -78,9 +79,9 @@ static void keep_reached(unsigned char *om, const unsigned char *hot, int *stack
 
 enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
                              const struct fm_mask_limits *limits) {
-  int side = mask->side, half = mask->half;
-  size_t pixels = (size_t)side * (size_t)side, cells = (size_t)h * (size_t)w,
-         count = (size_t)half * (size_t)half;
+  const struct fm_size size = mask->size;
+  size_t pixels = fm_size_pixels(size), cells = (size_t)h * (size_t)w, width = (size_t)size.width,
+         half = (size_t)mask->half.width, count = fm_size_pixels(mask->half);
   unsigned char *om = fm_alloc(mask->ctx, pixels, 3), *hot = om + pixels;
   float *x = fm_alloc(mask->ctx, cells, 2 * sizeof *x);
   int *stack = fm_alloc(mask->ctx, pixels, sizeof *stack);
@@ -99,19 +100,19 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
     any = any || (double)e[i] > limits->q9995;
   }
   for (size_t i = 0; i < pixels && any; i++) {
-    int row = (int)(i / (size_t)side), column = (int)(i % (size_t)side);
-    om[i] = enlarged(x, h, w, side, row, column) > 0.05f;
-    hot[i] = (double)enlarged(root, h, w, side, row, column) > sqrt(limits->q9995);
+    int row = (int)(i / width), column = (int)(i % width);
+    om[i] = enlarged(x, h, w, size, row, column) > 0.05f;
+    hot[i] = (double)enlarged(root, h, w, size, row, column) > sqrt(limits->q9995);
   }
   if (any) {
-    dilate(om, hot + pixels, side, (8 * side + 128) / 256);
-    keep_reached(om, hot, stack, side);
+    dilate(om, hot + pixels, size, (8 * fm_size_side(size) + 128) / 256);
+    keep_reached(om, hot, stack, size);
   }
   for (size_t i = 0; i < count; i++) {
     float room = 0, begin = 0;
-    int row = 2 * (int)(i / (size_t)half), column = 2 * (int)(i % (size_t)half);
+    size_t corner = 2 * (i / half) * width + 2 * (i % half);
     for (int k = 0; k < 4 && any; k++) {
-      int at = (row + k / 2) * side + column + k % 2;
+      size_t at = corner + (size_t)(k / 2) * width + (size_t)(k % 2);
       if (om[at] != 2) continue;
       room += 0.25f;
       begin += 0.25f * (float)hot[at];
@@ -128,7 +129,7 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
 }
 
 /* A Gaussian of the mask's plane, edges mirrored with the edge repeated; x to y by way of t. */
-static void smooth(const float *x, float *y, float *t, int n, double sigma) {
+static void smooth(const float *x, float *y, float *t, struct fm_size size, double sigma) {
   float weight[33] = {1}, sum = 1;
   int radius = (int)(4 * sigma + 0.5);
   for (int k = 1; k <= radius; k++) {
@@ -138,7 +139,8 @@ static void smooth(const float *x, float *y, float *t, int n, double sigma) {
   for (int turn = 0; turn < 2; turn++) {
     const float *from = turn ? t : x;
     float *to = turn ? y : t;
-    for (int row = 0; row < n; row++)
+    int rows = turn ? size.width : size.height, n = turn ? size.height : size.width;
+    for (int row = 0; row < rows; row++)
       for (int i = 0; i < n; i++) {
         float v = weight[0] * from[row * n + i];
         for (int k = 1; k <= radius; k++) {
@@ -147,14 +149,14 @@ static void smooth(const float *x, float *y, float *t, int n, double sigma) {
           while (hi < 0 || hi >= n) hi = hi < 0 ? -1 - hi : 2 * n - 1 - hi;
           v += weight[k] * (from[row * n + lo] + from[row * n + hi]);
         }
-        to[i * n + row] = v / sum; /* transposed: the second turn goes the other way */
+        to[i * rows + row] = v / sum; /* transposed: the second turn goes the other way */
       }
   }
 }
 
 /* The median of the step sizes inside Om: no pixel moves faster than the typical one. */
 static float median_inside(struct fm_mask *mask, const float *d) {
-  size_t n = 0, count = (size_t)mask->half * (size_t)mask->half;
+  size_t n = 0, count = fm_size_pixels(mask->half);
   for (size_t i = 0; i < count; i++)
     if (mask->room[i] > 0) mask->t[n++] = d[i];
   fm_sort_floats(mask->t, n);
@@ -162,17 +164,17 @@ static float median_inside(struct fm_mask *mask, const float *d) {
 }
 
 enum fm_status fm_mask_step(struct fm_mask *mask, const float *g, int t, int T) {
-  int side = mask->side, half = mask->half;
-  size_t count = (size_t)half * (size_t)half;
+  size_t count = fm_size_pixels(mask->half), half = (size_t)mask->half.width,
+         width = (size_t)mask->size.width;
   float beta = (float)(1 - fmin(1, (double)t / (0.7 * T))), eta = 2.0f / (float)T;
   float *d = fm_alloc(mask->ctx, count, sizeof *d);
   if (!d) return FM_MEMORY;
   for (size_t i = 0; i < count; i++) {
-    const float *p = g + (size_t)(2 * (i / (size_t)half)) * (size_t)side + 2 * (i % (size_t)half);
-    mask->g[i] = mask->room[i] * (p[0] + p[1] + p[side] + p[side + 1]);
+    const float *p = g + 2 * (i / half) * width + 2 * (i % half);
+    mask->g[i] = mask->room[i] * (p[0] + p[1] + p[width] + p[width + 1]);
   }
   /* From coarse to fine: neighbours share their gradient at first. */
-  if (beta > 0) smooth(mask->g, d, mask->t, half, SMOOTH);
+  if (beta > 0) smooth(mask->g, d, mask->t, mask->half, SMOOTH);
   double bias1 = 1 - pow(BETA1, t), bias2 = 1 - pow(BETA2, t);
   for (size_t i = 0; i < count; i++) {
     float v = beta > 0 ? mask->room[i] * ((1 - beta) * mask->g[i] + beta * d[i]) : mask->g[i];
@@ -191,16 +193,16 @@ enum fm_status fm_mask_step(struct fm_mask *mask, const float *g, int t, int T) 
 }
 
 bool fm_mask_touches(const struct fm_mask *mask, int cell, int h, int w) {
-  int half = mask->half, y = cell / w, x = cell % w;
-  for (int row = y * half / h; row < ((y + 1) * half + h - 1) / h; row++)
-    for (int i = x * half / w; i < ((x + 1) * half + w - 1) / w; i++)
-      if (mask->room[row * half + i] > 0) return true;
+  int high = mask->half.height, wide = mask->half.width, y = cell / w, x = cell % w;
+  for (int row = y * high / h; row < ((y + 1) * high + h - 1) / h; row++)
+    for (int i = x * wide / w; i < ((x + 1) * wide + w - 1) / w; i++)
+      if (mask->room[row * wide + i] > 0) return true;
   return false;
 }
 
 void fm_mask_enlarge(const struct fm_mask *mask, float *out) {
-  int side = mask->side;
-  for (int row = 0; row < side; row++)
-    for (int i = 0; i < side; i++)
-      out[row * side + i] = enlarged(mask->a, mask->half, mask->half, side, row, i);
+  int width = mask->size.width;
+  for (int row = 0; row < mask->size.height; row++)
+    for (int i = 0; i < width; i++)
+      out[row * width + i] = enlarged(mask->a, mask->half.height, mask->half.width, mask->size, row, i);
 }

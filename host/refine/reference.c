@@ -28,17 +28,17 @@ struct load {
 
 static enum fm_status load_one(void *user, size_t i) {
   struct load *l = user;
-  size_t side = (size_t)fm_preprocess_side(&l->preprocess);
-  return fm_picture_load(l->ctx, l->samples[i].path, &l->preprocess, l->good + i * side * side * 3, NULL);
+  size_t pixels = fm_size_pixels(fm_preprocess_size(&l->preprocess));
+  return fm_picture_load(l->ctx, l->samples[i].path, &l->preprocess, l->good + i * pixels * 3, NULL);
 }
 
 static enum fm_status load_pictures(struct fm_context *ctx, const struct fm_train *t,
                                     struct fm_reference *r) {
   struct load l = {.ctx = ctx, .samples = t->samples};
   FM_TRY(fm_train_preprocess(ctx, t, &l.preprocess));
-  r->side = fm_preprocess_side(&l.preprocess);
+  r->size = fm_preprocess_size(&l.preprocess);
   r->count = t->count;
-  r->good = l.good = fm_alloc(ctx, r->count, (size_t)r->side * (size_t)r->side * 3);
+  r->good = l.good = fm_alloc(ctx, r->count, fm_size_pixels(r->size) * 3);
   return l.good ? fm_parallel(ctx, r->count, load_one, &l) : FM_MEMORY;
 }
 
@@ -156,7 +156,7 @@ enum fm_status fm_reference_fit(struct fm_device *d, const struct fm_train *t, e
 static enum fm_status write_pictures(struct fm_composer *r) {
   struct fm_context *ctx = fm_device_context(r->d);
   const struct fm_reference *from = r->reference;
-  size_t pixels = from->count * (size_t)from->side * (size_t)from->side;
+  size_t pixels = from->count * fm_size_pixels(from->size);
   FM_TRY(fm_buffer_make(r->d, pixels * 4, &r->good));
   unsigned char *rgba = fm_alloc_aligned(ctx, pixels, 4);
   if (!rgba) return FM_MEMORY;
@@ -201,7 +201,7 @@ static enum fm_status make_quilt(struct fm_composer *r, const struct fm_net *net
 enum fm_status fm_composer_make(struct fm_device *d, const struct fm_reference *reference,
                                 const struct fm_net *net, int batch, struct fm_composer *r) {
   *r = (struct fm_composer){.d = d, .reference = reference};
-  size_t pixels = (size_t)batch * (size_t)reference->side * (size_t)reference->side;
+  size_t pixels = (size_t)batch * fm_size_pixels(reference->size);
   enum fm_status status = fm_buffer_make(d, pixels * 4 * sizeof(float), &r->picture);
   if (status == FM_OK) status = write_pictures(r);
   if (status == FM_OK)
@@ -224,8 +224,7 @@ void fm_composer_free(struct fm_composer *r) {
 }
 
 static void run_blend(struct fm_composer *r, const struct fm_acts *tap) {
-  struct fm_blend b = {
-      .side = r->reference->side, .count = (int)r->reference->count, .reach = REACH, .sharpness = SHARPNESS};
+  struct fm_blend b = {.count = (int)r->reference->count, .reach = REACH, .sharpness = SHARPNESS};
   for (int n = 0; n < tap->n; n++)
     fm_reference_blend(r->d, &b, tap, n, &r->feature, &r->good, &r->distance, &r->scratch, &r->picture);
 }
@@ -235,7 +234,8 @@ static void run_quilt(struct fm_composer *r, const struct fm_net *net, const str
   int h = r->patches.h, w = r->patches.w;
   fm_patches_run(r->d, &r->patches, tap, fm_net_tap(net, 2), &r->rows);
   fm_search_run(r->d, &r->bank, &r->search, tap->n * h * w, &r->rows, 1, &r->mean);
-  struct fm_quilt q = {.side = r->reference->side, .h = h, .w = w, .reach = r->reference->side / h / 2};
+  int step = r->reference->size.height / h;
+  struct fm_quilt q = {.h = h, .w = w, .step = step, .reach = step / 2};
   for (int n = 0; n < tap->n; n++)
     fm_reference_quilt(r->d, &q, n, rgb, &r->search.index, &r->origin, &r->good, &r->shift, &r->picture);
 }

@@ -23,8 +23,9 @@ struct fm_composer {
   const struct fm_reference *reference;
   struct fm_acts feature;             /* blend */
   struct fm_buffer distance, scratch; /* blend */
-  struct fm_buffer good, picture; /* uchar4 of the good ones; float4 of the references [batch][side][side] */
-  struct fm_patches patches;      /* quilt */
+  struct fm_buffer good,
+      picture;               /* uchar4 of the good ones; float4 of the references [batch][height][width] */
+  struct fm_patches patches; /* quilt */
   struct fm_bank bank;
   struct fm_search search;
   struct fm_buffer rows, mean, origin, shift;

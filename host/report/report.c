@@ -162,7 +162,8 @@ static enum fm_status draw_refined(struct fm_report *r, const struct fm_report_p
                                    struct fm_image tile[FM_TILES]) {
   float *map = NULL;
   enum fm_status status = fm_canvas_shrink(r->ctx, p->repaired, u, v, &tile[FM_TILE_REPAIRED]);
-  if (status == FM_OK) status = fm_canvas_shrink_map(r->ctx, p->base, p->base_side, p->base_side, u, v, &map);
+  if (status == FM_OK)
+    status = fm_canvas_shrink_map(r->ctx, p->base, p->base_width, p->base_height, u, v, &map);
   if (status == FM_OK) status = fm_overlay_heat(r->ctx, map, u, v, p->base_heat, &tile[FM_TILE_BASE]);
   fm_free(r->ctx, map);
   return status;

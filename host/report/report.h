@@ -64,10 +64,10 @@ struct fm_report_picture {
   bool flawed;                /* what the picture is */
   double score;
   const struct fm_adjusted *adjusted; /* what came before the network did to it; NULL: nothing */
-  /* Where the map was sharpened, else NULL: the detector's own map [base_side][base_side] with its colours,
-   * and the picture as it should have looked, at the image's size. */
+  /* Where the map was sharpened, else NULL: the detector's own map [base_height][base_width] with its
+   * colours, and the picture as it should have looked, at the image's size. */
   const float *base;
-  int base_side;
+  int base_width, base_height;
   const struct fm_heat *base_heat;
   const struct fm_image *repaired;
 };

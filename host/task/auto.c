@@ -97,21 +97,24 @@ static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *
 
 /* They differ in nothing but the share that PatchCore keeps: what is given made two rows one. */
 static bool alike(const struct fm_recipe *a, const struct fm_recipe *b) {
-  return strcmp(a->method, b->method) == 0 && a->size == b->size && strcmp(a->features, b->features) == 0;
+  return strcmp(a->method, b->method) == 0 && fm_size_same(a->size, b->size) &&
+         strcmp(a->features, b->features) == 0;
 }
 
-/* Seconds, as reckoned: sizes that are given change the row's figures. */
-static double row_size(const struct row *row) {
-  return atof(strstr(row->settings, "size=") + 5);
+/* Sizes that are given change the row's figures: as many times as much work. */
+static double times_the_row(const struct row *row, const struct fm_recipe *recipe) {
+  double side = atof(strstr(row->settings, "size=") + 5);
+  return (double)fm_size_pixels(recipe->size) / (side * side);
 }
 
+/* Seconds, as reckoned. */
 static double time_to_learn(const struct row *row, const struct fm_recipe *recipe, size_t pictures) {
-  double area = pow((double)recipe->size / row_size(row), 2), n = (double)pictures;
+  double area = times_the_row(row, recipe), n = (double)pictures;
   return area * (row->learn * n + row->pair * n * n);
 }
 
 static double time_to_try(const struct run *r, const struct row *row, const struct fm_recipe *recipe) {
-  double area = pow((double)recipe->size / row_size(row), 2);
+  double area = times_the_row(row, recipe);
   return time_to_learn(row, recipe, r->split.learn_count) +
          area * row->score * (1 + ROUNDS) * (double)r->split.held_count;
 }
@@ -122,7 +125,8 @@ static double allowed(const struct run *r) {
 
 /* "patchcore 512 concat 2 %" */
 static void name_of(const struct fm_recipe *r, char out[64]) {
-  int n = snprintf(out, 64, "%s %ld", r->method, r->size);
+  char size[FM_SIZE_TEXT];
+  int n = snprintf(out, 64, "%s %s", r->method, fm_size_text(r->size, size));
   if (strcmp(r->method, "patchcore") == 0)
     snprintf(out + n, 64 - (size_t)n, " %s %g %%", r->features, 100 * r->coreset);
 }

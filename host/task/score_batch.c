@@ -11,7 +11,7 @@ struct fm_score_batch {
   struct fm_scorer *scorer;
   struct fm_f2pad *refiner; /* instead of the scorer */
   struct fm_preprocess preprocess;
-  int side;
+  struct fm_size size;      /* the network's */
   const unsigned char *rgb; /* of the last run, or seen */
   float *maps, *base, *scores;
   unsigned char *repaired;
@@ -24,15 +24,17 @@ struct fm_score_batch {
 /* Pixels that a crop cuts off have no score: they get the map's lowest. */
 static enum fm_status uncrop(struct fm_context *ctx, const float *small, const struct fm_preprocess *p,
                              float **whole) {
-  int side = fm_preprocess_side(p), edge = (p->size - side) / 2;
-  size_t pixels = (size_t)p->size * (size_t)p->size;
+  struct fm_size size = fm_preprocess_size(p);
+  int left, above;
+  size_t pixels = fm_size_pixels(p->size), width = (size_t)size.width;
+  fm_preprocess_edge(p, &left, &above);
   float *out = *whole = fm_alloc(ctx, pixels, sizeof *out), least = small[0];
   if (!out) return FM_MEMORY;
-  for (size_t i = 1; i < (size_t)side * (size_t)side; i++) least = fminf(least, small[i]);
+  for (size_t i = 1; i < fm_size_pixels(size); i++) least = fminf(least, small[i]);
   for (size_t i = 0; i < pixels; i++) out[i] = least;
-  for (int y = 0; y < side; y++)
-    memcpy(out + (size_t)(y + edge) * (size_t)p->size + (size_t)edge, small + (size_t)y * (size_t)side,
-           (size_t)side * sizeof *out);
+  for (int y = 0; y < size.height; y++)
+    memcpy(out + (size_t)(y + above) * (size_t)p->size.width + (size_t)left, small + (size_t)y * width,
+           width * sizeof *out);
   return FM_OK;
 }
 
@@ -45,9 +47,9 @@ void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map) {
 enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
                                  const struct fm_preprocess *p, int width, int height) {
   *map = (struct fm_score_map){0};
-  if (p->crop) FM_TRY(uncrop(ctx, small, p, &map->whole));
-  enum fm_status status =
-      fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, p->size, p->size, width, height);
+  if (p->crop.width) FM_TRY(uncrop(ctx, small, p, &map->whole));
+  enum fm_status status = fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, p->size.width,
+                                           p->size.height, width, height);
   if (status != FM_OK) fm_score_map_close(ctx, map);
   return status;
 }
@@ -78,7 +80,7 @@ static enum fm_status map_peak(struct fm_context *ctx, const struct fm_score_map
 /* ---- a batch ---- */
 
 static enum fm_status allocate(struct fm_score_batch *b, size_t most, bool refine) {
-  size_t pixels = most * (size_t)b->side * (size_t)b->side;
+  size_t pixels = most * fm_size_pixels(b->size);
   b->maps = fm_alloc(b->ctx, pixels, sizeof *b->maps);
   b->scores = fm_alloc(b->ctx, most, sizeof *b->scores);
   if (!b->maps || !b->scores) return FM_MEMORY;
@@ -97,7 +99,7 @@ enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *m
   if (!b) return FM_MEMORY;
   b->ctx = ctx;
   enum fm_status status = fm_model_preprocess(model, &b->preprocess);
-  b->side = fm_preprocess_side(&b->preprocess);
+  b->size = fm_preprocess_size(&b->preprocess);
   if (status == FM_OK) status = allocate(b, (size_t)most, refine);
   if (status == FM_OK)
     status = refine ? fm_f2pad_make(d, model, most, &b->refiner)
@@ -123,18 +125,18 @@ void fm_score_batch_free(struct fm_score_batch *b) {
 
 static void undo_one(struct fm_score_batch *b, size_t i, const struct fm_adjusted *a, void *room) {
   const struct fm_standard *s = b->preprocess.standard;
-  size_t at = i * (size_t)b->side * (size_t)b->side;
-  int size = b->preprocess.size;
-  fm_standard_undo_map(s, a, b->maps + at, b->side, size, room);
+  size_t at = i * fm_size_pixels(b->size);
+  const struct fm_size whole = b->preprocess.size;
+  fm_standard_undo_map(s, a, b->maps + at, b->size, whole, room);
   if (!b->refiner) return;
-  fm_standard_undo_map(s, a, b->base + at, b->side, size, room);
-  fm_standard_undo_picture(s, a, b->seen + 3 * at, b->side, size, room);
-  fm_standard_undo_picture(s, a, b->repaired + 3 * at, b->side, size, room);
+  fm_standard_undo_map(s, a, b->base + at, b->size, whole, room);
+  fm_standard_undo_picture(s, a, b->seen + 3 * at, b->size, whole, room);
+  fm_standard_undo_picture(s, a, b->repaired + 3 * at, b->size, whole, room);
 }
 
 /* The one place where it is taken back what came before the network. */
 static enum fm_status undo(struct fm_score_batch *b, int count, const struct fm_adjusted *adjusted) {
-  size_t pixels = (size_t)b->side * (size_t)b->side;
+  size_t pixels = fm_size_pixels(b->size);
   void *room = fm_alloc(b->ctx, pixels, sizeof(float));
   if (!room) return FM_MEMORY;
   if (b->refiner) {
@@ -168,10 +170,10 @@ static enum fm_status base_peak(const struct fm_score_batch *b, struct fm_contex
 
 enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_context *ctx, int i, int width,
                                  int height, struct fm_score_one *one) {
-  size_t at = (size_t)i * (size_t)b->side * (size_t)b->side;
+  size_t at = (size_t)i * fm_size_pixels(b->size);
   *one = (struct fm_score_one){.width = width,
                                .height = height,
-                               .side = b->side,
+                               .size = b->size,
                                .small = b->maps + at,
                                .base = b->refiner ? b->base + at : NULL,
                                .repaired = b->refiner ? b->repaired + 3 * at : NULL,

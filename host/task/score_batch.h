@@ -22,15 +22,16 @@ void fm_score_map_row(const struct fm_score_map *map, int y, float *row); /* [wi
 void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map);
 
 struct fm_score_one {      /* a picture */
-  int width, height, side; /* its own size, and the network's */
+  int width, height;       /* its own size */
+  struct fm_size size;     /* the network's */
   struct fm_score_map map; /* [height][width] */
-  const float *small;      /* [side][side] */
+  const float *small;      /* [size] */
   float score, peak;       /* of the picture; the largest value of its map */
-  /* Where maps are sharpened: [side][side] the detector's own map, [side][side][3] the repaired picture; else
+  /* Where maps are sharpened: [size] the detector's own map, [size][3] the repaired picture; else
    * NULL. */
   const float *base;
   const unsigned char *repaired;
-  const unsigned char *rgb; /* [side][side][3]: what the network saw, in the picture's own light and pose */
+  const unsigned char *rgb; /* [size][3]: what the network saw, in the picture's own light and pose */
 };
 
 struct fm_score_batch;
@@ -41,7 +42,7 @@ enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *m
                                    struct fm_score_batch **batch);
 void fm_score_batch_free(struct fm_score_batch *b); /* NULL: nothing */
 
-/* count (at most `most`) pictures [count][side][side][3], which must live until the next call. adjusted
+/* count (at most `most`) pictures [count][height][width][3], which must live until the next call. adjusted
  * [count]: what the model's standard did to them; all that comes out is as if it had not; NULL: nothing. */
 enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb,
                                   const struct fm_adjusted *adjusted);

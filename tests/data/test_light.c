@@ -158,12 +158,12 @@ static void adjusted(void **state) {
     struct fm_adjusted a;
     const struct fm_image own = {.width = sides[i], .height = sides[i], .channels = 3, .pixels = rgb};
     memset(rgb, 77, 200 * 200 * 3 + 3);
-    ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, sides[i], &a));
+    ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, fm_square(sides[i]), &a));
     assert_true(a.lit != a.unlit);
     for (int k = 0; k < sides[i] * sides[i] * 3; k++) assert_int_equal(rgb[k], rgb[0]);
     assert_int_equal(rgb[0], (int)(77 * a.gain[0] + 0.5f));
     assert_int_equal(rgb[sides[i] * sides[i] * 3], 77);
-    fm_standard_undo_picture(&standard, &a, rgb, sides[i], sides[i], room);
+    fm_standard_undo_picture(&standard, &a, rgb, fm_square(sides[i]), fm_square(sides[i]), room);
     assert_in_range(rgb[0], 76, 78);
   }
   fm_free(ctx, rgb);

@@ -46,7 +46,7 @@ static void set_make(struct fm_context *ctx, struct set *set) {
 static struct fm_loader_options options_for(const struct set *set) {
   return (struct fm_loader_options){.samples = set->sample,
                                     .count = PICTURES,
-                                    .preprocess = {.size = SIDE},
+                                    .preprocess = {.size = {SIDE, SIDE}},
                                     .batch = BATCH,
                                     .shuffle = true,
                                     .synthetic = fm_synthetic_cdo("bottle"),
@@ -282,7 +282,7 @@ static void damaged_pictures_can_be_left_out(void **state) {
   unsigned char want[PICTURES][SIDE * SIDE * 3];
   struct fm_loader_options o = {.samples = set.sample,
                                 .count = PICTURES,
-                                .preprocess = {.size = SIDE},
+                                .preprocess = {.size = {SIDE, SIDE}},
                                 .batch = BATCH,
                                 .tolerant = true,
                                 .images = true};
@@ -350,8 +350,8 @@ static void wrong_options(void **state) {
   for (int i = 0; i < 7; i++) o[i] = good;
   o[0].count = 0;
   o[1].batch = 0;
-  o[2].preprocess.size = 0;
-  o[3].preprocess.crop = SIDE + 1;
+  o[2].preprocess.size = fm_square(0);
+  o[3].preprocess.crop = fm_square(SIDE + 1);
   o[4].first_batch = BATCHES + 1;
   o[5].synthetic.canvas = 5000;
   o[6].first_epoch = -1;
@@ -396,11 +396,11 @@ static void crops_and_whole_masks(void **state) {
   struct fm_context *ctx = *state;
   struct set set;
   set_make(ctx, &set);
-  struct fm_preprocess whole = {.size = 32, .resize = FM_RESIZE_PIL},
-                       cropped = {.size = 32, .crop = 28, .resize = FM_RESIZE_PIL};
+  struct fm_preprocess whole = {.size = {32, 32}, .resize = FM_RESIZE_PIL},
+                       cropped = {.size = {32, 32}, .crop = {28, 28}, .resize = FM_RESIZE_PIL};
   unsigned char a[32 * 32 * 3], b[28 * 28 * 3], mask[28 * 28];
   struct fm_drawn own;
-  assert_int_equal(fm_preprocess_side(&cropped), 28);
+  assert_true(fm_size_same(fm_preprocess_size(&cropped), fm_square(28)));
   ASSERT_OK(ctx, fm_picture_load(ctx, set.path[0], &whole, a, NULL));
   ASSERT_OK(ctx, fm_picture_load(ctx, set.path[0], &cropped, b, NULL));
   for (size_t y = 0; y < 28; y++) assert_memory_equal(b + y * 84, a + (y + 2) * 96 + 6, 84);

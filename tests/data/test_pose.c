@@ -190,6 +190,30 @@ static double difference(const unsigned char *a, const unsigned char *b, const u
   return sum / (double)(3 * *count);
 }
 
+/* A network that is no square: what comes back is the picture at its size. */
+static void through_a_rectangle(struct fm_context *ctx, const struct fm_standard *standard,
+                                const struct fm_image *own) {
+  enum { WIDE = 160, HIGH = 96 };
+  const struct fm_size size = {WIDE, HIGH};
+  unsigned char *rgb = fm_alloc(ctx, WIDE * HIGH, 9), *before = rgb + 3 * WIDE * HIGH,
+                *room = before + 3 * WIDE * HIGH;
+  struct fm_adjusted a;
+  double sum = 0;
+  int count = 0;
+  ASSERT_OK(ctx, fm_resize_pil(ctx, own->pixels, own->width, own->height, 3, rgb, WIDE, HIGH));
+  memcpy(before, rgb, 3 * WIDE * HIGH);
+  ASSERT_OK(ctx, fm_standard_adjust(ctx, standard, own, rgb, size, &a));
+  assert_true(a.placed && memcmp(before, rgb, 3 * WIDE * HIGH) != 0);
+  fm_standard_undo_picture(standard, &a, rgb, size, size, room);
+  for (int k = 0; k < 3 * WIDE * HIGH; k += 3) {
+    if (rgb[k] + rgb[k + 1] + rgb[k + 2] == 0) continue; /* nobody looked there */
+    sum += abs(rgb[k] - before[k]);
+    count++;
+  }
+  if (sum > 5 * count || count < WIDE * HIGH / 2) fail_msg("%g over %d", sum / count, count);
+  fm_free(ctx, rgb);
+}
+
 /* Every picture looks like the mean part then, and comes back to what it was. */
 static void there_and_back(void **state) {
   struct fm_context *ctx = *state;
@@ -207,7 +231,7 @@ static void there_and_back(void **state) {
       struct fm_adjusted a;
       size_t count;
       memcpy(rgb, view_of(&p, i), BYTES);
-      ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, SIDE, &a));
+      ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, fm_square(SIDE), &a));
       assert_true(a.placed && !a.unplaced);
       double before = difference(view_of(&p, i), standard.part.colour, standard.part.shown, &count),
              after = difference(rgb, standard.part.colour, standard.part.shown, &count);
@@ -215,8 +239,8 @@ static void there_and_back(void **state) {
       /* Their light differs, too; so it is taken out of both by the ground's. */
       assert_true(after < before);
       for (int k = 0; k < SIDE * SIDE; k++) map[k] = (float)rgb[3 * k];
-      fm_standard_undo_picture(&standard, &a, rgb, SIDE, SIDE, room);
-      fm_standard_undo_map(&standard, &a, map, SIDE, SIDE, map_room);
+      fm_standard_undo_picture(&standard, &a, rgb, fm_square(SIDE), fm_square(SIDE), room);
+      fm_standard_undo_map(&standard, &a, map, fm_square(SIDE), fm_square(SIDE), map_room);
       for (int k = 0; k < SIDE * SIDE; k++) {
         seen[k] = rgb[3 * k] + rgb[3 * k + 1] + rgb[3 * k + 2] > 0;
         if (seen[k]) assert_true(fabsf(map[k] - (float)rgb[3 * k]) <= 0.51f);
@@ -224,6 +248,7 @@ static void there_and_back(void **state) {
       double back = difference(rgb, view_of(&p, i), seen, &count);
       if (back > 4 || count < SIDE * SIDE / 2)
         fail_msg("%d wide, picture %d: %g over %zu", width, i, back, count);
+      through_a_rectangle(ctx, &standard, &own);
     }
     fm_standard_free(ctx, &standard);
     close_product(ctx, &p);
@@ -255,7 +280,7 @@ static void nothing_to_find(void **state) {
                   : kind == 1 ? (unsigned char)(fm_rng_next(&rng) >> 56)
                               : (unsigned char)(i % 7 * 30);
       memcpy(rgb, same, 160 * 160 * 3);
-      ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, sides[s], &a));
+      ASSERT_OK(ctx, fm_standard_adjust(ctx, &standard, &own, rgb, fm_square(sides[s]), &a));
       assert_true(!a.placed && a.unplaced);
       assert_memory_equal(rgb, same, 160 * 160 * 3);
     }

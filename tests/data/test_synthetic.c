@@ -38,7 +38,7 @@ static void same_numbers_as_the_definition(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     memset(rgb, 255, sizeof rgb);
     memset(mask, 7, sizeof mask);
-    fm_synthetic_apply(&options, 111, cases[i].epoch, cases[i].picture, rgb, mask, S,
+    fm_synthetic_apply(&options, 111, cases[i].epoch, cases[i].picture, rgb, mask, fm_square(S),
                        cases[i].background ? background : NULL);
     int area = 0;
     for (int k = 0; k < N; k++) area += mask[k];
@@ -57,9 +57,9 @@ static void background_rule(void **state) {
   assert_false(carpet.skip_background);
   int drawn = 0;
   for (uint32_t p = 0; p < 50; p++) {
-    fm_synthetic_apply(&bottle, 1, 0, p, rgb, mask, S, background);
+    fm_synthetic_apply(&bottle, 1, 0, p, rgb, mask, fm_square(S), background);
     assert_null(memchr(mask, 1, N)); /* background everywhere: every patch is dropped */
-    fm_synthetic_apply(&carpet, 1, 0, p, rgb, mask, S, background);
+    fm_synthetic_apply(&carpet, 1, 0, p, rgb, mask, fm_square(S), background);
     drawn += memchr(mask, 1, N) != NULL;
   }
   assert_in_range(drawn, 25, 49); /* 4 of 5 pictures have patches */
@@ -69,13 +69,13 @@ static void without_anomalies_nothing_changes(void **state) {
   (void)state;
   static unsigned char rgb[3 * N], mask[N];
   memset(mask, 1, sizeof mask);
-  fm_synthetic_apply(&(struct fm_synthetic){0}, 1, 0, 0, rgb, mask, S, NULL);
+  fm_synthetic_apply(&(struct fm_synthetic){0}, 1, 0, 0, rgb, mask, fm_square(S), NULL);
   assert_null(memchr(mask, 1, N));
   assert_int_equal(rgb[0], 0);
   /* Sides so small that patches have no area, or one that covers it all. */
   struct fm_synthetic options = fm_synthetic_cdo("carpet");
   for (int side = 1; side < 40; side++)
-    for (uint32_t p = 0; p < 20; p++) fm_synthetic_apply(&options, 1, 0, p, rgb, mask, side, NULL);
+    for (uint32_t p = 0; p < 20; p++) fm_synthetic_apply(&options, 1, 0, p, rgb, mask, fm_square(side), NULL);
 }
 
 /* Thresholds 220 and 30 on the mean of the channels, a speck that the median removes, a block that grows
@@ -90,7 +90,7 @@ static void background_mask(void **state) {
     for (int x = 60; x < 70; x++)
       memcpy(rgb + 3 * (y * S + x), (unsigned char[]){200, 230, 230}, 3); /* 220: no */
   memset(rgb + 3 * (70 * S + 10), 0, 9);
-  ASSERT_OK(ctx, fm_synthetic_background(ctx, rgb, S, background));
+  ASSERT_OK(ctx, fm_synthetic_background(ctx, rgb, fm_square(S), background));
   int area = 0, left = S, right = -1, top = S, bottom = -1;
   for (int i = 0; i < N; i++) {
     if (!background[i]) continue;
@@ -106,7 +106,7 @@ static void background_mask(void **state) {
   assert_int_equal(bottom, 58);
   assert_true(area > 26 * 26 && area < 28 * 28);
   memset(rgb, 29, sizeof rgb);
-  ASSERT_OK(ctx, fm_synthetic_background(ctx, rgb, S, background));
+  ASSERT_OK(ctx, fm_synthetic_background(ctx, rgb, fm_square(S), background));
   assert_null(memchr(background, 0, N));
 }
 

@@ -26,7 +26,7 @@ static void constants_of_2025(void **state) {
   struct fm_synthetic s = fm_recipe_synthetic(&r, "bottle");
   assert_true(fm_recipe_2025(&r));
   assert_string_equal(r.backbone, "hrnet32");
-  assert_true(p.size == 256 && p.crop == 0 && p.resize == FM_RESIZE_PIL);
+  assert_true(fm_size_same(p.size, fm_square(256)) && !p.crop.width && p.resize == FM_RESIZE_PIL);
   assert_true(adam.lr == 1e-3 && adam.beta1 == 0.5 && adam.beta2 == 0.999 && adam.eps == 1e-8);
   assert_true(adam.decay == 0);
   assert_true(r.clip == 5 && r.lr_decay == 1 && r.lr_drop == 80);
@@ -153,11 +153,11 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   m->ctx = ctx;
   ASSERT_OK(ctx, fm_device_open(ctx, NULL, &f->d));
   fm_recipe_default(&m->recipe);
-  m->recipe.size = SIDE;
+  m->recipe.size = fm_square(SIDE);
   ASSERT_OK(ctx, fm_recipe_set(ctx, &m->recipe, "variant", "2025", "here"));
   ASSERT_OK(ctx, fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));
   ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, true, &m->expert));
-  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, SIDE, &m->learned));
+  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, &m->learned));
   fm_weights_init(&m->learned, m->backbone->init, 5);
   struct fm_rng rng = fm_rng_stream(1, "pictures");
   for (size_t i = 0; i < sizeof f->rgb; i++) f->rgb[i] = (unsigned char)(fm_rng_next(&rng) >> 56);
@@ -296,7 +296,7 @@ static void step_of_training(void **state) {
   fixture_open(*state, &f);
   struct fm_cdo_options o = {.backbone = f.model.backbone,
                              .batch = COUNT + 1,
-                             .size = SIDE,
+                             .size = fm_square(SIDE),
                              .gamma = 2,
                              .overlap = true,
                              .twice = true,

@@ -16,7 +16,7 @@
 static void prepare(struct fm_context *ctx, struct tiny *t) {
   tiny_open(ctx, t);
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "cflow", &t->fit.recipe));
-  t->fit.recipe.size = 64;
+  t->fit.recipe.size = fm_square(64);
   t->fit.recipe.batch = 4;
   t->fit.recipe.epochs = 2;
   t->fit.recipe.passes = 2;

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SIZE = 64, PIXELS = 3 * SIZE * SIZE, GRID = SIZE / 4 };
+enum { WIDE = 96, HIGH = 32, PIXELS = 3 * WIDE * HIGH };
 
 /* What a definition in double precision gets: the taps of one picture, from the expert and, for CDO, the
  * apprentice. */
@@ -30,12 +30,13 @@ struct row {
   void (*cells)(const struct view *v, double *e); /* e [height][width] */
 };
 
-/* One channel of a tap at a place of a grid of h x h, bilinear with aligned corners. */
-static double at_grid(const double *x, int n, int h, int y, int i) {
-  double sy = h > 1 ? (double)y * (n - 1) / (h - 1) : 0, sx = h > 1 ? (double)i * (n - 1) / (h - 1) : 0;
-  int y0 = (int)sy, x0 = (int)sx, y1 = y0 + 1 < n ? y0 + 1 : y0, x1 = x0 + 1 < n ? x0 + 1 : x0;
-  return (1 - sy + y0) * ((1 - sx + x0) * x[y0 * n + x0] + (sx - x0) * x[y0 * n + x1]) +
-         (sy - y0) * ((1 - sx + x0) * x[y1 * n + x0] + (sx - x0) * x[y1 * n + x1]);
+/* One channel [h][w] of a tap at cell q of the detector's grid, bilinear with aligned corners. */
+static double at_grid(const double *x, int h, int w, const struct view *v, int q) {
+  double sy = v->height > 1 ? (double)(q / v->width) * (h - 1) / (v->height - 1) : 0,
+         sx = v->width > 1 ? (double)(q % v->width) * (w - 1) / (v->width - 1) : 0;
+  int y0 = (int)sy, x0 = (int)sx, y1 = y0 + 1 < h ? y0 + 1 : y0, x1 = x0 + 1 < w ? x0 + 1 : x0;
+  return (1 - sy + y0) * ((1 - sx + x0) * x[y0 * w + x0] + (sx - x0) * x[y0 * w + x1]) +
+         (sy - y0) * ((1 - sx + x0) * x[y1 * w + x0] + (sx - x0) * x[y1 * w + x1]);
 }
 
 static void cells_cdo(const struct view *v, double *e) {
@@ -47,8 +48,7 @@ static void cells_cdo(const struct view *v, double *e) {
       for (int c = 0; c < n->c; c++) {
         double f[2];
         for (int k = 0; k < 2; k++) {
-          f[k] = at_grid(reference_tap(v->net[k], t) + c * n->h * n->w, n->h, v->height, q / v->width,
-                         q % v->width);
+          f[k] = at_grid(reference_tap(v->net[k], t) + c * n->h * n->w, n->h, n->w, v, q);
           sum[k] += f[k] * f[k];
         }
         cross += f[0] * f[1];
@@ -137,15 +137,14 @@ static void cells_cflow(const struct view *v, double *e) {
   memset(e, 0, (size_t)(v->height * v->width) * sizeof *e);
   for (int t = 0; t < FM_TAPS; t++) {
     struct host h = flow_of(v->model, t, &shape[t]);
-    int n = shape[t].width, cells = n * n, channels = shape[t].channels;
+    int n = shape[t].width, cells = n * shape[t].height, channels = shape[t].channels;
     double *x = calloc((size_t)channels, sizeof *x), *excess = calloc((size_t)cells, sizeof *excess);
     for (int q = 0; q < cells; q++) {
       for (int c = 0; c < channels; c++) x[c] = reference_tap(v->net[0], t)[c * cells + q];
       double l = host_score(&h, x, q % n, q / n, NULL);
       excess[q] = fmax(0, (double)fm_cflow_maxima(&v->model->learned)[t] - l);
     }
-    for (int q = 0; q < v->height * v->width; q++)
-      e[q] += at_grid(excess, n, v->height, q / v->width, q % v->width);
+    for (int q = 0; q < v->height * v->width; q++) e[q] += at_grid(excess, shape[t].height, n, v, q);
     free(x);
     free(excess);
     host_free(&h);
@@ -202,7 +201,8 @@ static void compare(struct tiny *t, const struct fm_model *model, const struct r
   for (int k = 0; k < 2; k++) {
     if (!s->net[k]) continue;
     ASSERT_OK(t->ctx, fm_acts_write(t->d, fm_net_input(s->net[k]), pictures));
-    reference_open(t->ctx, model->backbone, SIZE, k ? &model->learned : &model->expert.weights, &c.net[k]);
+    reference_open(t->ctx, model->backbone, (struct fm_size){WIDE, HIGH},
+                   k ? &model->learned : &model->expert.weights, &c.net[k]);
     c.view.net[k] = &c.net[k];
   }
   c.view.height = s->height;
@@ -261,7 +261,7 @@ static void to_the_pixels(void **state) {
     struct fm_model model;
     tiny_open(*state, &t);
     ASSERT_OK(t.ctx, fm_recipe_begin(t.ctx, row->method, &t.fit.recipe));
-    t.fit.recipe.size = SIZE;
+    t.fit.recipe.size = (struct fm_size){WIDE, HIGH};
     t.fit.recipe.batch = 4;
     t.fit.recipe.epochs = 1;
     t.fit.recipe.refine = false;

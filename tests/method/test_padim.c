@@ -19,7 +19,7 @@ enum { SIDE = 64, GRID = SIDE / 4, CELLS = GRID * GRID, PICTURE = 3 * SIDE * SID
 static void open_tiny(struct fm_context *ctx, struct tiny *t, long channels) {
   tiny_open(ctx, t);
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "padim", &t->fit.recipe));
-  t->fit.recipe.size = SIDE;
+  t->fit.recipe.size = fm_square(SIDE);
   t->fit.recipe.batch = 4;
   t->fit.recipe.channels = channels;
   t->fit.recipe.refine = false;
@@ -80,7 +80,8 @@ static void published(void **state) {
     ASSERT_OK(ctx, fm_recipe_read(ctx, table[k].recipe, &r));
     ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
     ASSERT_OK(ctx, fm_recipe_preprocess(ctx, &r, &p));
-    assert_true(p.size == 256 && p.crop == 224 && p.resize == FM_RESIZE_LANCZOS);
+    assert_true(fm_size_same(p.size, fm_square(256)) && fm_size_same(p.crop, fm_square(224)) &&
+                p.resize == FM_RESIZE_LANCZOS);
     assert_true(r.hold_out == 0 && r.regulariser == 0.01 && r.floor == 0 && r.channels == table[k].count &&
                 !r.refine);
     assert_int_equal(chosen(ctx, &r, channel), table[k].count);

@@ -24,7 +24,7 @@ struct trained {
 static void recipe_of(struct fm_context *ctx, const char *keys, struct fm_recipe *r) {
   char copy[200];
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "patchcore", r));
-  r->size = SIDE;
+  r->size = fm_square(SIDE);
   r->batch = 4;
   snprintf(copy, sizeof copy, "%s", keys);
   for (char *key = strtok(copy, " "); key; key = strtok(NULL, " ")) {
@@ -156,7 +156,7 @@ static void to_the_picture(void **state) {
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_buffer_read(d, &s->cells, 0, e, sizeof e));
   ASSERT_OK(m.t.ctx, fm_patchcore_neighbours(s, index));
-  reference_open(m.t.ctx, m.model.backbone, SIDE, &m.model.expert.weights, &r);
+  reference_open(m.t.ctx, m.model.backbone, fm_square(SIDE), &m.model.expert.weights, &r);
   static double picture[NUMBERS], moved[NUMBERS], direction[NUMBERS];
   normalise(rgb + NUMBERS, picture);
   reference_run(&r, picture);
@@ -311,7 +311,7 @@ static void reweighted(void **state) {
   for (int i = 3000; i < 3600; i++) rgb[i] = (unsigned char)(255 - rgb[i]);
   ASSERT_OK(m.t.ctx, fm_scorer_make(m.t.d, &m.model, 1, false, &s));
   ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, map, &score));
-  reference_open(m.t.ctx, m.model.backbone, SIDE, &m.model.expert.weights, &r);
+  reference_open(m.t.ctx, m.model.backbone, fm_square(SIDE), &m.model.expert.weights, &r);
   normalise(rgb, picture);
   reference_run(&r, picture);
   double *f = features(&r), most = -1, *m_star = malloc((size_t)dims * sizeof *m_star);
@@ -369,7 +369,7 @@ static void the_bank(void **state) {
   bool seen[LEARNED * CELLS] = {false};
   struct reference r;
   static double normal[NUMBERS];
-  reference_open(ctx, m.model.backbone, SIDE, &m.model.expert.weights, &r);
+  reference_open(ctx, m.model.backbone, fm_square(SIDE), &m.model.expert.weights, &r);
   for (int p = 0; p < LEARNED; p++) {
     normalise(m.rgb + (size_t)p * NUMBERS, normal);
     reference_run(&r, normal);
@@ -504,15 +504,15 @@ static void recipes(void **state) {
     ASSERT_OK(ctx, fm_recipe_read(ctx, published[i].name, &r));
     ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
     ASSERT_OK(ctx, fm_recipe_preprocess(ctx, &r, &p));
-    assert_true(p.size == 256 && p.crop == 224 && p.resize == FM_RESIZE_PIL &&
-                r.coreset == published[i].coreset);
+    assert_true(fm_size_same(p.size, fm_square(256)) && fm_size_same(p.crop, fm_square(224)) &&
+                p.resize == FM_RESIZE_PIL && r.coreset == published[i].coreset);
     assert_true(fm_patchcore_official(&r) && r.dimensions == 1024 && r.projection == 128 &&
                 r.neighbours == 1);
     assert_true(r.reweight == 0 && r.hold_out == 0);
   }
   ASSERT_OK(ctx, fm_recipe_read(ctx, "patchcore_anomalib", &r));
   ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
-  assert_true(!fm_patchcore_official(&r) && r.reweight == 9 && r.neighbours == 1 && r.crop == 0);
+  assert_true(!fm_patchcore_official(&r) && r.reweight == 9 && r.neighbours == 1 && !r.crop.width);
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "patchcore", &r));
   ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
   assert_true(r.hold_out == 0.2 && r.coreset == 0.1 && strcmp(r.features, "concat") == 0);

@@ -38,7 +38,7 @@ static inline void tiny_open(struct fm_context *ctx, struct tiny *t) {
   ASSERT_OK(ctx, fm_category_open(ctx, &t->set, "gear", &t->category));
   ASSERT_OK(ctx, fm_device_open(ctx, NULL, &t->d));
   fm_recipe_default(&t->fit.recipe);
-  t->fit.recipe.size = 64;
+  t->fit.recipe.size = fm_square(64);
   t->fit.recipe.batch = 4;
   t->fit.recipe.epochs = 2;
   t->fit.untrained = true;

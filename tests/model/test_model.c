@@ -21,10 +21,10 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   setenv("XDG_DATA_HOME", f->folder.path, 1);
   folder_path(&f->folder, "a.flawmap", f->path);
   fm_recipe_default(&m->recipe);
-  m->recipe.size = 64;
+  m->recipe.size = fm_square(64);
   ASSERT_OK(ctx, fm_backbone_find(ctx, m->recipe.backbone, &m->backbone));
   ASSERT_OK(ctx, fm_expert_load(ctx, m->backbone, NULL, true, &m->expert));
-  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, 64, &m->learned));
+  ASSERT_OK(ctx, fm_backbone_weights(ctx, m->backbone, &m->learned));
   fm_weights_fill(&m->learned, 7, "apprentice.");
   snprintf(m->data.category, sizeof m->data.category, "bottle");
   snprintf(m->data.hash, sizeof m->data.hash, "0123456789abcdef");
@@ -68,7 +68,7 @@ static void round_trip(void **state) {
   assert_string_equal(m.image.origin, f.model.image.origin);
   assert_true(m.image.value == f.model.image.value && m.image.n == 20 && m.image.k == f.model.image.k);
   assert_true(m.image.low == f.model.image.low && isnan(m.pixel.low));
-  assert_true(m.recipe.lr == 4e-4 && m.recipe.size == 64 && !m.thin);
+  assert_true(m.recipe.lr == 4e-4 && fm_size_same(m.recipe.size, fm_square(64)) && !m.thin);
   fm_model_free(&m);
   fixture_close(&f);
 }
@@ -197,7 +197,7 @@ static void older_and_newer(void **state) {
   struct fm_model m;
   int young = 0;
   fixture_open(*state, &f);
-  f.model.recipe.crop = 32;
+  f.model.recipe.crop = fm_square(32);
   for (int i = 0; i < FM_FIELDS; i++) {
     char key[64], absent[64], value[FM_FIELD_VALUE];
     assert_non_null(fm_fields[i].since);

@@ -90,7 +90,7 @@ static inline void reference_resize(const struct fm_node *n, const struct fm_nod
 }
 
 /* The weights must live as long. */
-static inline void reference_open(struct fm_context *ctx, const struct fm_backbone *b, int size,
+static inline void reference_open(struct fm_context *ctx, const struct fm_backbone *b, struct fm_size size,
                                   const struct fm_weights *weights, struct reference *r) {
   *r = (struct reference){.weights = weights};
   ASSERT_OK(ctx, fm_backbone_build(ctx, b, size, &r->graph));

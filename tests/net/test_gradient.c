@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { SIZE = 64, BATCH = 2 };
+enum { WIDE = 96, HIGH = 32, BATCH = 2 };
 
 static double weighted(struct reference *r, const double *picture, float *const want[FM_TAPS]) {
   double sum = 0;
@@ -27,14 +27,14 @@ static void check(struct fm_context *ctx, struct fm_device *d, const char *name)
   struct fm_weights w;
   struct fm_net *net;
   struct reference r;
-  enum { N = 3 * SIZE * SIZE };
+  enum { N = 3 * WIDE * HIGH };
   ASSERT_OK(ctx, fm_backbone_find(ctx, name, &b));
-  ASSERT_OK(ctx, fm_backbone_build(ctx, b, SIZE, &g));
+  ASSERT_OK(ctx, fm_backbone_build(ctx, b, (struct fm_size){WIDE, HIGH}, &g));
   ASSERT_OK(ctx, fm_weights_make(&g, &w));
   fm_graph_free(&g);
   fm_weights_fill(&w, 3, "expert.");
-  ASSERT_OK(ctx, fm_net_make(d, b, FM_NET_GRADIENT, BATCH, SIZE, &w, &net));
-  reference_open(ctx, b, SIZE, &w, &r);
+  ASSERT_OK(ctx, fm_net_make(d, b, FM_NET_GRADIENT, BATCH, (struct fm_size){WIDE, HIGH}, &w, &net));
+  reference_open(ctx, b, (struct fm_size){WIDE, HIGH}, &w, &r);
   struct fm_rng rng = fm_rng_stream(5, name);
   float *pictures = fm_alloc(ctx, BATCH * N, sizeof *pictures),
         *gradient = fm_alloc(ctx, BATCH * N, sizeof *gradient);

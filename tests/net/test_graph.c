@@ -25,7 +25,7 @@ static void backbones(void **state) {
     struct fm_graph g;
     struct fm_weights w;
     ASSERT_OK(ctx, fm_backbone_find(ctx, known[i].name, &b));
-    ASSERT_OK(ctx, fm_backbone_build(ctx, b, 256, &g));
+    ASSERT_OK(ctx, fm_backbone_build(ctx, b, fm_square(256), &g));
     ASSERT_OK(ctx, fm_weights_make(&g, &w));
     for (int t = 0; t < FM_TAPS; t++) {
       assert_int_equal(g.node[g.tap[t]].c, known[i].channels[t]);
@@ -52,7 +52,7 @@ static void fusing(void **state) {
     const struct fm_backbone *b;
     struct fm_graph g;
     ASSERT_OK(ctx, fm_backbone_find(ctx, "resnet18", &b));
-    ASSERT_OK(ctx, fm_backbone_build(ctx, b, 64, &g));
+    ASSERT_OK(ctx, fm_backbone_build(ctx, b, fm_square(64), &g));
     fm_graph_fuse(&g, fold);
     assert_int_equal(count_kind(&g, FM_NODE_CONV), 15);
     assert_int_equal(count_kind(&g, FM_NODE_NORM), fold ? 0 : 15);
@@ -70,7 +70,9 @@ static void wrong_wishes(void **state) {
   assert_non_null(strstr(ctx->message, "resnet18"));
   fm_error_clear(ctx);
   ASSERT_OK(ctx, fm_backbone_find(ctx, "resnet18", &b));
-  assert_int_equal(fm_backbone_build(ctx, b, 100, &g), FM_USAGE);
+  assert_int_equal(fm_backbone_build(ctx, b, fm_square(100), &g), FM_USAGE);
+  fm_error_clear(ctx);
+  assert_int_equal(fm_backbone_build(ctx, b, (struct fm_size){64, 100}, &g), FM_USAGE);
   assert_non_null(strstr(ctx->message, "multiple of 32"));
 }
 

@@ -7,7 +7,7 @@
 #include "net/net.h"
 #include "net/reference.h"
 
-enum { SIZE = 64, BATCH = 2, N = 3 * SIZE * SIZE };
+enum { WIDE = 64, HIGH = 96, BATCH = 2, N = 3 * WIDE * HIGH };
 
 static void compare(struct fm_context *ctx, struct fm_device *d, struct fm_net *net, struct reference *r,
                     const char *name) {
@@ -33,13 +33,13 @@ static void check(struct fm_context *ctx, struct fm_device *d, const char *name)
   struct fm_net *net;
   struct reference r;
   ASSERT_OK(ctx, fm_backbone_find(ctx, name, &b));
-  ASSERT_OK(ctx, fm_backbone_build(ctx, b, SIZE, &g));
+  ASSERT_OK(ctx, fm_backbone_build(ctx, b, (struct fm_size){WIDE, HIGH}, &g));
   ASSERT_OK(ctx, fm_weights_make(&g, &w));
   fm_graph_free(&g);
   fm_weights_fill(&w, 3, "expert.");
-  ASSERT_OK(ctx, fm_net_make(d, b, FM_NET_INFER, BATCH, SIZE, &w, &net));
+  ASSERT_OK(ctx, fm_net_make(d, b, FM_NET_INFER, BATCH, (struct fm_size){WIDE, HIGH}, &w, &net));
   fm_net_reflect(net);
-  reference_open(ctx, b, SIZE, &w, &r);
+  reference_open(ctx, b, (struct fm_size){WIDE, HIGH}, &w, &r);
   r.reflect = true;
   struct fm_rng rng = fm_rng_stream(5, name);
   float *pictures = fm_alloc(ctx, BATCH * N, sizeof *pictures);

@@ -14,7 +14,7 @@ enum { SIZE = 64, PIXELS = SIZE * SIZE };
 
 static void fit(struct tiny *t, const char *method, bool refine) {
   ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, method, &t->fit.recipe));
-  t->fit.recipe.size = SIZE;
+  t->fit.recipe.size = fm_square(SIZE);
   t->fit.recipe.channels = 20;
   t->fit.recipe.refine = refine;
   ASSERT_OK(t->ctx, tiny_fit(t));
@@ -135,7 +135,7 @@ static void mask(void **state) {
   struct fm_mask m;
   const struct fm_mask_limits limits = {1, 4};
   float e[16 * 16] = {0}, *g = fm_alloc(ctx, PIXELS, sizeof *g);
-  ASSERT_OK(ctx, fm_mask_make(ctx, SIZE, &m));
+  ASSERT_OK(ctx, fm_mask_make(ctx, fm_square(SIZE), &m));
   ASSERT_OK(ctx, fm_mask_begin(&m, e, 16, 16, &limits));
   assert_int_equal(m.inside, 0);
   e[12 * 16 + 2] = 2; /* between the limits, and no hot one near */
@@ -188,7 +188,7 @@ static void normal_as_the_reference(void **state) {
   const struct fm_normal normal = {GOLDEN_COUNT, CELLS, PLANE, e, blur};
   for (int kind = 0; kind < FM_REFERENCE_KINDS; kind++) {
     struct fm_refinement m = {.blur = GOLDEN_BLUR, .reference = {.kind = (enum fm_reference_kind)kind}};
-    m.reference.side = GOLDEN_SIDE;
+    m.reference.size = fm_square(GOLDEN_SIDE);
     ASSERT_OK(ctx, fm_f2pad_measure(d, &normal, &m));
     const double got[] = {m.q99, m.q995, m.q9995, m.rho};
     for (int i = 0; i < 4; i++) assert_near(got[i], golden_quantiles[i], 1e-8);
@@ -215,7 +215,7 @@ static void mask_as_the_reference(void **state) {
   e[3 * GRID + 4] = 2;
   e[4 * GRID + 3] = 5;
   e[12 * GRID + 12] = 3;
-  ASSERT_OK(ctx, fm_mask_make(ctx, SIZE, &m));
+  ASSERT_OK(ctx, fm_mask_make(ctx, fm_square(SIZE), &m));
   ASSERT_OK(ctx, fm_mask_begin(&m, e, GRID, GRID, &limits));
   for (int i = 0; i < HALF * HALF; i++) assert_near((double)m.room[i], golden_room[i], 1e-6);
   for (int t = 1; t <= 10; t++) {

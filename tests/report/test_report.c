@@ -59,7 +59,7 @@ static enum fm_status add_category(struct fm_context *ctx, struct fm_report *rep
     struct fm_heat heat = fm_heat_make(0, 1, 3);
     if (i == 0) { /* as if its map had been sharpened */
       p.base = base;
-      p.base_side = 2;
+      p.base_width = p.base_height = 2;
       p.base_heat = &heat;
       p.repaired = &m.image;
     }

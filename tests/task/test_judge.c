@@ -12,7 +12,7 @@ static void pieces_are_found(void **state) {
   struct fm_judgement once, again;
   tiny_open(*state, &t);
   ASSERT_OK(t.ctx, fm_recipe_begin(t.ctx, "padim", &t.fit.recipe));
-  t.fit.recipe.size = 64;
+  t.fit.recipe.size = fm_square(64);
   t.fit.recipe.channels = 20;
   ASSERT_OK(t.ctx, tiny_fit(&t));
   ASSERT_OK(t.ctx, fm_model_load(t.ctx, t.model, NULL, &m));

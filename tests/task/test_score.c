@@ -28,14 +28,14 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
     for (int x = 0; x < item->one.width; x++)
       g->largest[item->index] = fmaxf(g->largest[item->index], row[x]);
   }
-  for (int i = 0; item->one.base && i < PIXELS; i++)
+  for (int i = 0; item->one.base && i < (int)fm_size_pixels(item->one.size); i++)
     g->own_map[item->index] = fmaxf(g->own_map[item->index], item->one.base[i]);
   return FM_OK;
 }
 
-static void fit(struct tiny *t, const char *method, struct fm_model *m) {
+static void fit(struct tiny *t, const char *method, struct fm_size size, struct fm_model *m) {
   ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, method, &t->fit.recipe));
-  t->fit.recipe.size = SIZE;
+  t->fit.recipe.size = size;
   t->fit.recipe.channels = 20;
   t->fit.recipe.refine = true;
   ASSERT_OK(t->ctx, tiny_fit(t));
@@ -88,7 +88,7 @@ static void own_score_or_peak(void **state) {
     struct tiny t;
     struct fm_model m;
     tiny_open(*state, &t);
-    fit(&t, methods[k], &m);
+    fit(&t, methods[k], fm_square(SIZE), &m);
     struct got plain = {.ctx = t.ctx}, sharp = {.ctx = t.ctx};
     float own[MOST];
     size_t count = t.category.test_count;
@@ -110,6 +110,35 @@ static void own_score_or_peak(void **state) {
       apart += plain.score[i] != plain.peak[i] || sharp.score[i] != sharp.peak[i];
     }
     assert_int_equal(apart, count); /* else nothing above tells one from the other */
+    by_the_api(&t, plain.score);
+    fm_model_free(&m);
+    tiny_close(&t);
+  }
+}
+
+/* A network that is wider than high: the list and the public API say the same, at the pictures' own size. */
+static void rectangle(void **state) {
+  static const char *const methods[] = {"patchcore", "padim"};
+  for (int k = 0; k < 2; k++) {
+    struct tiny t;
+    struct fm_model m;
+    tiny_open(*state, &t);
+    fit(&t, methods[k], (struct fm_size){96, 32}, &m);
+    assert_true(fm_size_same(m.recipe.size, (struct fm_size){96, 32}));
+    struct got plain = {.ctx = t.ctx}, sharp = {.ctx = t.ctx};
+    struct fm_score_list list = {.samples = t.category.test,
+                                 .count = t.category.test_count,
+                                 .text = "test",
+                                 .take = take,
+                                 .user = &plain};
+    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    list.refine = true;
+    list.user = &sharp;
+    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    for (size_t i = 0; i < list.count; i++) {
+      assert_true(plain.peak[i] == plain.largest[i] && sharp.peak[i] == sharp.largest[i]);
+      assert_true(sharp.score[i] == plain.score[i]);
+    }
     by_the_api(&t, plain.score);
     fm_model_free(&m);
     tiny_close(&t);
@@ -138,6 +167,6 @@ static void plans(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(own_score_or_peak), TEST(plans)};
+  const struct CMUnitTest tests[] = {TEST(own_score_or_peak), TEST(rectangle), TEST(plans)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void relight(struct tiny *t, struct fm_sample copy[COPIES], char path[COP
 
 static void fit(struct tiny *t, const char *light, struct fm_model *m) {
   ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, "patchcore", &t->fit.recipe));
-  t->fit.recipe.size = SIZE;
+  t->fit.recipe.size = fm_square(SIZE);
   t->fit.recipe.refine = true;
   strcpy(t->fit.recipe.light, light);
   ASSERT_OK(t->ctx, tiny_fit(t));
@@ -147,7 +147,7 @@ static enum fm_status take_spot(void *user, const struct fm_score_item *item) {
 
 static void lever_fit(struct tiny *t, struct fm_category *category, const char *align, struct fm_model *m) {
   ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, "padim", &t->fit.recipe));
-  t->fit.recipe.size = LEVER;
+  t->fit.recipe.size = fm_square(LEVER);
   t->fit.recipe.channels = 40;
   t->fit.recipe.refine = false;
   strcpy(t->fit.recipe.light, "auto");

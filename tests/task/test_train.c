@@ -181,7 +181,7 @@ static void recipe_values(void **state) {
   assert_int_equal(fm_recipe_read(ctx, "nonsense", &r), FM_USAGE);
   assert_non_null(strstr(ctx->message, "--recipe list"));
   fm_error_clear(ctx);
-  r.size = 100;
+  r.size = fm_square(100);
   assert_int_equal(fm_recipe_check(ctx, &r), FM_USAGE);
   fm_error_clear(ctx);
 }

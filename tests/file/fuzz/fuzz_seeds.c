@@ -98,19 +98,20 @@ static enum fm_status read_to_its_network(struct fm_context *ctx, const char *fo
 
 /* A model of PaDiM with all but its network; as fuzz_model reads it: header, zero byte, values. */
 static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
-  enum { SIDE = 32, GRID = 8, CHANNELS = 2 };
-  static unsigned char good[SIDE * SIDE * 3];
-  static float ones[3 * SIDE * SIDE];
+  enum { WIDE = 64, HIGH = 32, GRID_WIDE = WIDE / 4, GRID_HIGH = HIGH / 4, CHANNELS = 2 };
+  static unsigned char good[WIDE * HIGH * 3];
+  static float ones[3 * WIDE * HIGH];
   static const float channel[CHANNELS] = {0, 1};
-  const size_t channels[] = {CHANNELS}, mean[] = {CHANNELS, GRID, GRID}, factor[] = {3, GRID, GRID},
-               pictures[] = {1, SIDE, SIDE, 3}, features[] = {1, 5}, plane[] = {SIDE, SIDE}, one[] = {1};
+  const size_t channels[] = {CHANNELS}, mean[] = {CHANNELS, GRID_HIGH, GRID_WIDE},
+               factor[] = {3, GRID_HIGH, GRID_WIDE}, pictures[] = {1, HIGH, WIDE, 3}, features[] = {1, 5},
+               plane[] = {HIGH, WIDE}, one[] = {1};
   struct fm_recipe recipe;
   struct fm_safetensors_out *out;
   unsigned char *bytes;
   size_t size;
   for (size_t i = 0; i < sizeof ones / sizeof *ones; i++) ones[i] = 1;
   FM_TRY(fm_recipe_begin(ctx, "padim", &recipe));
-  FM_TRY(fm_recipe_set(ctx, &recipe, "size", "32", "seed"));
+  FM_TRY(fm_recipe_set(ctx, &recipe, "size", "64x32", "seed"));
   FM_TRY(fm_recipe_set(ctx, &recipe, "channels", "2", "seed"));
   FM_TRY(fm_recipe_set(ctx, &recipe, "backbone", "resnet18", "seed"));
   FM_TRY(fm_safetensors_out_open(ctx, &out));
