@@ -55,12 +55,6 @@ struct fm_affine fm_affine_inverse(const struct fm_affine *affine) {
   return out;
 }
 
-void fm_affine_map(const struct fm_affine *affine, float x, float y, float out[2]) {
-  const float *a = affine->a;
-  out[0] = a[0] * x + a[1] * y + a[2];
-  out[1] = a[3] * x + a[4] * y + a[5];
-}
-
 /* ---- the mean part ---- */
 
 enum fm_status fm_mean_part_make(struct fm_context *ctx, struct fm_mean_part *m) {

@@ -21,7 +21,11 @@ struct fm_affine {
 };
 struct fm_affine fm_pose_affine(const struct fm_pose *pose, float mean_aspect, float aspect);
 struct fm_affine fm_affine_inverse(const struct fm_affine *affine);
-void fm_affine_map(const struct fm_affine *affine, float x, float y, float out[2]);
+static inline void fm_affine_map(const struct fm_affine *affine, float x, float y, float out[2]) {
+  const float *a = affine->a;
+  out[0] = a[0] * x + a[1] * y + a[2];
+  out[1] = a[3] * x + a[4] * y + a[5];
+}
 
 /* The mean part, in the size in which pictures are looked at. Arrays are its own (fm_mean_part_free). */
 struct fm_mean_part {

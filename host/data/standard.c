@@ -76,10 +76,9 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
   FM_TRY(status);
   if (a->placed) {
     const struct fm_posing posing = {&s->part, a->to_own, {a->gain[0], a->gain[1], a->gain[2]}};
-    fm_warp_part(&posing, own, size, rgb);
-  } else {
-    fm_light_apply(a->gain, rgb, fm_size_pixels(size));
+    return fm_warp_part(ctx, &posing, own, size, rgb);
   }
+  fm_light_apply(a->gain, rgb, fm_size_pixels(size));
   return FM_OK;
 }
 

@@ -1,8 +1,10 @@
 #include "data/warp.h"
 
+#include "base/memory.h"
 #include "file/image.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 /* ---- values between pixels ---- */
@@ -91,42 +93,101 @@ static void own_shares(const struct fm_mean_part *mean, float share[FM_VIEW_PIXE
   for (int k = 0; k < FM_VIEW_PIXELS; k++) share[k] /= SEAM;
 }
 
-/* A pixel [x, y] of n x n samples, each so wide and high: the picture's where it has them, else the mean
- * part's. */
-static void pose_pixel(const struct fm_posing *p, const struct fm_image *in, float part, int x, int y, int n,
-                       const float unit[2], float out[3]) {
-  float mean[3] = {0}, sum[3] = {0};
-  int seen = 0;
-  for (int k = 0; k < n * n && part > 0; k++) {
-    int column = x * n + k % n, row = y * n + k / n;
-    float at[2], own[3];
-    fm_affine_map(&p->to_own, ((float)column + 0.5f) * unit[0], ((float)row + 0.5f) * unit[1], at);
-    if (!inside(at[0], at[1])) continue;
-    fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
-    for (int c = 0; c < 3; c++) sum[c] += own[c];
-    seen++;
-  }
-  float share = part * (float)seen / (float)(n * n), wide = unit[0] * (float)n, high = unit[1] * (float)n;
-  if (share < 1)
-    fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, ((float)x + 0.5f) * wide,
-                     ((float)y + 0.5f) * high, mean);
-  for (int c = 0; c < 3; c++) out[c] = part * sum[c] * p->gain[c] / (float)(n * n) + (1 - share) * mean[c];
+/* A line of equally distant places in a picture, in pixels from the middle of its first one; parts of 2^32 of
+ * a pixel, so that no step drifts. */
+struct line {
+  int64_t x, y, step_x, step_y;
+};
+
+static int64_t fixed(double v) {
+  return (int64_t)(v * 4294967296.0);
 }
 
-void fm_warp_part(const struct fm_posing *p, const struct fm_image *in, struct fm_size size,
-                  unsigned char *out) {
+static struct line line_make(const struct fm_affine *to_own, const struct fm_image *in, double first,
+                             double step, double row) {
+  const float *a = to_own->a;
+  double w = in->width, h = in->height;
+  return (struct line){fixed((a[0] * first + a[1] * row + a[2]) * w - 0.5),
+                       fixed((a[3] * first + a[4] * row + a[5]) * h - 0.5), fixed(a[0] * step * w),
+                       fixed(a[3] * step * h)};
+}
+
+/* Adds the colours along a line to sum[count][3]; a grey picture's to sum[.][0] only. What lies outside the
+ * picture adds nothing; seen counts the others. */
+static void add_line(const struct fm_image *in, struct line l, int count, float *sum, float *seen) {
+  const int64_t half = (int64_t)1 << 31, right = ((int64_t)in->width << 32) - half,
+                bottom = ((int64_t)in->height << 32) - half;
+  const size_t channels = (size_t)in->channels, row = (size_t)in->width * channels;
+  for (int i = 0; i < count; i++, l.x += l.step_x, l.y += l.step_y) {
+    if (l.x < -half || l.y < -half || l.x > right || l.y > bottom) continue;
+    int x = (int)(l.x >> 32), y = (int)(l.y >> 32);
+    float fx = (float)(uint32_t)l.x * 0x1p-32f, fy = (float)(uint32_t)l.y * 0x1p-32f;
+    size_t next = channels, down = row;
+    if (x < 0) x = 0, fx = 0; /* the outermost half pixel is repeated */
+    if (y < 0) y = 0, fy = 0;
+    if (x >= in->width - 1) next = 0;
+    if (y >= in->height - 1) down = 0;
+    const unsigned char *a = in->pixels + (size_t)y * row + (size_t)x * channels, *b = a + down;
+    for (size_t c = 0; c < channels; c++) {
+      float top = (float)a[c] + fx * (float)(a[next + c] - a[c]),
+            low = (float)b[c] + fx * (float)(b[next + c] - b[c]);
+      sum[3 * i + (int)c] += top + fy * (low - top);
+    }
+    seen[i] += 1;
+  }
+}
+
+/* What stands in a row of what comes out. */
+struct posed_row {
+  float *sum, *seen;        /* [width][3], [width]: of add_line */
+  float part[FM_VIEW_SIDE]; /* the own shares at the row's height */
+};
+
+static void share_at(const float *share, float down, float part[FM_VIEW_SIDE]) {
+  struct spot s = spot_at(FM_VIEW_SIDE, FM_VIEW_SIDE, 0, down);
+  const float *a = share + s.y * FM_VIEW_SIDE, *b = a + s.down * FM_VIEW_SIDE;
+  for (int x = 0; x < FM_VIEW_SIDE; x++) part[x] = a[x] + s.fy * (b[x] - a[x]);
+}
+
+/* n x n samples a pixel where the picture has them, else the mean part's colour. */
+static void pose_row(const struct fm_posing *p, const struct fm_image *in, struct posed_row *r, int y,
+                     struct fm_size size, int n, unsigned char *out) {
+  double across = 1 / (double)(size.width * n), height = 1 / (double)(size.height * n);
+  float each = 1 / (float)(n * n), down = ((float)y + 0.5f) / (float)size.height;
+  int green = in->channels == 1 ? 0 : 1, blue = 2 * green;
+  for (int k = 0; k < n * n; k++)
+    add_line(in,
+             line_make(&p->to_own, in, (k % n + 0.5) * across, n * across, (y * n + k / n + 0.5) * height),
+             size.width, r->sum, r->seen);
+  for (int x = 0; x < size.width; x++, out += 3) {
+    const float *sum = r->sum + 3 * x;
+    float right = ((float)x + 0.5f) / (float)size.width, mean[3] = {0};
+    struct spot s = spot_at(FM_VIEW_SIDE, 1, right, 0);
+    float part = each * (r->part[s.x] + s.fx * (r->part[s.x + s.right] - r->part[s.x]));
+    float rest = 1 - part * r->seen[x];
+    if (rest > 0) fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, right, down, mean);
+    out[0] = to_byte(part * sum[0] * p->gain[0] + rest * mean[0]);
+    out[1] = to_byte(part * sum[green] * p->gain[1] + rest * mean[1]);
+    out[2] = to_byte(part * sum[blue] * p->gain[2] + rest * mean[2]);
+  }
+}
+
+enum fm_status fm_warp_part(struct fm_context *ctx, const struct fm_posing *p, const struct fm_image *in,
+                            struct fm_size size, unsigned char *out) {
   bool large = 2 * in->width >= 3 * size.width || 2 * in->height >= 3 * size.height;
   int n = large ? 2 : 1; /* samples a pixel, each way */
-  float share[FM_VIEW_PIXELS], unit[2] = {1 / (float)(size.width * n), 1 / (float)(size.height * n)};
+  size_t width = (size_t)size.width;
+  float share[FM_VIEW_PIXELS], *room = fm_alloc(ctx, width, 4 * sizeof *room);
+  struct posed_row row = {.sum = room, .seen = room + 3 * width};
+  if (!room) return FM_MEMORY;
   own_shares(p->mean, share);
-  for (int y = 0; y < size.height; y++)
-    for (int x = 0; x < size.width; x++, out += 3) {
-      float one[3], part = 0;
-      fm_sample_floats(share, FM_VIEW_SIDE, FM_VIEW_SIDE, ((float)x + 0.5f) / (float)size.width,
-                       ((float)y + 0.5f) / (float)size.height, &part);
-      pose_pixel(p, in, part, x, y, n, unit, one);
-      for (int c = 0; c < 3; c++) out[c] = to_byte(one[c]);
-    }
+  for (int y = 0; y < size.height; y++) {
+    memset(room, 0, width * 4 * sizeof *room);
+    share_at(share, ((float)y + 0.5f) / (float)size.height, row.part);
+    pose_row(p, in, &row, y, size, n, out + (size_t)y * 3 * width);
+  }
+  fm_free(ctx, room);
+  return FM_OK;
 }
 
 void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, struct fm_size size,
@@ -164,7 +225,7 @@ void fm_warp_map_back(const struct fm_mean_part *mean, const struct fm_affine *t
                       struct fm_size size, struct fm_size whole, float *room) {
   size_t pixels = fm_size_pixels(size);
   float least = map[0], *out = room;
-  for (size_t i = 1; i < pixels; i++) least = fminf(least, map[i]);
+  for (size_t i = 1; i < pixels; i++) least = map[i] < least ? map[i] : least;
   for (int y = 0; y < size.height; y++)
     for (int x = 0; x < size.width; x++, out++) {
       float at[2];

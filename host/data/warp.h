@@ -26,8 +26,8 @@ struct fm_posing {
   struct fm_affine to_own; /* from the mean part's picture to this one */
   float gain[3];
 };
-void fm_warp_part(const struct fm_posing *posing, const struct fm_image *in, struct fm_size size,
-                  unsigned char *out);
+enum fm_status fm_warp_part(struct fm_context *ctx, const struct fm_posing *posing, const struct fm_image *in,
+                            struct fm_size size, unsigned char *out);
 
 /* A map of that size, of the middle of a picture of the size `whole`, in the mean part's pose, back to the
  * picture's own. What nobody looked at has the map's lowest value. room: as large. to_mean: from the picture
