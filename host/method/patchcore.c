@@ -13,6 +13,7 @@ static void defaults(struct fm_recipe *r) {
   strcpy(r->resize, "pil");
   strcpy(r->features, "concat");
   r->dimensions = 1024;
+  r->fine = 1;
   r->coreset = 0.1;
   r->projection = 128;
   r->neighbours = 1;
@@ -20,6 +21,10 @@ static void defaults(struct fm_recipe *r) {
 
 bool fm_patchcore_official(const struct fm_recipe *recipe) {
   return strcmp(recipe->features, "official") == 0;
+}
+
+struct fm_patch_kind fm_patchcore_kind(const struct fm_recipe *r) {
+  return (struct fm_patch_kind){fm_patchcore_official(r), (int)r->dimensions, r->fine};
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
@@ -111,8 +116,9 @@ static enum fm_status begin(struct fm_scorer *s) {
   s->height = tap->h;
   s->width = tap->w;
   own->cells = tap->h * tap->w;
-  FM_TRY(fm_patches_make(s->d, tap, fm_net_tap(s->net[0], FM_PATCHCORE_TAP + 1),
-                         fm_patchcore_official(recipe), (int)recipe->dimensions, s->gradient, &own->patches));
+  const struct fm_patch_kind kind = fm_patchcore_kind(recipe);
+  FM_TRY(fm_patches_make(s->d, tap, fm_net_tap(s->net[0], FM_PATCHCORE_TAP + 1), &kind, s->gradient,
+                         &own->patches));
   size_t bytes, cells = (size_t)s->batch * (size_t)own->cells;
   if (!fm_mul(cells, (size_t)own->patches.width * sizeof(float), &bytes))
     return fm_error(fm_device_context(s->d), FM_LIMIT, "features of %zu cells are too many", cells);

@@ -26,5 +26,6 @@ enum fm_status fm_patchcore_learn(struct fm_device *d, const struct fm_train *t,
                                   struct fm_weights *learned);
 
 bool fm_patchcore_official(const struct fm_recipe *recipe);
+struct fm_patch_kind fm_patchcore_kind(const struct fm_recipe *recipe);
 
 #endif

@@ -72,9 +72,9 @@ static size_t batch_cells(const struct job *j) {
 }
 
 static enum fm_status make_features(struct job *j, const struct fm_net *net) {
-  const struct fm_recipe *r = &j->t->recipe;
+  const struct fm_patch_kind kind = fm_patchcore_kind(&j->t->recipe);
   FM_TRY(fm_patches_make(j->d, fm_net_tap(net, FM_PATCHCORE_TAP), fm_net_tap(net, FM_PATCHCORE_TAP + 1),
-                         fm_patchcore_official(r), (int)r->dimensions, false, &j->patches));
+                         &kind, false, &j->patches));
   return fm_buffer_make(j->d, batch_cells(j) * (size_t)j->width * sizeof(float), &j->feature);
 }
 

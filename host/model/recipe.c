@@ -58,6 +58,7 @@ const struct fm_field fm_fields[] = {
     {"regulariser", FM_FIELD_NUMBER, FM_PADIM, AT(regulariser), 1e-12, 1e6, "X", "added to the covariance's diagonal", "0.1.0", NULL, false},
     {"floor", FM_FIELD_NUMBER, FM_PADIM, AT(floor), 0, 1e6, "P", "also added: this share of the mean variance", "0.1.0", "0", true},
     {"features", FM_FIELD_TEXT, FM_PATCHCORE, AT(features), 0, 0, "F", "concat, or official (pooled to --dimensions)", "0.1.0", NULL, false},
+    {"fine", FM_FIELD_NUMBER, FM_PATCHCORE, AT(fine), 1e-3, 1e3, "X", "weight of concat's finer half", "0.1.0", "1", true},
     {"dimensions", FM_FIELD_INT, FM_PATCHCORE, AT(dimensions), 2, 4096, "N", NULL, "0.1.0", NULL, false},
     {"coreset", FM_FIELD_NUMBER, FM_PATCHCORE, AT(coreset), 1e-6, 1, "P", "share of the features to keep", "0.1.0", NULL, false},
     {"projection", FM_FIELD_INT, FM_PATCHCORE, AT(projection), 0, 4096, "N", "dimensions used to choose them (0: all)", "0.1.0", NULL, false},

@@ -41,7 +41,7 @@ struct fm_recipe {
   /* PatchCore */
   char features[16]; /* "concat" or "official" */
   long dimensions, projection, bank_limit, neighbours, reweight;
-  double coreset;
+  double coreset, fine;
   /* CFLOW-AD */
   long blocks, condition, fibres, passes, warmup;
   double clamp, lr_last, lr_first, rotate, normal_share;
@@ -69,7 +69,7 @@ struct fm_field {
   bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 59, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 60, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics

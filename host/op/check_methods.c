@@ -281,7 +281,8 @@ static enum fm_status patch(struct fm_trial *t) {
   FM_TRY(fm_trial_tensor(t, "tap2", two, &tap[1]));
   FM_TRY(fm_trial_blank(t, one, &tap[2]));
   FM_TRY(fm_trial_blank(t, two, &tap[3]));
-  FM_TRY(fm_patches_make(t->d, &tap[0], &tap[1], true, 37, true, &p));
+  FM_TRY(fm_patches_make(t->d, &tap[0], &tap[1], &(struct fm_patch_kind){.official = true, .dimensions = 37},
+                         true, &p));
   enum fm_status status = patch_run(t, &p, tap);
   fm_patches_free(t->d, &p);
   return status;

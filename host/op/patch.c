@@ -30,9 +30,9 @@ int fm_patch_dimensions(bool official, int dimensions, int c1, int c2) {
 
 /* ---- what a feature is made of ---- */
 
-static enum fm_status concat(struct list *l, int channels, int first) {
+static enum fm_status concat(struct list *l, int channels, int first, double weight) {
   for (int c = 0; c < channels; c++)
-    for (int k = 0; k < AROUND; k++) FM_TRY(add(l, first + c, c, k, 1.0 / AROUND));
+    for (int k = 0; k < AROUND; k++) FM_TRY(add(l, first + c, c, k, weight / AROUND));
   return FM_OK;
 }
 
@@ -166,17 +166,18 @@ static enum fm_status make_tap(struct fm_device *d, const struct list *l, struct
 }
 
 enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *fine, const struct fm_acts *coarse,
-                               bool official, int dimensions, bool gradient, struct fm_patches *p) {
+                               const struct fm_patch_kind *kind, bool gradient, struct fm_patches *p) {
   const struct fm_acts *tap[FM_PATCH_TAPS] = {fine, coarse};
+  const double weight[FM_PATCH_TAPS] = {kind->fine_weight > 0 ? kind->fine_weight : 1, 1};
   int block = fm_device_facts(d)->block;
   *p = (struct fm_patches){.n = fine->n, .h = fine->h, .w = fine->w};
-  p->dimensions = fm_patch_dimensions(official, dimensions, fine->c, coarse->c);
+  p->dimensions = fm_patch_dimensions(kind->official, kind->dimensions, fine->c, coarse->c);
   p->width = (p->dimensions + block - 1) / block * block;
   enum fm_status status = FM_OK;
   for (int i = 0; i < FM_PATCH_TAPS && status == FM_OK; i++) {
     struct list l = {.ctx = fm_device_context(d)};
-    status =
-        official ? official_tap(&l, i, tap[i]->c, p->dimensions) : concat(&l, tap[i]->c, i ? fine->c : 0);
+    status = kind->official ? official_tap(&l, i, tap[i]->c, p->dimensions)
+                            : concat(&l, tap[i]->c, i ? fine->c : 0, weight[i]);
     if (status == FM_OK) status = make_tap(d, &l, p, i, tap[i], gradient);
     fm_free(l.ctx, l.entry);
   }

@@ -4,9 +4,9 @@
  *
  * concat: the mean over the 3 x 3 neighbourhood of each place of each tap (places outside the picture count
  * as zeros), the coarse tap's enlarged bilinearly (half-pixel corners), one after the other: c_fine +
- * c_coarse numbers. official: the 3 x 3 neighbourhoods, unfolded, averaged over bins to FM_PATCH_MAPPED
- * numbers a tap (the coarse one's enlarged), then both together to `dimensions`: what the authors' code
- * computes, without unfolding anything. */
+ * c_coarse numbers, the fine tap's times a weight. official: the 3 x 3 neighbourhoods, unfolded, averaged
+ * over bins to FM_PATCH_MAPPED numbers a tap (the coarse one's enlarged), then both together to `dimensions`:
+ * what the authors' code computes, without unfolding anything. */
 #ifndef FM_OP_PATCH_H
 #define FM_OP_PATCH_H
 
@@ -35,9 +35,16 @@ struct fm_patches {
 /* Numbers of a feature of two taps with c1 and c2 channels. */
 int fm_patch_dimensions(bool official, int dimensions, int c1, int c2);
 
+/* How features are made of taps; zeros are concat with the weight 1. */
+struct fm_patch_kind {
+  bool official;
+  int dimensions;     /* of official ones */
+  double fine_weight; /* of concat: of the fine tap's numbers; 0: 1 */
+};
+
 /* For taps of these shapes, n pictures or fewer. gradient: fm_patches_back will be called. */
 enum fm_status fm_patches_make(struct fm_device *d, const struct fm_acts *fine, const struct fm_acts *coarse,
-                               bool official, int dimensions, bool gradient, struct fm_patches *p);
+                               const struct fm_patch_kind *kind, bool gradient, struct fm_patches *p);
 void fm_patches_free(struct fm_device *d, struct fm_patches *p);
 
 /* feature [fine->n][h][w][width]. Enqueued. */

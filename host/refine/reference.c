@@ -72,7 +72,7 @@ static enum fm_status begin_cells(struct cells *c, struct fm_net *net) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_reference *r = c->r;
   int batch = fm_net_batch(net);
-  FM_TRY(fm_patches_make(d, fm_net_tap(net, 1), fm_net_tap(net, 2), false, 0, false, &c->patches));
+  FM_TRY(fm_patches_make(d, fm_net_tap(net, 1), fm_net_tap(net, 2), &(struct fm_patch_kind){0}, false, &c->patches));
   size_t width = (size_t)c->patches.width, most = MOST_ROWS / r->count;
   c->cells = (size_t)(c->patches.h * c->patches.w);
   c->each = (c->cells + SHARE - 1) / SHARE;
@@ -182,7 +182,7 @@ static enum fm_status make_blend(struct fm_composer *r, const struct fm_acts *ta
 
 static enum fm_status make_quilt(struct fm_composer *r, const struct fm_net *net, int batch) {
   const struct fm_reference *from = r->reference;
-  FM_TRY(fm_patches_make(r->d, fm_net_tap(net, 1), fm_net_tap(net, 2), false, 0, false, &r->patches));
+  FM_TRY(fm_patches_make(r->d, fm_net_tap(net, 1), fm_net_tap(net, 2), &(struct fm_patch_kind){0}, false, &r->patches));
   size_t rows = (size_t)batch * (size_t)(r->patches.h * r->patches.w);
   if (from->columns != (size_t)r->patches.dimensions)
     return fm_error(fm_device_context(r->d), FM_FORMAT,

@@ -18,12 +18,12 @@ static const struct row {
   const char *settings;
   double learn, pair, score;
 } rows[] = {
-    {"method=patchcore size=256 coreset=0.03", 0.015, 4e-5, 0.02},
+    {"method=patchcore size=256 fine=2.5 coreset=0.03", 0.015, 4e-5, 0.02},
     {"method=padim size=256", 0.015, 0, 0.015},
     {"method=patchcore size=256 features=official coreset=0.03", 0.02, 1e-4, 0.03},
     {"method=padim size=512", 0.05, 0, 0.045},
     {"method=patchcore size=512 coreset=0.02", 0.04, 1.5e-4, 0.05},
-    {"method=patchcore size=512 features=official coreset=0.01", 0.1, 1e-3, 0.2},
+    {"method=patchcore size=512 fine=2 coreset=0.02", 0.04, 1.5e-4, 0.05},
     {"method=patchcore size=768 coreset=0.01", 0.1, 4e-4, 0.12},
     {"method=cdo size=256", 1.6, 0, 0.02},
 };
@@ -97,8 +97,8 @@ static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *
 
 /* They differ in nothing but the share that PatchCore keeps: what is given made two rows one. */
 static bool alike(const struct fm_recipe *a, const struct fm_recipe *b) {
-  return strcmp(a->method, b->method) == 0 && fm_size_same(a->size, b->size) &&
-         strcmp(a->features, b->features) == 0;
+  bool same_features = strcmp(a->features, b->features) == 0 && a->fine == b->fine;
+  return strcmp(a->method, b->method) == 0 && fm_size_same(a->size, b->size) && same_features;
 }
 
 /* Sizes that are given change the row's figures: as many times as much work. */
@@ -123,12 +123,14 @@ static double allowed(const struct run *r) {
   return 60 * (r->how->minutes > 0 ? r->how->minutes : FM_AUTO_MINUTES);
 }
 
-/* "patchcore 512 concat 2 %" */
+/* "patchcore 512 concat 2 % fine 2" */
 static void name_of(const struct fm_recipe *r, char out[64]) {
   char size[FM_SIZE_TEXT];
   int n = snprintf(out, 64, "%s %s", r->method, fm_size_text(r->size, size));
   if (strcmp(r->method, "patchcore") == 0)
-    snprintf(out + n, 64 - (size_t)n, " %s %g %%", r->features, 100 * r->coreset);
+    n += snprintf(out + n, 64 - (size_t)n, " %s %g %%", r->features, 100 * r->coreset);
+  if (strcmp(r->method, "patchcore") == 0 && strcmp(r->features, "concat") == 0)
+    snprintf(out + n, 64 - (size_t)n, " fine %g", r->fine);
 }
 
 /* ---- a trial ---- */
@@ -179,7 +181,7 @@ static void put_row(struct run *r, const struct trial *t) {
   const struct fm_metrics *m = &t->result.metrics;
   char name[64], line[200];
   name_of(&t->recipe, name);
-  snprintf(line, sizeof line, "  %-28s %-5s %-5s %8.1f %8.1f %8.1f %8.1f", name, t->recipe.light,
+  snprintf(line, sizeof line, "  %-32s %-5s %-5s %8.1f %8.1f %8.1f %8.1f", name, t->recipe.light,
            t->recipe.align, 100 * m->image_auroc, 100 * m->aupro_30, 100 * m->pixel_ap, 100 * t->value);
   put(r, line);
 }
@@ -187,7 +189,7 @@ static void put_row(struct run *r, const struct trial *t) {
 static void put_left_out(struct run *r, const struct fm_recipe *recipe, const char *why) {
   char name[64], line[1200];
   name_of(recipe, name);
-  snprintf(line, sizeof line, "  %-28s left out: %.1000s", name, why);
+  snprintf(line, sizeof line, "  %-32s left out: %.1000s", name, why);
   put(r, line);
 }
 
@@ -316,7 +318,7 @@ static void put_head(struct run *r) {
            "minutes:",
            r->split.held_count, r->split.learn_count, allowed(r) / 60);
   put(r, line);
-  snprintf(line, sizeof line, "  %-28s %-5s %-5s %8s %8s %8s %8s", "percent", "light", "pose", "AUROC",
+  snprintf(line, sizeof line, "  %-32s %-5s %-5s %8s %8s %8s %8s", "percent", "light", "pose", "AUROC",
            "AUPRO", "AP", "mean");
   put(r, line);
 }
@@ -332,7 +334,7 @@ static void put_choice(struct run *r, const struct trial *best) {
 
 /* Without pictures to judge with: what was best on every product that could be judged. */
 static enum fm_status choose_blindly(struct run *r, struct fm_recipe *chosen) {
-  enum { USUAL = 4 };
+  enum { USUAL = 4 }; /* its row */
   if (!make_recipe(r, &rows[USUAL], chosen))
     return fm_error(r->ctx, FM_USAGE, "no method can have these options; name one (--method)");
   char name[64], line[160];
