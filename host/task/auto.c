@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "file/image.h"
 #include "task/judge.h"
 
 #include <math.h>
@@ -51,6 +52,7 @@ struct run {
   struct fm_device *d;
   const struct fm_auto *how;
   struct fm_holdout split; /* cut down to what trials use */
+  double aspect;           /* width / height of the pictures; 1 where they are of several shapes */
   const struct fm_backbone *backbone;
   struct fm_expert expert;
   struct fm_text table;
@@ -67,6 +69,15 @@ static bool is_given(const struct fm_auto *how, int i) {
   return how->given && how->given[i] && i != fm_field_find("method");
 }
 
+/* As many pixels in the pictures' own shape, where that is not nearly square. */
+static void shape(const struct run *r, struct fm_recipe *recipe) {
+  enum { STEP = 32 };
+  if (r->aspect > 0.8 && r->aspect < 1.25) return;
+  double side = recipe->size.width, wide = side * sqrt(r->aspect) / STEP,
+         high = side / sqrt(r->aspect) / STEP;
+  recipe->size = (struct fm_size){STEP * (int)fmax(1, round(wide)), STEP * (int)fmax(1, round(high))};
+}
+
 /* A row's settings under what is given; false where its method does not know a field that is, or cannot have
  * the value. */
 static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *recipe) {
@@ -81,6 +92,7 @@ static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *
     begun = true;
     if (status != FM_OK) return false;
   }
+  shape(r, recipe);
   recipe->refine = true;
   snprintf(recipe->light, sizeof recipe->light, "auto");
   snprintf(recipe->align, sizeof recipe->align, "auto");
@@ -304,6 +316,26 @@ static enum fm_status try_all(struct run *r) {
   return FM_OK;
 }
 
+/* From the headers of some pictures. */
+static enum fm_status find_aspect(struct run *r) {
+  enum { SOME = 16 };
+  const struct fm_category *c = r->how->category;
+  r->aspect = 1;
+  for (size_t i = 0; i < SOME && c->train_count; i++) {
+    int width, height;
+    size_t bytes;
+    FM_TRY(fm_image_size(r->ctx, c->train[i * c->train_count / SOME].path, &width, &height, &bytes));
+    double aspect = (double)width / height;
+    if (i && fabs(aspect / r->aspect - 1) > 0.05) {
+      r->aspect = 1;
+      return FM_OK;
+    }
+    r->aspect = aspect;
+  }
+  r->aspect = fmin(fmax(r->aspect, 0.25), 4);
+  return FM_OK;
+}
+
 /* Evenly chosen ones of a list, in its order. */
 static void thin_out(struct fm_sample *samples, size_t *count, size_t most) {
   if (*count <= most) return;
@@ -348,6 +380,7 @@ static enum fm_status choose_blindly(struct run *r, struct fm_recipe *chosen) {
 static enum fm_status choose(struct run *r, struct fm_recipe *chosen) {
   FM_TRY(fm_dataset_holdout(r->ctx, r->how->category, 0.2, &r->split));
   r->pictures = r->split.learn_count + r->split.held_count;
+  FM_TRY(find_aspect(r));
   if (!r->split.held_count) return choose_blindly(r, chosen);
   thin_out(r->split.learn, &r->split.learn_count, MOST_LEARN);
   thin_out(r->split.held, &r->split.held_count, MOST_HELD);
