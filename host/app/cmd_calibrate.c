@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/by_hand.h"
 #include "app/commands.h"
+#include "app/odd_sheet.h"
 #include "app/trusted.h"
 
 #include "base/file.h"
@@ -31,8 +32,12 @@ static enum fm_status choose(struct fm_context *ctx, const struct args *a, struc
   if (status == FM_OK) fm_calibrate_look(ctx, good.train, good.train_count);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK)
-    status =
-        fm_model_calibrate(d, model, good.train, good.train_count, "good pictures for calibration", false);
+    status = fm_model_calibrate(d, model,
+                                &(struct fm_calibration){.samples = good.train,
+                                                         .count = good.train_count,
+                                                         .what = "good pictures for calibration",
+                                                         .odd = fm_odd_sheet,
+                                                         .user = (void *)(a->out ? a->out : a->model)});
   enum fm_status closed = fm_device_close(d);
   fm_category_close(ctx, &good);
   fm_dataset_close(ctx, &set);

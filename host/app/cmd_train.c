@@ -1,6 +1,7 @@
 /* flawmap train: learns from a category's good pictures. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
+#include "app/odd_sheet.h"
 #include "app/recipe_options.h"
 #include "app/trusted.h"
 
@@ -90,11 +91,12 @@ static void print_model(const char *path, const struct fm_model *m, double secon
   char sentence[400], time[32];
   fm_threshold_sentence(&m->image, sentence);
   fm_duration(seconds, time);
-  char flawed[40] = "";
+  char flawed[40] = "", held[40] = "";
   size_t real = fm_real_count(m->data.real);
   if (real) snprintf(flawed, sizeof flawed, " and %zu flawed ones", real);
-  fm_print("%s: %s, %zu good pictures%s learned, %zu held out, %s\n  threshold %s\n", path, m->data.category,
-           m->data.learned, flawed, m->data.held, time, sentence);
+  if (m->data.held) snprintf(held, sizeof held, ", %zu held out", m->data.held);
+  fm_print("%s: %s, %zu good pictures%s learned%s, %s\n  threshold %s\n", path, m->data.category,
+           m->data.learned, flawed, held, time, sentence);
   fflush(stdout);
 }
 
@@ -128,7 +130,7 @@ static enum fm_status train_all(struct fm_device *d, struct fm_fit *fit, const s
     char *path = fm_format(ctx, "%s/%s.flawmap", folder, name);
     if (!path) return FM_MEMORY;
     fm_note(ctx, "category %zu of %zu: %s", i + 1, set->categories.count, name);
-    fit->path = path;
+    fit->path = fit->user = path;
     enum fm_status status = train_category(d, fit, set, name);
     fm_free(ctx, path);
     if (status == FM_OK) continue;
@@ -150,6 +152,8 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
                        .real_list = a->real_list,
                        .weights = a->weights,
                        .path = a->out,
+                       .odd = fm_odd_sheet,
+                       .user = (void *)a->out,
                        .minutes = a->minutes,
                        .resume = a->resume,
                        .thin = a->thin,

@@ -140,6 +140,11 @@ enum fm_status fm_recipe_options_finish(struct fm_context *ctx, struct fm_recipe
       FM_TRY(fm_recipe_begin(ctx, name, &recipe));
     }
   }
+  if (fm_recipe_holds_out(r->given)) {
+    int all = fm_field_find("learn-all");
+    recipe.learn_all = r->recipe.learn_all = false;
+    r->given[all] = fm_recipe_has(&recipe, all) && !fm_recipe_automatic(&recipe);
+  }
   for (int i = 0; i < FM_FIELDS; i++)
     if (r->given[i] && i != method) FM_TRY(give(ctx, r, i, &recipe));
   r->recipe = recipe;

@@ -22,6 +22,7 @@ static void defaults(struct fm_recipe *r) {
   r->channels = 100;
   r->regulariser = 0.01;
   r->floor = 0.3;
+  r->learn_all = true;
 }
 
 static enum fm_status check(struct fm_context *ctx, const struct fm_recipe *r) {
@@ -201,36 +202,77 @@ static enum fm_status begin_gauss(struct fm_scorer *s, struct fm_gauss *g, const
   return fm_gauss_write(s->d, g, values(w, "mean"), values(w, "rows"), values(w, "factor"));
 }
 
+struct own {
+  struct fm_gauss gauss;
+  float *cells; /* of a batch, on the host: where pictures are scored as if they had not been learned from */
+};
+
 static enum fm_status begin(struct fm_scorer *s) {
   struct fm_context *ctx = fm_device_context(s->d);
   const struct fm_weights *w = &s->model->learned;
   size_t count = fm_weights_find(w, "channels")->count;
-  struct fm_gauss *g = s->own = fm_alloc(ctx, 1, sizeof *g);
-  if (!g) return FM_MEMORY;
+  struct own *own = s->own = fm_alloc(ctx, 1, sizeof *own);
+  if (!own) return FM_MEMORY;
   FM_TRY(fm_scorer_net(s, 0, &s->model->expert.weights));
   int *channel = fm_alloc(ctx, count, sizeof *channel);
   if (!channel) return FM_MEMORY;
   for (size_t i = 0; i < count; i++) channel[i] = (int)values(w, "channels")[i];
-  enum fm_status status = begin_gauss(s, g, channel);
+  enum fm_status status = begin_gauss(s, &own->gauss, channel);
   fm_free(ctx, channel);
   return status;
 }
 
 static void end(struct fm_scorer *s) {
-  if (s->own) fm_gauss_free(s->d, s->own);
-  fm_free(fm_device_context(s->d), s->own);
+  struct own *own = s->own;
+  if (!own) return;
+  fm_gauss_free(s->d, &own->gauss);
+  fm_free(fm_device_context(s->d), own->cells);
+  fm_free(fm_device_context(s->d), own);
+}
+
+static size_t cells_at_hand(const struct fm_scorer *s) {
+  return (size_t)s->n * (size_t)s->height * (size_t)s->width;
+}
+
+static enum fm_status without(struct fm_scorer *s) {
+  struct own *own = s->own;
+  struct fm_context *ctx = fm_device_context(s->d);
+  if (s->model->data.learned < 3)
+    return fm_error(ctx, FM_USAGE, "two pictures are too few to do without one of them");
+  if (!own->cells)
+    own->cells = fm_alloc(ctx, (size_t)s->batch * (size_t)s->height * (size_t)s->width, sizeof *own->cells);
+  return own->cells ? FM_OK : FM_MEMORY;
+}
+
+/* Distances to the Gaussian of all pictures become those to the Gaussian of all but the one at hand, which
+ * takes a term that is known from the covariance (Sherman and Morrison): docs/math/padim.md, section 8. */
+static void leave_one_out(struct fm_scorer *s) {
+  static const double least = 1e-6; /* where rounding is all that is left */
+  struct own *own = s->own;
+  const double n = (double)s->model->data.learned, all = n * n / ((n - 1) * (n - 1)),
+               channels = (double)own->gauss.count;
+  size_t count = cells_at_hand(s), bytes = count * sizeof *own->cells;
+  if (fm_buffer_read(s->d, &s->cells, 0, own->cells, bytes) != FM_OK) return; /* it sticks to the device */
+  for (size_t i = 0; i < count; i++) {
+    double e = (double)own->cells[i], share = e * channels * all / n;
+    own->cells[i] = (float)(e * all / (1 - share > least ? 1 - share : least));
+  }
+  (void)fm_buffer_write(s->d, &s->cells, 0, own->cells, bytes);
 }
 
 static void cells(struct fm_scorer *s) {
+  struct own *own = s->own;
   const struct fm_acts *tap[FM_TAPS];
   taps_of(s->net[0], tap);
-  fm_gauss_score(s->d, s->own, ridge(&s->model->recipe, &s->model->learned), tap, s->n, &s->cells);
+  fm_gauss_score(s->d, &own->gauss, ridge(&s->model->recipe, &s->model->learned), tap, s->n, &s->cells);
+  if (s->without >= 0) leave_one_out(s);
 }
 
 static void back(struct fm_scorer *s) {
   const struct fm_acts *gradient[FM_TAPS];
   for (int t = 0; t < FM_TAPS; t++) gradient[t] = fm_net_tap_gradient(s->net[0], t);
-  fm_gauss_back(s->d, s->own, &s->slope, gradient);
+  struct own *own = s->own;
+  fm_gauss_back(s->d, &own->gauss, &s->slope, gradient);
 }
 
 const struct fm_method fm_method_padim = {.name = "padim",
@@ -246,4 +288,5 @@ const struct fm_method fm_method_padim = {.name = "padim",
                                           .begin = begin,
                                           .end = end,
                                           .cells = cells,
-                                          .back = back};
+                                          .back = back,
+                                          .without = without};

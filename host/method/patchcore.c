@@ -17,6 +17,7 @@ static void defaults(struct fm_recipe *r) {
   r->coreset = 0.1;
   r->projection = 128;
   r->neighbours = 1;
+  r->learn_all = true;
 }
 
 bool fm_patchcore_official(const struct fm_recipe *recipe) {
@@ -144,6 +145,27 @@ static enum fm_status attend(struct fm_scorer *s, int count, const int *cell) {
   return fm_search_only(s->d, &own->search, count, cell);
 }
 
+/* Rows that came from the picture at hand are passed over. */
+static enum fm_status without(struct fm_scorer *s) {
+  struct own *own = s->own;
+  struct fm_context *ctx = fm_device_context(s->d);
+  const struct fm_weights *w = &s->model->learned;
+  const float *picture = w->value + fm_weights_find(w, "picture")->offset;
+  if (s->without < 0) return fm_bank_hide(s->d, &own->bank, NULL);
+  int left = 0, need = own->around.k > own->search.k ? own->around.k : own->search.k;
+  bool *hidden = fm_alloc(ctx, (size_t)own->bank.rows, sizeof *hidden);
+  if (!hidden) return FM_MEMORY;
+  for (int i = 0; i < own->bank.rows; i++) left += !(hidden[i] = (int)picture[i] == s->without);
+  enum fm_status status = FM_OK;
+  if (left < need)
+    status = fm_error(ctx, FM_USAGE, "the bank has too few features without those of a picture (%d of %d)",
+                      left, own->bank.rows);
+  else
+    status = fm_bank_hide(s->d, &own->bank, hidden);
+  fm_free(ctx, hidden);
+  return status;
+}
+
 enum fm_status fm_patchcore_neighbours(struct fm_scorer *s, int *index) {
   const struct own *own = s->own;
   return fm_buffer_read(s->d, &own->search.index, 0, index,
@@ -246,4 +268,5 @@ const struct fm_method fm_method_patchcore = {.name = "patchcore",
                                               .cells = cells,
                                               .attend = attend,
                                               .back = back,
+                                              .without = without,
                                               .picture = picture};

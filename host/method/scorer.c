@@ -36,6 +36,7 @@ enum fm_status fm_scorer_make(struct fm_device *d, const struct fm_model *model,
                           .batch = batch,
                           .n = batch,
                           .size = fm_preprocess_size(&preprocess),
+                          .without = -1,
                           .gradient = gradient};
   s->height = s->size.height / 4; /* tap 1's grid, where the detector names no other */
   s->width = s->size.width / 4;
@@ -81,6 +82,14 @@ void fm_scorer_cells(struct fm_scorer *s) {
 
 enum fm_status fm_scorer_attend(struct fm_scorer *s, int count, const int *cell) {
   return s->method->attend ? s->method->attend(s, count, cell) : FM_OK;
+}
+
+enum fm_status fm_scorer_without(struct fm_scorer *s, int picture) {
+  if (!s->method->without)
+    return fm_error(fm_device_context(s->d), FM_USAGE,
+                    "the method %s cannot score a picture as if it had not learned from it", s->method->name);
+  s->without = picture;
+  return s->method->without(s);
 }
 
 void fm_scorer_map(struct fm_scorer *s) {

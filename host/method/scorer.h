@@ -16,6 +16,7 @@ struct fm_scorer {
   bool gradient;         /* networks that go back to the picture, and slope, are there */
   struct fm_net *net[2]; /* what reads the pictures: the expert; CDO: and the apprentice; else NULL */
   int height, width;     /* the grid of cells */
+  int without;           /* the picture learned from that it does without; -1: none */
   struct fm_buffer rgb, cells, slope; /* 8-bit pictures; e and d loss / d e, both [batch][height][width] */
   struct fm_buffer map, scratch;      /* [batch][size] */
   struct fm_gaussian gaussian;
@@ -48,6 +49,10 @@ void fm_scorer_enlarge(struct fm_scorer *s);
 /* From now on the pictures at hand change at `count` cells only (places in s->cells), -1: anywhere. For the
  * others a detector that searches keeps what it found in the last fm_scorer_cells. */
 enum fm_status fm_scorer_attend(struct fm_scorer *s, int count, const int *cell);
+
+/* From now on the pictures at hand are one that the model learned from, number `picture` of them, and their
+ * cells are scored as if it had not; -1: no longer. FM_USAGE where the method cannot. */
+enum fm_status fm_scorer_without(struct fm_scorer *s, int picture);
 
 /* After fm_scorer_cells, with s->slope = d loss / d e: d loss / d input of every network, in
  * fm_net_input_gradient(s->net[i]), on the scale of normalised pictures. */

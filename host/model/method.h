@@ -56,8 +56,9 @@ struct fm_method {
   void (*end)(struct fm_scorer *s);
   void (*cells)(struct fm_scorer *s); /* the networks' taps to s->cells, enqueued */
   enum fm_status (*attend)(struct fm_scorer *s, int count, const int *cell); /* NULL: cells needs no hint */
-  void (*back)(struct fm_scorer *s); /* s->slope to the networks' tap gradients, enqueued */
-  void (*map)(struct fm_scorer *s);  /* s->cells to s->map, enqueued; NULL: enlarged and smoothed (sigma 4) */
+  void (*back)(struct fm_scorer *s);              /* s->slope to the networks' tap gradients, enqueued */
+  enum fm_status (*without)(struct fm_scorer *s); /* s->without changed; NULL: it cannot */
+  void (*map)(struct fm_scorer *s); /* s->cells to s->map, enqueued; NULL: enlarged and smoothed (sigma 4) */
 
   /* The picture's score where it is not the largest value of its map; NULL: it is. maps: [n] on the host. */
   enum fm_status (*picture)(struct fm_scorer *s, int n, const float *maps, float *scores);

@@ -28,6 +28,7 @@ const struct fm_field fm_fields[] = {
     {"seed", FM_FIELD_INT, FM_EVERY, AT(seed), 0, 9e15, "N", "seed of all random numbers", "0.1.0", NULL, false},
     {"shots", FM_FIELD_INT, FM_EVERY, AT(shots), 0, 1e6, "N", "learn from N good pictures only (0: all)", "0.1.0", "0", false},
     {"hold-out", FM_FIELD_NUMBER, FM_EVERY, AT(hold_out), 0, 0.9, "P", "share of the training pictures held out for thresholds", "0.1.0", NULL, false},
+    {"learn-all", FM_FIELD_FLAG, FM_PADIM | FM_PATCHCORE, AT(learn_all), 0, 0, NULL, "learn from all; thresholds from each, scored as if not learned", "0.1.0", "no", true},
     {"false-alarms", FM_FIELD_NUMBER, FM_EVERY, AT(false_alarms), 1e-6, 0.5, "P", "share of good pictures that may be flagged", "0.1.0", NULL, false},
     {"leave-out-odd", FM_FIELD_FLAG, FM_EVERY, AT(leave_out_odd), 0, 0, NULL, NULL, "0.1.0", "no", true},
     {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "also learn what 'predict --refine' needs", "0.1.0", "no", false},
@@ -245,12 +246,22 @@ static enum fm_status apply_ini(struct fm_context *ctx, const struct fm_ini *ini
   return FM_OK;
 }
 
+bool fm_recipe_holds_out(const bool *given) {
+  return given[fm_field_find("hold-out")] && !given[fm_field_find("learn-all")];
+}
+
 /* The method comes first, whatever line it is on: it decides on the defaults. */
 static enum fm_status begin_ini(struct fm_context *ctx, const struct fm_ini *ini, struct fm_recipe *recipe) {
   const char *method = "cdo";
-  for (size_t i = 0; i < ini->count; i++)
+  bool given[FM_FIELDS] = {0};
+  for (size_t i = 0; i < ini->count; i++) {
+    int field = fm_field_find(ini->entries[i].key);
     if (strcmp(ini->entries[i].key, "method") == 0) method = ini->entries[i].value;
-  return fm_recipe_begin(ctx, method, recipe);
+    if (field >= 0) given[field] = true;
+  }
+  FM_TRY(fm_recipe_begin(ctx, method, recipe));
+  if (fm_recipe_holds_out(given)) recipe->learn_all = false;
+  return FM_OK;
 }
 
 const struct fm_embedded *fm_recipe_next(const struct fm_embedded *last) {

@@ -22,7 +22,8 @@ struct fm_recipe {
   struct fm_size size, crop; /* crop: zeros: none */
   long batch, seed, shots;
   double hold_out, false_alarms;
-  bool refine; /* learn to sharpen maps, too */
+  bool learn_all; /* the held-out pictures, too, once they have decided; thresholds: see task/fit.h */
+  bool refine;    /* learn to sharpen maps, too */
   bool leave_out_odd;
   /* Training by gradient */
   long epochs;
@@ -79,6 +80,10 @@ void fm_recipe_default(struct fm_recipe *recipe);
 /* In place of a method: one is still to be chosen (task/auto.h). Such a recipe has every field. */
 #define FM_METHOD_AUTO "auto"
 bool fm_recipe_automatic(const struct fm_recipe *recipe);
+
+/* Who asks for a share to be held out (given [FM_FIELDS]) does not want it to be learned from in the end,
+ * unless they say so. */
+bool fm_recipe_holds_out(const bool *given);
 
 /* The defaults of a method; FM_USAGE with the names there are. */
 enum fm_status fm_recipe_begin(struct fm_context *ctx, const char *method, struct fm_recipe *recipe);

@@ -60,20 +60,33 @@ static enum fm_status bounds(struct fm_device *d, struct fm_bank *b) {
 static enum fm_status fill(struct fm_device *d, struct fm_bank *b, const float *values) {
   struct fm_context *ctx = fm_device_context(d);
   size_t dims = (size_t)b->dimensions, lanes = (size_t)b->groups * (size_t)fm_lanes(d);
-  float *some = fm_alloc(ctx, SLICE * (size_t)b->width, sizeof *some),
-        *square = fm_alloc(ctx, lanes, sizeof *square);
-  enum fm_status status = some && square ? FM_OK : FM_MEMORY;
+  float *some = fm_alloc(ctx, SLICE * (size_t)b->width, sizeof *some);
+  b->square = fm_alloc(ctx, lanes, sizeof *b->square);
+  enum fm_status status = some && b->square ? FM_OK : FM_MEMORY;
   for (size_t r = 0; r < lanes && status == FM_OK; r++) {
     double sum = 0;
     for (size_t k = 0; k < dims && r < (size_t)b->rows; k++)
       sum += (double)values[r * dims + k] * (double)values[r * dims + k];
-    square[r] = r < (size_t)b->rows ? (float)sum : INFINITY;
+    b->square[r] = r < (size_t)b->rows ? (float)sum : INFINITY;
     b->largest = fmaxf(b->largest, (float)sum);
   }
   if (status == FM_OK) status = write_rows(d, b, values, some);
-  if (status == FM_OK) status = fm_buffer_write(d, &b->squares, 0, square, lanes * sizeof *square);
+  if (status == FM_OK) status = fm_buffer_write(d, &b->squares, 0, b->square, lanes * sizeof *b->square);
   if (status == FM_OK) fm_lanes_pack(d, &b->row, b->rows, b->width, 0, &b->packed);
   fm_free(ctx, some);
+  return status;
+}
+
+/* An infinite square is farther than anything, as those past the last row are. */
+enum fm_status fm_bank_hide(struct fm_device *d, const struct fm_bank *b, const bool *hidden) {
+  struct fm_context *ctx = fm_device_context(d);
+  size_t lanes = (size_t)b->groups * (size_t)fm_lanes(d);
+  float *square = fm_alloc(ctx, lanes, sizeof *square);
+  if (!square) return FM_MEMORY;
+  memcpy(square, b->square, lanes * sizeof *square);
+  for (size_t r = 0; hidden && r < (size_t)b->rows; r++)
+    if (hidden[r]) square[r] = INFINITY;
+  enum fm_status status = fm_buffer_write(d, &b->squares, 0, square, lanes * sizeof *square);
   fm_free(ctx, square);
   return status;
 }
@@ -104,6 +117,8 @@ void fm_bank_free(struct fm_device *d, struct fm_bank *bank) {
                                    &bank->family_box};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_buffer_free(d, own[i]);
   fm_shadow_free(d, &bank->shadow);
+  fm_free(fm_device_context(d), bank->square);
+  bank->square = NULL;
 }
 
 /* Tiles whose values of a slice of queries are written at a time, with k > 1. */

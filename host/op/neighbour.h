@@ -14,6 +14,7 @@ struct fm_bank {
   int width;            /* dimensions, in whole blocks */
   int groups, tile, px; /* of the packed form: groups of rows, groups and queries of a tile */
   struct fm_buffer row, packed, squares; /* [rows][width]; side by side; |m|^2, infinite past the last one */
+  float *square;                         /* the same on the host, also of rows that are hidden */
   /* CPUs: shadows, and boxes around those of tiles and of families of tiles, with which a search leaves out
    * what holds nothing near. That pays where rows that follow one another lie close together (op/order.h). */
   int families;
@@ -29,6 +30,10 @@ int fm_bank_width(const struct fm_device *d, int dimensions);
 enum fm_status fm_bank_make(struct fm_device *d, int rows, int dimensions, const float *values,
                             struct fm_bank *bank);
 void fm_bank_free(struct fm_device *d, struct fm_bank *bank);
+
+/* From now on searches pass over the rows with hidden [rows] true; NULL: over none. At least as many as a
+ * search looks for must be left. */
+enum fm_status fm_bank_hide(struct fm_device *d, const struct fm_bank *bank, const bool *hidden);
 
 /* Room for the search: for up to n rows at a time, k neighbours each (1..FM_NEIGHBOURS, at most as many as
  * the bank has). A new one searches for every row. */

@@ -41,13 +41,16 @@ static enum fm_status add_keys(struct fm_context *ctx, uint32_t *keys, size_t n,
 
 static void describe(struct fm_threshold *t, const char *what) {
   if (t->kept)
-    snprintf(t->origin, sizeof t->origin, "%zu %.80s", t->n, what);
+    snprintf(t->origin, sizeof t->origin, "%zu %.120s", t->n, what);
+  else if (t->k == t->n)
+    snprintf(t->origin, sizeof t->origin, "the largest score of %zu %.120s", t->n, what);
   else
-    snprintf(t->origin, sizeof t->origin, "the largest score of %zu %.80s", t->n, what);
+    snprintf(t->origin, sizeof t->origin, "the largest score but %zu far over the others of %zu %.120s",
+             t->n - t->k, t->n, what);
 }
 
 enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float *scores, double alpha,
-                                   const char *what, struct fm_threshold *out) {
+                                   size_t odd, const char *what, struct fm_threshold *out) {
   *out = (struct fm_threshold){.alpha = alpha, .n = n};
   FM_TRY(check_rate(ctx, alpha));
   if (!n)
@@ -63,6 +66,10 @@ enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float
     double over = allowance((double)n, alpha);
     out->kept = over >= 1;
     out->k = out->kept ? n + 1 - (size_t)over : n;
+    if (odd && odd < n && out->k > n - odd) {
+      out->k = n - odd;
+      out->kept = (double)(n + 1 - out->k) <= over;
+    }
     out->value = (double)fm_score_of_key(keys[out->k - 1]);
     out->promised = (double)(n + 1 - out->k) / (double)(n + 1);
     size_t hits = 0;
@@ -88,16 +95,16 @@ static void percent(char out[16], double rate) {
 
 void fm_threshold_sentence(const struct fm_threshold *t, char out[400]) {
   int n = snprintf(out, 400, "%.6g, from %s", t->value, t->origin);
-  if (n < 0 || n > 240 || !isfinite(t->promised) || !isfinite(t->low) || !isfinite(t->high)) return;
+  if (n < 0 || n > 260 || !isfinite(t->promised) || !isfinite(t->low) || !isfinite(t->high)) return;
   char expected[16], low[16], high[16];
   percent(expected, t->promised);
   percent(low, t->low);
   percent(high, t->high);
   n += snprintf(out + n, (size_t)(400 - n), "; expected false alarms %s %% (95 %% interval %s to %s %%)",
                 expected, low, high);
-  if (!t->kept)
-    snprintf(out + n, (size_t)(400 - n), "; %.4g %% takes %zu held-out pictures, there are %zu",
-             100 * t->alpha, fm_threshold_needs(t->alpha), t->n);
+  if (!t->kept && t->n < fm_threshold_needs(t->alpha))
+    snprintf(out + n, (size_t)(400 - n), "; %.4g %% takes %zu good pictures, there are %zu", 100 * t->alpha,
+             fm_threshold_needs(t->alpha), t->n);
 }
 
 void fm_threshold_by_hand(double value, double alpha, struct fm_threshold *t) {

@@ -25,16 +25,18 @@ struct fm_threshold {
   double value;
   double alpha;     /* the false-alarm rate that was asked for */
   size_t n, k;      /* the value is the k-th smallest of n */
-  bool kept;        /* false: n is too small to promise alpha; the value is then the largest score */
+  bool kept;        /* false: alpha cannot be promised, because n is too small or too many are odd */
   double promised;  /* the rate that does hold: (n + 1 - k) / (n + 1) */
   double low, high; /* 95 % interval of the true false-alarm rate; NaN where none exists */
   char origin[200]; /* "42 held-out good pictures" */
 };
 
 /* what: where the scores come from, in the plural ("held-out good pictures"). alpha lies between 0 and 1,
- * without the ends (else FM_USAGE). Scores that are not finite are FM_NUMERIC. */
+ * without the ends (else FM_USAGE). Scores that are not finite are FM_NUMERIC. odd: so many of the largest do
+ * not decide (odd.h): the value is then at most the largest of the others. They count all the same, so where
+ * they are more than alpha allows, what is promised is more than alpha. */
 enum fm_status fm_threshold_choose(struct fm_context *ctx, size_t n, const float *scores, double alpha,
-                                   const char *what, struct fm_threshold *out);
+                                   size_t odd, const char *what, struct fm_threshold *out);
 
 /* How many good pictures a promise of alpha needs at least: the smallest n with k <= n. */
 size_t fm_threshold_needs(double alpha);
@@ -54,7 +56,7 @@ double fm_threshold_outline_of(const struct fm_threshold *pixel, bool flagged, c
                                size_t count);
 
 /* A sentence for people, at most 400 bytes with its end: "1.83, from the largest score of 41 held-out good
- * pictures; expected false alarms 2.4 % (95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are
+ * pictures; expected false alarms 2.4 % (95 % interval 0 to 8.6 %); 1 % takes 99 good pictures, there are
  * 41". */
 void fm_threshold_sentence(const struct fm_threshold *threshold, char out[400]);
 

@@ -102,6 +102,7 @@ static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *
     memcpy((char *)recipe + fm_fields[i].offset, (const char *)r->how->wish + fm_fields[i].offset,
            fm_fields[i].size);
   }
+  if (r->how->given && fm_recipe_holds_out(r->how->given)) recipe->learn_all = false;
   if (fm_recipe_check(r->ctx, recipe) == FM_OK) return true;
   fm_error_clear(r->ctx);
   return false;

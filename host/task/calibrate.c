@@ -18,7 +18,11 @@
 struct fair {
   struct fm_sample *samples; /* [count]; their strings are the caller's */
   size_t count;
-  bool learned;
+  bool learned;        /* the model learned from them, and they are scored all the same */
+  int *number;         /* [count] among those learned from, where each is scored without itself; else NULL */
+  float *score, *peak; /* [count] */
+  bool *odd;           /* [count] far over the others; how many */
+  size_t odd_count;
 };
 
 static enum fm_status leave_out_learned(const struct fm_model *m, const struct fm_sample *samples,
@@ -141,75 +145,113 @@ void fm_calibrate_look(struct fm_context *ctx, const struct fm_sample *samples, 
 
 /* ---- pictures that are unlike the others ---- */
 
-/* Says which they are, and leaves them out where the recipe has it so. */
-static enum fm_status look_for_odd(const struct fm_model *m, struct fair *fair, float *score, float *peak,
-                                   const char *what, size_t *left_out) {
+static const char *what_becomes(const struct fm_model *m, const struct fair *fair) {
+  bool one = fair->odd_count == 1;
+  if (m->recipe.leave_out_odd) return one ? "It does not count" : "They do not count";
+  if (fair->learned) return one ? "It may be flawed" : "They may be flawed";
+  return one ? "It may be flawed, so it does not decide the thresholds (--leave-out-odd does without it "
+               "altogether)"
+             : "They may be flawed, so they do not decide the thresholds (--leave-out-odd does without them "
+               "altogether)";
+}
+
+static enum fm_status look_for_odd(const struct fm_model *m, struct fair *fair, const char *what) {
   char names[700] = "";
-  size_t count, kept = 0, n = fair->count;
-  bool *odd = fm_alloc(m->ctx, n, sizeof *odd);
-  enum fm_status status = odd ? fm_odd_find(m->ctx, n, score, odd, &count) : FM_MEMORY;
-  *left_out = 0;
-  if (status == FM_OK && count) {
-    name_highest(fair, score, count, names, sizeof names);
-    bool one = count == 1;
-    fm_note(m->ctx, "note: %zu of %zu %s score%s far over the others: %s. %s%s", count, n, what,
-            one ? "s" : "", names,
-            m->recipe.leave_out_odd ? "The thresholds do without "
-            : one
-                ? "It decides the thresholds; if it is flawed, or so rare that it may be flagged, use "
-                : "They decide the thresholds; if they are flawed, or so rare that they may be flagged, use ",
-            !m->recipe.leave_out_odd ? "--leave-out-odd"
-            : one                    ? "it"
-                                     : "them");
-    if (m->recipe.leave_out_odd) *left_out = count;
+  FM_TRY(fm_odd_find(m->ctx, fair->count, fair->score, fair->odd, &fair->odd_count));
+  if (!fair->odd_count) return FM_OK;
+  name_highest(fair, fair->score, fair->odd_count, names, sizeof names);
+  fm_note(m->ctx, "note: %zu of %zu %s score%s far over the others: %s. %s", fair->odd_count, fair->count,
+          what, fair->odd_count == 1 ? "s" : "", names, what_becomes(m, fair));
+  return FM_OK;
+}
+
+/* A list of them for the caller, who may want to show them. */
+static enum fm_status give_odd(struct fm_device *d, const struct fm_model *m, const struct fair *fair,
+                               const struct fm_calibration *c) {
+  if (!c->odd) return FM_OK;
+  struct fm_sample *samples = fm_alloc(m->ctx, fair->count, sizeof *samples);
+  int *number = fair->number ? fm_alloc(m->ctx, fair->count, sizeof *number) : NULL;
+  struct fm_score_list list = {.samples = samples, .learned = number, .text = "odd pictures"};
+  enum fm_status status = samples && (number || !fair->number) ? FM_OK : FM_MEMORY;
+  for (size_t i = 0; status == FM_OK && i < fair->count; i++) {
+    if (!fair->odd[i]) continue;
+    if (number) number[list.count] = fair->number[i];
+    samples[list.count++] = fair->samples[i];
   }
-  for (size_t i = 0; status == FM_OK && *left_out && i < n; i++) {
-    if (odd[i]) continue;
-    score[kept] = score[i];
-    peak[kept++] = peak[i];
-  }
-  if (*left_out) fair->count = kept;
-  fm_free(m->ctx, odd);
+  if (status == FM_OK) status = c->odd(c->user, d, m, &list);
+  fm_free(m->ctx, samples);
+  fm_free(m->ctx, number);
   return status;
 }
 
 /* ---- thresholds ---- */
 
-static enum fm_status choose(struct fm_model *model, size_t count, const float *scores, const char *what,
-                             bool learned, struct fm_threshold *t) {
-  FM_TRY(fm_threshold_choose(model->ctx, count, scores, model->recipe.false_alarms, what, t));
-  if (learned) {
-    t->kept = false;
-    t->promised = t->low = t->high = NAN;
-    snprintf(t->origin, sizeof t->origin, "%zu %.80s that the model learned from, without a promise", count,
-             what);
+/* From the scores, or the largest values of the maps. */
+static enum fm_status choose(const struct fm_model *m, const struct fair *fair, const float *values,
+                             const char *what, struct fm_threshold *t) {
+  bool out = m->recipe.leave_out_odd;
+  size_t count = 0;
+  char whose[160];
+  float *some = fm_alloc(m->ctx, fair->count, sizeof *some);
+  if (!some) return FM_MEMORY;
+  for (size_t i = 0; i < fair->count; i++)
+    if (!out || !fair->odd[i]) some[count++] = values[i];
+  int n = snprintf(whose, sizeof whose, "%.80s", what);
+  if (fair->number) n += snprintf(whose + n, sizeof whose - (size_t)n, ", each scored without itself");
+  if (out && fair->odd_count)
+    snprintf(whose + n, sizeof whose - (size_t)n, " (%zu far over them left out)", fair->odd_count);
+  enum fm_status status = fm_threshold_choose(m->ctx, count, some, m->recipe.false_alarms,
+                                              out || fair->learned ? 0 : fair->odd_count, whose, t);
+  fm_free(m->ctx, some);
+  if (status != FM_OK || !fair->learned) return status;
+  t->kept = false;
+  t->promised = t->low = t->high = NAN;
+  snprintf(t->origin, sizeof t->origin, "%zu %.80s that the model learned from, without a promise", count,
+           what);
+  return FM_OK;
+}
+
+/* The pictures to calibrate with, and room for what comes of them. */
+static enum fm_status begin(const struct fm_model *m, const struct fm_calibration *c, struct fair *fair) {
+  struct fm_context *ctx = m->ctx;
+  bool each = c->with == FM_CALIBRATE_EACH;
+  fair->learned = c->with == FM_CALIBRATE_LEARNED;
+  fair->score = fm_alloc(ctx, c->count, sizeof *fair->score);
+  fair->peak = fm_alloc(ctx, c->count, sizeof *fair->peak);
+  fair->odd = fm_alloc(ctx, c->count, sizeof *fair->odd);
+  if (!fair->score || !fair->peak || !fair->odd) return FM_MEMORY;
+  if (!each) return leave_out_learned(m, c->samples, c->count, c->what, fair);
+  fair->samples = fm_alloc(ctx, c->count, sizeof *fair->samples);
+  fair->number = fm_alloc(ctx, c->count, sizeof *fair->number);
+  if (!fair->samples || !fair->number) return FM_MEMORY;
+  fair->count = c->count;
+  for (size_t i = 0; i < c->count; i++) {
+    fair->samples[i] = c->samples[i];
+    fair->number[i] = (int)i;
   }
   return FM_OK;
 }
 
 enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
-                                  const struct fm_sample *samples, size_t count, const char *what,
-                                  bool learned) {
+                                  const struct fm_calibration *c) {
   struct fm_context *ctx = model->ctx;
-  struct fair fair = {.learned = learned};
-  size_t left_out = 0;
-  char whose[160];
-  float *score = fm_alloc(ctx, count, sizeof *score), *peak = fm_alloc(ctx, count, sizeof *peak);
-  enum fm_status status = score && peak ? FM_OK : FM_MEMORY;
-  if (status == FM_OK) status = leave_out_learned(model, samples, count, what, &fair);
+  struct fair fair = {0};
+  enum fm_status status = begin(model, c, &fair);
   if (status == FM_OK)
-    status = fm_score_set_scores(d, model, fair.samples, fair.count, "thresholds", score, peak);
-  if (status == FM_OK) look_at_scores(model, &fair, score);
-  if (status == FM_OK) status = look_for_odd(model, &fair, score, peak, what, &left_out);
-  if (left_out)
-    snprintf(whose, sizeof whose, "%.80s (%zu far over them left out)", what, left_out);
-  else
-    snprintf(whose, sizeof whose, "%.80s", what);
-  if (status == FM_OK) status = choose(model, fair.count, score, whose, fair.learned, &model->image);
-  if (status == FM_OK) status = choose(model, fair.count, peak, whose, fair.learned, &model->pixel);
+    status = fm_score_set_scores(d, model, fair.samples, fair.count, "thresholds", fair.number, fair.score,
+                                 fair.peak);
+  if (status == FM_OK) look_at_scores(model, &fair, fair.score);
+  if (status == FM_OK) status = look_for_odd(model, &fair, c->what);
+  if (status == FM_OK) status = choose(model, &fair, fair.score, c->what, &model->image);
+  if (status == FM_OK) status = choose(model, &fair, fair.peak, c->what, &model->pixel);
   model->has_thresholds = status == FM_OK;
+  if (status == FM_OK) status = give_odd(d, model, &fair, c);
+  for (size_t i = 0; status == FM_OK && c->is_odd && i < c->count; i++)
+    c->is_odd[i] = i < fair.count && fair.odd[i];
   fm_free(ctx, fair.samples);
-  fm_free(ctx, score);
-  fm_free(ctx, peak);
+  fm_free(ctx, fair.number);
+  fm_free(ctx, fair.score);
+  fm_free(ctx, fair.peak);
+  fm_free(ctx, fair.odd);
   return status;
 }

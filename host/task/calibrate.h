@@ -5,15 +5,33 @@
 
 #include "task/score_set.h"
 
-/* Both thresholds. what: "held-out good pictures". learned: the caller knows that the model was trained with
- * them, so that nothing can be promised; else those that it learned from (model/seen.h) are left out with a
- * warning, as long as others are there. A model that has thresholds already compares: a warning where the
- * scores lie far beyond (more than half as much again as its threshold, or more pictures over it than its
- * rate of false alarms allows). A note where some score far over the others (score/odd.h); with the recipe's
- * leave-out-odd the thresholds do without them. */
+/* What the caller knows of the pictures. */
+enum fm_calibrate_with {
+  FM_CALIBRATE_OTHERS,  /* those that the model learned from (model/seen.h) are left out with a warning, as
+                           long  as others are there */
+  FM_CALIBRATE_LEARNED, /* the model was trained with them, so that nothing can be promised */
+  FM_CALIBRATE_EACH     /* all that it was trained with, in that order: each is scored without itself */
+};
+
+struct fm_calibration {
+  const struct fm_sample *samples;
+  size_t count;
+  const char *what; /* "held-out good pictures" */
+  enum fm_calibrate_with with;
+  /* Called at the end with those that score far over the others, as a list to score; there may be none. NULL:
+   * nothing. */
+  enum fm_status (*odd)(void *user, struct fm_device *d, const struct fm_model *model,
+                        const struct fm_score_list *odd);
+  void *user;
+  bool *is_odd; /* with FM_CALIBRATE_EACH: [count], set here; NULL: not wanted */
+};
+
+/* Both thresholds. A model that has thresholds already compares: a warning where the scores lie far beyond
+ * (more than half as much again as its threshold, or more pictures over it than its rate of false alarms
+ * allows). A note where some score far over the others (score/odd.h): they do not decide, and with the
+ * recipe's leave-out-odd they do not count either. */
 enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
-                                  const struct fm_sample *samples, size_t count, const char *what,
-                                  bool learned);
+                                  const struct fm_calibration *with);
 
 /* A warning where the pictures lie in folders whose names are those of flaws. */
 void fm_calibrate_look(struct fm_context *ctx, const struct fm_sample *samples, size_t count);

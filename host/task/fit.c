@@ -9,7 +9,6 @@
 #include "model/seen.h"
 #include "refine/f2pad.h"
 #include "task/auto.h"
-#include "task/calibrate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +22,9 @@ struct run {
   char hash[17];
   struct fm_holdout split;
   char *real;                /* names of the flawed pictures to learn from; NULL: none */
-  struct fm_sample *samples; /* the good and the flawed ones to learn from */
-  size_t count;
+  struct fm_sample *samples; /* the good and then the flawed ones to learn from */
+  size_t good, count;        /* the good ones; all of them */
+  size_t dropped;            /* good ones that are odd and no longer among them */
   struct fm_checkpoint from;
   bool resumed, finished;
   char *choice; /* what the method auto tried; NULL: nothing */
@@ -161,27 +161,39 @@ static enum fm_status few(struct run *r) {
   return FM_OK;
 }
 
+/* What was held out decides, and is learned from after that. */
+static bool learns_all(const struct run *r) {
+  return r->recipe.learn_all && !r->recipe.shots;
+}
+
+static enum fm_status gather(struct run *r) {
+  const struct fm_category *c = r->fit->category;
+  const struct fm_sample *good = learns_all(r) ? c->train : r->split.learn;
+  struct fm_sample *flawed;
+  size_t count;
+  r->good = learns_all(r) ? c->train_count : r->split.learn_count;
+  FM_TRY(fm_real_samples(r->ctx, c, r->real, &flawed, &count));
+  r->count = r->good + count;
+  r->samples = fm_alloc(r->ctx, r->count, sizeof *r->samples);
+  if (r->samples) {
+    memcpy(r->samples, good, r->good * sizeof *r->samples);
+    if (count) memcpy(r->samples + r->good, flawed, count * sizeof *r->samples);
+  }
+  fm_free(r->ctx, flawed);
+  return r->samples ? FM_OK : FM_MEMORY;
+}
+
 static enum fm_status split(struct run *r) {
   if (r->recipe.shots)
     FM_TRY(few(r));
   else
     FM_TRY(fm_dataset_holdout(r->ctx, r->fit->category, r->recipe.hold_out, &r->split));
-  if (!r->recipe.shots && r->recipe.hold_out > 0 && !r->split.held_count)
+  if (!r->recipe.shots && !r->recipe.learn_all && r->recipe.hold_out > 0 && !r->split.held_count)
     fm_note(
         r->ctx,
         "note: %zu good pictures are so few that all are learned from and none is held out for thresholds",
         r->split.learn_count);
-  struct fm_sample *flawed;
-  size_t good = r->split.learn_count, count;
-  FM_TRY(fm_real_samples(r->ctx, r->fit->category, r->real, &flawed, &count));
-  r->count = good + count;
-  r->samples = fm_alloc(r->ctx, r->count, sizeof *r->samples);
-  if (r->samples) {
-    memcpy(r->samples, r->split.learn, good * sizeof *r->samples);
-    if (count) memcpy(r->samples + good, flawed, count * sizeof *r->samples);
-  }
-  fm_free(r->ctx, flawed);
-  return r->samples ? FM_OK : FM_MEMORY;
+  return gather(r);
 }
 
 static enum fm_status describe(struct run *r, struct fm_model *m) {
@@ -189,8 +201,8 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   *m = (struct fm_model){.ctx = r->ctx, .recipe = r->recipe};
   snprintf(m->data.category, sizeof m->data.category, "%.127s", r->fit->category->name);
   snprintf(m->data.hash, sizeof m->data.hash, "%s", r->hash);
-  m->data.learned = r->split.learn_count;
-  m->data.held = r->split.held_count;
+  m->data.learned = r->good;
+  m->data.held = learns_all(r) ? 0 : r->split.held_count;
   if (r->real && !(m->data.real = fm_strdup(r->ctx, r->real))) return FM_MEMORY;
   m->data.choice = r->choice;
   r->choice = NULL;
@@ -205,33 +217,90 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   return FM_OK;
 }
 
-/* Thresholds: from pictures that took no part in the training where there are any. */
-static enum fm_status calibrate(struct run *r, struct fm_model *m) {
+/* ---- thresholds ---- */
+
+/* Pictures that took no part in the training, if need be because they are scored as if they had not. */
+static enum fm_status calibrate_honestly(struct run *r, struct fm_model *m, bool *is_odd) {
+  const struct fm_fit *fit = r->fit;
+  char others[80];
+  struct fm_calibration c = {.odd = r->dropped ? NULL : fit->odd, .user = fit->user, .is_odd = is_odd};
+  if (fit->calibrate) {
+    c.samples = fit->calibrate;
+    c.count = fit->calibrate_count;
+    c.what = "good pictures for calibration";
+  } else if (m->recipe.learn_all) {
+    c.samples = r->samples;
+    c.count = r->good;
+    c.what = "good pictures";
+    c.with = FM_CALIBRATE_EACH;
+    snprintf(others, sizeof others, "good pictures (%zu far over them left out)", r->dropped);
+    if (r->dropped) c.what = others;
+  } else {
+    c.samples = r->split.held;
+    c.count = r->split.held_count;
+    c.what = "held-out good pictures";
+  }
+  return fm_model_calibrate(r->d, m, &c);
+}
+
+static bool has_others(const struct run *r) {
+  enum { FEWEST = 3 }; /* of which one does without itself */
+  return r->fit->calibrate || (r->recipe.learn_all ? r->good >= FEWEST : r->split.held_count > 0);
+}
+
+/* is_odd [r->good]: with learn-all those that score far over the others; else it stays as it is. */
+static enum fm_status calibrate(struct run *r, struct fm_model *m, bool *is_odd) {
+  if (has_others(r)) {
+    enum fm_status status =
+        calibrate_honestly(r, m, r->recipe.learn_all && !r->fit->calibrate ? is_odd : NULL);
+    if (status != FM_USAGE || !r->recipe.learn_all) return status;
+    fm_note(r->ctx, "note: the pictures cannot be scored without themselves: %s", r->ctx->message);
+    fm_error_clear(r->ctx);
+  }
+  fm_note(r->ctx,
+          "note: the thresholds come from the training pictures themselves, so more good pictures will be "
+          "flagged than asked for; use --hold-out 20%% or --calibrate DIR for honest thresholds");
+  return fm_model_calibrate(
+      r->d, m,
+      &(struct fm_calibration){
+          .samples = r->samples, .count = r->good, .what = "pictures", .with = FM_CALIBRATE_LEARNED});
+}
+
+/* ---- what sharpens maps ---- */
+
+/* A model that did not learn from the pictures to judge by. The caller's, without the parts that it shares.
+ */
+static enum fm_status fit_without_held(struct run *r, const struct fm_model *m, const struct fm_train *t,
+                                       struct fm_model *rest) {
+  *rest = *m;
+  rest->learned = (struct fm_weights){0};
+  rest->refinement = (struct fm_refinement){0};
+  rest->data.learned = t->count;
+  return fm_method_of(&r->recipe)->fit(r->d, t, &rest->learned);
+}
+
+static enum fm_status refine_with(struct run *r, struct fm_model *m, const struct fm_train *learned) {
   const struct fm_fit *fit = r->fit;
   const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
   size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
-  const char *what = fit->calibrate ? "good pictures for calibration" : "held-out good pictures";
-  if (!count) {
-    samples = r->split.learn;
-    count = r->split.learn_count;
-    what = "pictures";
-    fm_note(r->ctx,
-            "note: the thresholds come from the training pictures themselves, so more good pictures will be "
-            "flagged than asked for; use --hold-out 20%% or --calibrate DIR for honest thresholds");
-  }
-  return fm_model_calibrate(r->d, m, samples, count, what, samples == r->split.learn);
+  struct fm_train t = *learned; /* its references are good pictures */
+  t.count = r->good;
+  if (!learns_all(r) || fit->calibrate) return fm_f2pad_fit(r->d, m, &t, samples, count);
+  t.samples = r->split.learn;
+  t.count = r->split.learn_count;
+  struct fm_model rest;
+  enum fm_status status = fit_without_held(r, m, &t, &rest);
+  if (status == FM_OK) status = fm_f2pad_fit(r->d, &rest, &t, samples, count);
+  if (status == FM_OK) m->refinement = rest.refinement;
+  if (status != FM_OK) fm_refinement_free(r->ctx, &rest.refinement);
+  fm_weights_free(&rest.learned);
+  return status;
 }
 
 static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_train *learned) {
-  const struct fm_fit *fit = r->fit;
-  struct fm_train t = *learned; /* its references are good pictures */
-  t.samples = r->split.learn;
-  t.count = r->split.learn_count;
-  const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
-  size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
   if (!r->recipe.refine) return FM_OK;
-  if (count) {
-    enum fm_status status = fm_f2pad_fit(r->d, m, &t, samples, count);
+  if (r->fit->calibrate || r->split.held_count) {
+    enum fm_status status = refine_with(r, m, learned);
     if (status == FM_OK || !fm_status_is_local(status)) return status;
     /* An extra must not cost the model, which is learned by now. */
     fm_note(r->ctx, "warning: the model is made, but it cannot sharpen its maps (--refine): %s",
@@ -243,6 +312,8 @@ static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_
                   "(--refine); --hold-out 20%% or --calibrate DIR provides some");
   return FM_OK;
 }
+
+/* ---- learning ---- */
 
 /* Before everything that looks at pictures. The same pictures give the same standard, so a training that goes
  * on after a stop goes on with the same. */
@@ -267,6 +338,47 @@ static enum fm_status choose(struct run *r) {
   return fm_auto_choose(r->d, &how, &r->recipe, &r->choice);
 }
 
+static enum fm_status fit_and_calibrate(struct run *r, struct fm_model *m, const struct fm_train *t,
+                                        bool *is_odd) {
+  const struct fm_method *method = fm_method_of(&r->recipe);
+  size_t bytes;
+  if (method->memory) {
+    char what[80];
+    FM_TRY(method->memory(r->d, t, &bytes));
+    snprintf(what, sizeof what, "fit %s to %zu pictures", method->name, t->count);
+    FM_TRY(fm_memory_check(r->d, what, bytes, "use fewer pictures (--shots) or a smaller --size"));
+  }
+  m->data.learned = r->good;
+  FM_TRY(method->fit(r->d, t, &m->learned));
+  FM_TRY(fm_seen_make(r->ctx, r->samples, r->count, &m->data.pictures));
+  return calibrate(r, m, is_odd);
+}
+
+/* Those that are odd are not to be learned from either. Only their order is kept. */
+static void drop_odd(struct run *r, const bool *is_odd) {
+  size_t kept = 0;
+  for (size_t i = 0; i < r->count; i++)
+    if (i >= r->good || !is_odd[i]) r->samples[kept++] = r->samples[i];
+  r->dropped = r->count - kept;
+  r->good -= r->dropped;
+  r->count = kept;
+}
+
+static enum fm_status fit_twice(struct run *r, struct fm_model *m, struct fm_train *t, bool *is_odd) {
+  FM_TRY(fit_and_calibrate(r, m, t, is_odd));
+  if (!r->recipe.leave_out_odd) return FM_OK;
+  drop_odd(r, is_odd);
+  if (!r->dropped) return FM_OK;
+  fm_note(r->ctx, "learning again from the other %zu good pictures", r->good);
+  t->count = r->count;
+  fm_weights_free(&m->learned);
+  fm_free(r->ctx, m->data.pictures);
+  m->data.pictures = NULL;
+  m->has_thresholds = false;
+  memset(is_odd, 0, r->good * sizeof *is_odd);
+  return fit_and_calibrate(r, m, t, is_odd);
+}
+
 static enum fm_status learn(struct run *r, struct fm_model *m) {
   const struct fm_fit *fit = r->fit;
   FM_TRY(describe(r, m));
@@ -282,17 +394,10 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
                        .checkpoint = r->checkpoint,
                        .log = r->log,
                        .resume = r->resumed ? &r->from : NULL};
-  const struct fm_method *method = fm_method_of(&r->recipe);
-  size_t bytes;
-  if (method->memory) {
-    char what[80];
-    FM_TRY(method->memory(r->d, &t, &bytes));
-    snprintf(what, sizeof what, "fit %s to %zu pictures", method->name, t.count);
-    FM_TRY(fm_memory_check(r->d, what, bytes, "use fewer pictures (--shots) or a smaller --size"));
-  }
-  FM_TRY(method->fit(r->d, &t, &m->learned));
-  FM_TRY(fm_seen_make(r->ctx, r->samples, r->count, &m->data.pictures));
-  FM_TRY(calibrate(r, m));
+  bool *is_odd = fm_alloc(r->ctx, r->good, sizeof *is_odd);
+  enum fm_status status = is_odd ? fit_twice(r, m, &t, is_odd) : FM_MEMORY;
+  fm_free(r->ctx, is_odd);
+  FM_TRY(status);
   FM_TRY(refine(r, m, &t));
   FM_TRY(fm_model_save(m, fit->path, fit->thin));
   return fm_file_exists(r->checkpoint) ? fm_file_remove(r->ctx, r->checkpoint) : FM_OK;

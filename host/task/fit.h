@@ -1,8 +1,13 @@
-/* From a category's good pictures to a finished model file: hold-out, training, thresholds, saving. */
+/* From a category's good pictures to a finished model file: hold-out, training, thresholds, saving.
+ *
+ * Held-out pictures decide on light and pose, and on what sharpens maps. Thresholds come from pictures of
+ * their own (calibrate), else from the held-out ones; or, with the recipe's learn-all, from every picture:
+ * the model learns from all of them, and each is scored as if it had not been among them (method.h:
+ * without). */
 #ifndef FM_TASK_FIT_H
 #define FM_TASK_FIT_H
 
-#include "model/method.h"
+#include "task/calibrate.h"
 
 struct fm_fit {
   struct fm_recipe recipe;
@@ -13,6 +18,10 @@ struct fm_fit {
   const char
       *real_list; /* a file that names flawed test pictures to learn from (real.h); NULL: see the recipe */
   const char *weights; /* the expert's file; NULL: see fm_expert_load */
+  /* As in calibrate.h: shows good pictures that score far over the others; NULL: nothing does. */
+  enum fm_status (*odd)(void *user, struct fm_device *d, const struct fm_model *model,
+                        const struct fm_score_list *odd);
+  void *user;
   const char *path;    /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
   double minutes; /* with the method auto: what choosing and training may take (auto.h); 0: its default */
   bool resume, thin;

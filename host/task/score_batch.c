@@ -158,6 +158,12 @@ enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const uns
   return adjusted && b->preprocess.standard ? undo(b, count, adjusted) : FM_OK;
 }
 
+enum fm_status fm_score_batch_without(struct fm_score_batch *b, int picture) {
+  if (b->refiner)
+    return fm_error(b->ctx, FM_USAGE, "a sharpened map cannot do without a picture that was learned from");
+  return fm_scorer_without(b->scorer, picture);
+}
+
 /* The largest value of the detector's own map, where that is not the map at hand. */
 static enum fm_status base_peak(const struct fm_score_batch *b, struct fm_context *ctx,
                                 const struct fm_score_one *one, float *peak) {

@@ -47,6 +47,10 @@ void fm_score_batch_free(struct fm_score_batch *b); /* NULL: nothing */
 enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const unsigned char *rgb,
                                   const struct fm_adjusted *adjusted);
 
+/* From now on the pictures at hand are one that the model learned from, number `picture` of them, scored as
+ * if it had not; -1: no longer. FM_USAGE where the method cannot, and where maps are sharpened. */
+enum fm_status fm_score_batch_without(struct fm_score_batch *b, int picture);
+
 /* What came out for picture i of the last run, which has that size of its own; by several threads at once.
  * Valid until the next run; closed also after a failure. */
 enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_context *ctx, int i, int width,

@@ -57,6 +57,8 @@ static enum fm_status score_batch(struct run *r) {
     r->unlit += r->batch.adjusted[i].unlit;
     r->unplaced += r->batch.adjusted[i].unplaced;
   }
+  if (r->list->learned && count)
+    FM_TRY(fm_score_batch_without(r->scorer, r->list->learned[r->batch.pictures[0]]));
   if (count) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb, r->batch.adjusted));
   enum fm_status status = FM_OK;
   size_t most = (size_t)r->plan.at_once;
@@ -123,6 +125,7 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
                                 .epochs = list->round + 1};
   if (list->count == 0) return FM_OK;
   if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
+  if (list->learned) o.batch = 1; /* what a picture does without is a matter of the whole batch */
   if ((size_t)o.batch > list->count) o.batch = (int)list->count;
   FM_TRY(fm_model_preprocess(m, &o.preprocess));
   struct run r = {.ctx = ctx, .list = list};
@@ -173,9 +176,9 @@ static enum fm_status keep_score(void *user, const struct fm_score_item *item) {
 
 enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *model,
                                    const struct fm_sample *samples, size_t count, const char *text,
-                                   float *scores, float *peaks) {
+                                   const int *learned, float *scores, float *peaks) {
   struct scores s = {scores, peaks};
   struct fm_score_list list = {
-      .samples = samples, .count = count, .text = text, .take = keep_score, .user = &s};
+      .samples = samples, .count = count, .text = text, .learned = learned, .take = keep_score, .user = &s};
   return fm_score_set(d, model, &list);
 }

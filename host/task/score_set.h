@@ -21,6 +21,9 @@ struct fm_score_list {
   size_t count;
   const char *text; /* names the work for the progress */
   bool refine;      /* sharpen the maps (F2PAD) */
+  /* [count] Their numbers among the pictures that the model learned from: each is scored as if it had not
+   * (method.h: without); NULL: as any picture. */
+  const int *learned;
   bool images;      /* decoded pictures are wanted, too */
   bool pieces;      /* a piece (data/piece.h) is drawn on every picture, that of the model's seed and round */
   int round;
@@ -61,9 +64,9 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model,
 enum fm_status fm_score_image(struct fm_context *ctx, const struct fm_score_item *item, struct fm_image *room,
                               const struct fm_image **image);
 
-/* The scores of the pictures and the largest values of their maps only, [count] each. */
+/* The scores of the pictures and the largest values of their maps only, [count] each. learned: as above. */
 enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *model,
                                    const struct fm_sample *samples, size_t count, const char *text,
-                                   float *scores, float *peaks);
+                                   const int *learned, float *scores, float *peaks);
 
 #endif

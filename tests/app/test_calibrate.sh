@@ -84,7 +84,7 @@ cp other/weave/test/good/000.png odd/weave.png
 run calibrate m odd -o decided
 says "1 of 20 good pictures for calibration scores far over the others: 'odd/weave.png'" err
 run calibrate m odd -o without --leave-out-odd
-says "The thresholds do without it" err
+says "It does not count" err
 says "19 good pictures for calibration (1 far over them left out)" out
 run calibrate m many/gear/test/good -o alone
 silent "far over"

@@ -23,6 +23,7 @@ static void open_tiny(struct fm_context *ctx, struct tiny *t, long channels) {
   t->fit.recipe.batch = 4;
   t->fit.recipe.channels = channels;
   t->fit.recipe.refine = false;
+  t->fit.recipe.learn_all = false;
 }
 
 static const struct fm_weight *tensor(const struct fm_model *m, const char *name) {

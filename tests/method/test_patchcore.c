@@ -26,6 +26,7 @@ static void recipe_of(struct fm_context *ctx, const char *keys, struct fm_recipe
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "patchcore", r));
   r->size = fm_square(SIDE);
   r->batch = 4;
+  r->learn_all = false;
   snprintf(copy, sizeof copy, "%s", keys);
   for (char *key = strtok(copy, " "); key; key = strtok(NULL, " ")) {
     char *value = strchr(key, '=');
@@ -508,14 +509,14 @@ static void recipes(void **state) {
                 p.resize == FM_RESIZE_PIL && r.coreset == published[i].coreset);
     assert_true(fm_patchcore_official(&r) && r.dimensions == 1024 && r.projection == 128 &&
                 r.neighbours == 1);
-    assert_true(r.reweight == 0 && r.hold_out == 0);
+    assert_true(r.reweight == 0 && r.hold_out == 0 && !r.learn_all);
   }
   ASSERT_OK(ctx, fm_recipe_read(ctx, "patchcore_anomalib", &r));
   ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
   assert_true(!fm_patchcore_official(&r) && r.reweight == 9 && r.neighbours == 1 && !r.crop.width);
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "patchcore", &r));
   ASSERT_OK(ctx, fm_recipe_check(ctx, &r));
-  assert_true(r.hold_out == 0.2 && r.coreset == 0.1 && strcmp(r.features, "concat") == 0);
+  assert_true(r.hold_out == 0.2 && r.learn_all && r.coreset == 0.1 && strcmp(r.features, "concat") == 0);
   strcpy(r.features, "other");
   assert_int_equal(fm_recipe_check(ctx, &r), FM_USAGE);
   fm_error_clear(ctx);

@@ -31,7 +31,7 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   snprintf(m->device, sizeof m->device, "a \"device\" of ours");
   float scores[20];
   for (int i = 0; i < 20; i++) scores[i] = (float)i / 3;
-  ASSERT_OK(ctx, fm_threshold_choose(ctx, 20, scores, 0.05, "good pictures", &m->image));
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 20, scores, 0.05, 0, "good pictures", &m->image));
   m->pixel = m->image;
   m->pixel.low = m->pixel.high = NAN;
   m->has_thresholds = true;

@@ -161,6 +161,46 @@ static void check_every(struct fixture *f, const struct problem *p, const struct
   free(far);
 }
 
+/* Without every third row, and those that were nearest: what a bank without them gives, bit by bit. */
+static void check_hidden(struct fixture *f, const struct problem *p, const float *values,
+                         struct fm_bank *bank, struct fm_search *search, const struct fm_buffer *x,
+                         const int *index, const float *mean) {
+  size_t rows = (size_t)p->s->rows, dims = (size_t)p->s->dimensions, queries = (size_t)p->s->queries,
+         left = 0;
+  bool *hidden = calloc(rows, sizeof *hidden);
+  float *rest = malloc(rows * dims * sizeof *rest), *got = malloc(queries * sizeof *got),
+        *want = malloc(queries * sizeof *want);
+  for (size_t q = 0; q < queries; q += 2) hidden[index[q * (size_t)p->s->k]] = true;
+  for (size_t r = 0; r < rows; r++) {
+    hidden[r] |= r % 3 == 1;
+    if (!hidden[r]) memcpy(rest + dims * left++, values + dims * r, dims * sizeof *rest);
+  }
+  if (left >= (size_t)p->s->k) {
+    struct fm_bank other;
+    struct fm_search among;
+    struct zone zm = vector_make(f, queries, NULL);
+    ASSERT_OK(&f->ctx, fm_bank_hide(f->device, bank, hidden));
+    fm_search_run(f->device, bank, search, p->s->queries, x, 0.25f, &zm.buffer);
+    zone_read(f, &zm, got);
+    ASSERT_OK(&f->ctx, fm_bank_make(f->device, (int)left, p->s->dimensions, rest, &other));
+    ASSERT_OK(&f->ctx, fm_search_make(f->device, &other, p->s->queries, p->s->k, &among));
+    fm_search_run(f->device, &other, &among, p->s->queries, x, 0.25f, &zm.buffer);
+    zone_read(f, &zm, want);
+    assert_memory_equal(got, want, queries * sizeof *got);
+    ASSERT_OK(&f->ctx, fm_bank_hide(f->device, bank, NULL));
+    fm_search_run(f->device, bank, search, p->s->queries, x, 0.25f, &zm.buffer);
+    zone_read(f, &zm, got);
+    assert_memory_equal(got, mean, queries * sizeof *got);
+    fm_bank_free(f->device, &other);
+    fm_search_free(f->device, &among);
+    zone_free(f, &zm);
+  }
+  free(hidden);
+  free(rest);
+  free(got);
+  free(want);
+}
+
 static double place(size_t which, size_t c) {
   return 3 + sin(1.7 * (double)which * (double)(c + 1));
 }
@@ -230,6 +270,7 @@ static void run(struct fixture *f, const void *shape) {
   assert_memory_equal(&again, &mean[one], sizeof again);
   check_some(f, &p, &bank, &search, &zx.buffer, index, mean);
   check_every(f, &p, &bank, &search, &zx.buffer, index, mean);
+  check_hidden(f, &p, values, &bank, &search, &zx.buffer, index, mean);
   struct zone *zones[] = {&zx, &zm, &zs, &zd, &alone, &am};
   void *blocks[] = {slope, p.x, p.bank, values, padded, dx, index, distance, mean};
   for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) zone_free(f, zones[i]);

@@ -34,7 +34,7 @@ static const struct fm_metrics official = {.image_auroc = 0.75, .image_ap = 0.5,
 static enum fm_status add_category(struct fm_context *ctx, struct fm_report *report, const char *name) {
   const float holdout[] = {0.5f, 1, 0.25f};
   struct fm_report_category category = {.name = name, .pictures = 4, .heat = fm_heat_make(0, 1, 3)};
-  FM_TRY(fm_threshold_choose(ctx, 3, holdout, 0.25, "held-out good pictures", &category.image));
+  FM_TRY(fm_threshold_choose(ctx, 3, holdout, 0.25, 0, "held-out good pictures", &category.image));
   category.pixel = category.image;
   FM_TRY(fm_report_category_begin(report, &category));
   static const struct {

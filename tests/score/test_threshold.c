@@ -60,7 +60,7 @@ static void conformal_rank(void **state) {
   for (int i = 0; i < 200; i++) score[i] = (float)((i * 77) % 200); /* 0 .. 199 in another order */
   struct fm_threshold t;
   /* ceil(201 * 0.99) = 199: the 199th smallest is 198, one score lies over it. */
-  ASSERT_OK(ctx, fm_threshold_choose(ctx, 200, score, 0.01, "held-out good pictures", &t));
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 200, score, 0.01, 0, "held-out good pictures", &t));
   assert_int_equal(t.k, 199);
   assert_true(t.kept && t.value == 198 && t.n == 200);
   assert_true(fabs(t.promised - 2.0 / 201) < 1e-15);
@@ -76,27 +76,46 @@ static void promise_needs_pictures(void **state) {
   float score[99];
   for (int i = 0; i < 99; i++) score[i] = -(float)i;
   struct fm_threshold t;
-  ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.01, "good pictures", &t));
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.01, 0, "good pictures", &t));
   assert_true(t.kept && t.k == 99 && t.value == 0 && t.promised <= 0.01);
-  ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.29, "good pictures", &t));
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 99, score, 0.29, 0, "good pictures", &t));
   assert_int_equal(t.k, 71); /* 100 * 0.29 is 28.999999999999996 in doubles */
-  ASSERT_OK(ctx, fm_threshold_choose(ctx, 98, score, 0.01, "good pictures", &t));
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 98, score, 0.01, 0, "good pictures", &t));
   assert_false(fm_threshold_is_by_hand(&t));
   assert_true(!t.kept && t.k == 98 && t.value == 0 && t.promised > 0.01);
   assert_non_null(strstr(t.origin, "the largest score of 98 good pictures"));
   char sentence[400];
   fm_threshold_sentence(&t, sentence);
-  assert_non_null(strstr(sentence, "; 1 % takes 99 held-out pictures, there are 98"));
+  assert_non_null(strstr(sentence, "; 1 % takes 99 good pictures, there are 98"));
   /* 1 / 42; 1 - 0.025^(1/41) = 8.60 % */
-  ASSERT_OK(ctx, fm_threshold_choose(ctx, 41, score, 0.01, "held-out good pictures", &t));
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 41, score, 0.01, 0, "held-out good pictures", &t));
   fm_threshold_sentence(&t, sentence);
   assert_string_equal(sentence,
                       "0, from the largest score of 41 held-out good pictures; expected false alarms 2.4 % "
-                      "(95 % interval 0 to 8.6 %); 1 % takes 99 held-out pictures, there are 41");
+                      "(95 % interval 0 to 8.6 %); 1 % takes 99 good pictures, there are 41");
   fm_threshold_by_hand(2.5, 0.01, &t);
   fm_threshold_sentence(&t, sentence);
   assert_string_equal(sentence, "2.5, from the command line (set by hand), without a promise");
   assert_true(fm_threshold_is_by_hand(&t));
+}
+
+/* Odd ones do not decide, but they count: the promise is that of the score that decides. */
+static void odd_ones_count(void **state) {
+  struct fm_context *ctx = *state;
+  float score[299];
+  for (int i = 0; i < 299; i++) score[i] = (float)i;
+  struct fm_threshold t;
+  /* 300 * 0.01 = 3 may lie over it, which two odd ones do not use up. */
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 299, score, 0.01, 2, "good pictures", &t));
+  assert_true(t.kept && t.k == 297 && t.value == 296);
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 299, score, 0.01, 5, "good pictures", &t));
+  assert_true(!t.kept && t.k == 294 && t.value == 293 && fabs(t.promised - 6.0 / 300) < 1e-15);
+  assert_string_equal(t.origin, "the largest score but 5 far over the others of 299 good pictures");
+  char sentence[400];
+  fm_threshold_sentence(&t, sentence);
+  assert_null(strstr(sentence, "takes")); /* more pictures would not help */
+  ASSERT_OK(ctx, fm_threshold_choose(ctx, 40, score, 0.01, 1, "good pictures", &t));
+  assert_true(!t.kept && t.k == 39 && t.value == 38 && t.high > t.promised);
 }
 
 /* The promise itself: over many draws the next good picture is over the threshold at most alpha of the time.
@@ -109,7 +128,7 @@ static void promise_holds(void **state) {
     float score[39];
     for (int i = 0; i < 39; i++) score[i] = (float)exp(fm_rng_normal(&rng));
     struct fm_threshold t;
-    ASSERT_OK(ctx, fm_threshold_choose(ctx, 39, score, 0.05, "x", &t));
+    ASSERT_OK(ctx, fm_threshold_choose(ctx, 39, score, 0.05, 0, "x", &t));
     over += exp(fm_rng_normal(&rng)) > t.value;
   }
   double rate = (double)over / draws; /* 2/40 expected; standard error 0.0015 */
@@ -128,7 +147,7 @@ static void interval_holds(void **state) {
       float score[41];
       for (int i = 0; i < 41; i++) score[i] = (float)fm_rng_uniform(&rng);
       struct fm_threshold t;
-      ASSERT_OK(ctx, fm_threshold_choose(ctx, 41, score, alphas[a], "x", &t));
+      ASSERT_OK(ctx, fm_threshold_choose(ctx, 41, score, alphas[a], 0, "x", &t));
       inside += 1 - t.value >= t.low && 1 - t.value <= t.high;
       over += 1 - t.value > t.high;
     }
@@ -141,12 +160,12 @@ static void refusals(void **state) {
   struct fm_context *ctx = *state;
   float score[] = {1, 2, NAN};
   struct fm_threshold t;
-  assert_int_equal(fm_threshold_choose(ctx, 2, score, 0, "x", &t), FM_USAGE);
-  assert_int_equal(fm_threshold_choose(ctx, 2, score, 1, "x", &t), FM_USAGE);
-  assert_int_equal(fm_threshold_choose(ctx, 2, score, NAN, "x", &t), FM_USAGE);
-  assert_int_equal(fm_threshold_choose(ctx, 0, NULL, 0.01, "x", &t), FM_USAGE);
+  assert_int_equal(fm_threshold_choose(ctx, 2, score, 0, 0, "x", &t), FM_USAGE);
+  assert_int_equal(fm_threshold_choose(ctx, 2, score, 1, 0, "x", &t), FM_USAGE);
+  assert_int_equal(fm_threshold_choose(ctx, 2, score, NAN, 0, "x", &t), FM_USAGE);
+  assert_int_equal(fm_threshold_choose(ctx, 0, NULL, 0.01, 0, "x", &t), FM_USAGE);
   fm_error_clear(ctx);
-  assert_int_equal(fm_threshold_choose(ctx, 3, score, 0.01, "x", &t), FM_NUMERIC);
+  assert_int_equal(fm_threshold_choose(ctx, 3, score, 0.01, 0, "x", &t), FM_NUMERIC);
   assert_non_null(strstr(ctx->message, "score 3"));
 }
 
@@ -170,6 +189,7 @@ int main(void) {
                                      TEST(needs),
                                      TEST(conformal_rank),
                                      TEST(promise_needs_pictures),
+                                     TEST(odd_ones_count),
                                      TEST(promise_holds),
                                      TEST(interval_holds),
                                      TEST(refusals),
