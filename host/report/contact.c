@@ -50,8 +50,7 @@ enum fm_status fm_contact_add(struct fm_contact *c, const struct fm_image tile[F
   *row = (struct fm_contact_row){.label = fm_strdup(c->ctx, label), .mistake = mistake};
   if (!row->label) return FM_MEMORY;
   FM_TRY(fm_canvas_make(c->ctx, strip_width(c), SIDE, empty, &row->strip));
-  for (int t = 0; t < c->tiles; t++)
-    FM_TRY(put_tile(c->ctx, &tile[t], &row->strip, t * (SIDE + TILE_GAP)));
+  for (int t = 0; t < c->tiles; t++) FM_TRY(put_tile(c->ctx, &tile[t], &row->strip, t * (SIDE + TILE_GAP)));
   return FM_OK;
 }
 
@@ -70,13 +69,12 @@ static void draw_head(const struct fm_contact *c, struct fm_image *sheet, const 
   fm_font_draw(sheet, MARGIN, MARGIN, 2, ink, title);
   for (int column = 0; column < columns; column++)
     for (int t = 0; t < c->tiles; t++)
-      fm_font_draw(sheet, MARGIN + column * (strip_width(c) + COLUMN_GAP) + t * (SIDE + TILE_GAP), HEAD - 12, 1, faint,
-                   names[t]);
+      fm_font_draw(sheet, MARGIN + column * (strip_width(c) + COLUMN_GAP) + t * (SIDE + TILE_GAP), HEAD - 12,
+                   1, faint, names[t]);
 }
 
 enum fm_status fm_contact_draw(const struct fm_contact *c, const char *title, struct fm_image *sheet) {
-  int columns = columns_for(c->count), rows = ((int)c->count + columns - 1) / columns,
-      strip = strip_width(c);
+  int columns = columns_for(c->count), rows = ((int)c->count + columns - 1) / columns, strip = strip_width(c);
   int width = 2 * MARGIN + columns * strip + (columns - 1) * COLUMN_GAP, height = HEAD + rows * ROW + MARGIN;
   char line[160];
   if (c->step > 1)

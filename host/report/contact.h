@@ -9,7 +9,7 @@ enum { FM_CONTACT_TILES = 4, FM_CONTACT_SIDE = 128, FM_CONTACT_MOST = 150 };
 
 struct fm_contact {
   struct fm_context *ctx;
-  int tiles; /* of a row; fewer than FM_CONTACT_TILES: the last ones are not wanted on this sheet */
+  int tiles;         /* of a row; fewer than FM_CONTACT_TILES: the last ones are not wanted on this sheet */
   size_t seen, step; /* every step-th picture goes on the sheet, so that it holds at most FM_CONTACT_MOST */
   size_t count, capacity;
   struct fm_contact_row {

@@ -22,8 +22,8 @@ struct fm_fit {
   enum fm_status (*odd)(void *user, struct fm_device *d, const struct fm_model *model,
                         const struct fm_score_list *odd);
   void *user;
-  const char *path;    /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
-  double minutes; /* with the method auto: what choosing and training may take (auto.h); 0: its default */
+  const char *path; /* of the model; the checkpoint is PATH.checkpoint, the log PATH.csv */
+  double minutes;   /* with the method auto: what choosing and training may take (auto.h); 0: its default */
   bool resume, thin;
   bool untrained; /* random weights for the expert, on purpose; weights is then NULL */
 };

@@ -24,8 +24,8 @@ struct fm_score_list {
   /* [count] Their numbers among the pictures that the model learned from: each is scored as if it had not
    * (method.h: without); NULL: as any picture. */
   const int *learned;
-  bool images;      /* decoded pictures are wanted, too */
-  bool pieces;      /* a piece (data/piece.h) is drawn on every picture, that of the model's seed and round */
+  bool images; /* decoded pictures are wanted, too */
+  bool pieces; /* a piece (data/piece.h) is drawn on every picture, that of the model's seed and round */
   int round;
   int most;          /* pictures at a time; 0: the recipe's batch, 16 at most */
   size_t work_bytes; /* that work takes a pixel of the picture */

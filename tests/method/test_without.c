@@ -26,7 +26,7 @@ static void learn(struct fm_context *ctx, const char *method, const char *keys, 
   struct fm_recipe *r = &l->t.fit.recipe;
   tiny_open(ctx, &l->t);
   ASSERT_OK(ctx, fm_recipe_begin(ctx, method, r));
-  r->size = SIDE;
+  r->size = fm_square(SIDE);
   r->batch = 4;
   char copy[80];
   snprintf(copy, sizeof copy, "%s", keys);
