@@ -8,7 +8,7 @@ set -eu
 out=$(realpath -m "${1:-build/bench/auto}")
 flawmap=${FLAWMAP:-build/release/flawmap}
 products=${PRODUCTS:-bottle screw gear weave lever plate seal slab}
-minutes=${MINUTES:-12}
+minutes=${MINUTES:-5}
 mkdir -p "$out"
 
 data_of() {
@@ -21,11 +21,11 @@ data_of() {
   esac
 }
 
-# A row's name as options: "patchcore 512 concat 2 %", light, pose.
+# A row's name as options: "patchcore 512 concat 2 % fine 2".
 options() {
   # shellcheck disable=SC2086
   set -- $1
-  echo "--method $1 --size $2 ${3:+--features $3 --coreset $4%}"
+  echo "--method $1 --size $2 ${3:+--features $3 --coreset $4%} ${6:+--fine $7}"
 }
 
 [ -f "$out/auto.csv" ] || echo "product,candidate,light,pose,pieces_auroc,pieces_aupro,pieces_ap,pieces_mean,image_auroc,aupro,pixel_ap,mean,found,flawed,alarms,good" >"$out/auto.csv"
@@ -34,12 +34,12 @@ for product in $products; do
   tried=$out/$product.tried
   [ -s "$tried" ] || {
     "$flawmap" train "$data" --category "$product" --weights "$WEIGHTS" --minutes "$minutes" --no-refine -o "$out/$product.flawmap" 2>"$tried.err" >"$tried.out"
-    sed -n 's/^  \([a-z]* [0-9]* *[a-z]* *[0-9.]* *%\{0,1\}\)  *\(auto\|off\)  *\(auto\|off\)  *\([0-9. ]*\)$/\1;\2;\3;\4/p' "$tried.err" >"$tried"
+    sed -n 's/^  \([a-z]* [0-9x]* *[a-z]* *[0-9.]* *%\{0,1\}[a-z0-9. ]*\)  *\(auto\|off\)  *\(auto\|off\)  *\([0-9. ]*\)$/\1;\2;\3;\4/p' "$tried.err" >"$tried"
   }
   while IFS=';' read -r name light pose values; do
     name=$(echo $name)
     grep -q "^$product,$name,$light,$pose," "$out/auto.csv" && continue
-    case $name in cdo* | *"512 official"*) [ -n "${LONG:-}" ] || continue ;; esac
+    case $name in cdo*) [ -n "${LONG:-}" ] || continue ;; esac
     # shellcheck disable=SC2046
     "$flawmap" train "$data" --category "$product" --weights "$WEIGHTS" $(options "$name") --light "$light" --align "$pose" -o "$out/one.flawmap" >"$out/one.train" 2>&1
     "$flawmap" eval "$out/one.flawmap" "$data" --category "$product" --no-maps --no-masks --no-overlays -o "$out/one" >"$out/one.eval" 2>&1

@@ -13,7 +13,7 @@ static void defaults(struct fm_recipe *r) {
   strcpy(r->resize, "pil");
   strcpy(r->features, "concat");
   r->dimensions = 1024;
-  r->fine = 1;
+  r->fine = 2;
   r->coreset = 0.1;
   r->projection = 128;
   r->neighbours = 1;
