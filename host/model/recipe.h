@@ -70,7 +70,7 @@ struct fm_field {
   bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 60, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 61, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics
