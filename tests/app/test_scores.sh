@@ -6,7 +6,7 @@
 
 run synth data --size 64 --train 8 --good 2 --flawed 2 --product gear
 for size in 64 32x64; do # a square, and a network that is higher than wide
-  run train --untrained data --category gear --method patchcore --size $size --false-alarms 0.4 --refine -o m
+  run train --untrained data --category gear --method patchcore --size $size --hold-out 20% --false-alarms 0.4 --refine -o m
   for how in "" "--refine f2pad"; do
     rm -rf all some
     "$flawmap" eval m data -o all --no-overlays --no-maps $how >out 2>err || fail "eval failed: $(cat err)"
