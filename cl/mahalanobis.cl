@@ -367,6 +367,54 @@ KERNEL void factor(__global const STORED *sum, __global STORED *triangle, __glob
   for (int k = 0; k < ROW(rows); k++) STORES(single(get(tri + (size_t)k * WIDTH)), out + (size_t)k * CB);
 }
 
+/* In place: L becomes the products L L', from the last tile to the first: a tile reads what stands before it. */
+inline void square(__global STORED *tri, const int rows) {
+  for (int i = rows - 4; i >= 0; i -= 4)
+    for (int j = i; j >= 0; j -= 4) {
+      NUM v[4][4];
+      UNROLL for (int a = 0; a < 4; a++)
+        UNROLL for (int b = 0; b < 4; b++) v[a][b] = num((SV)(0.0f));
+      for (int k = 0; k < j; k++) {
+        NUM x[4], y[4];
+        UNROLL for (int a = 0; a < 4; a++) x[a] = get(L(i + a, k));
+        UNROLL for (int b = 0; b < 4; b++) y[b] = get(L(j + b, k));
+        UNROLL for (int a = 0; a < 4; a++)
+          UNROLL for (int b = 0; b < 4; b++) v[a][b] = plus_product(v[a][b], x[a], y[b]);
+      }
+      UNROLL for (int b = 0; b < 4; b++)
+        UNROLL for (int k = 0; k <= b; k++) {
+          const NUM y = get(L(j + b, j + k));
+          UNROLL for (int a = 0; a < 4; a++)
+            if (i > j || a >= b) v[a][b] = plus_product(v[a][b], get(L(i + a, j + k)), y);
+        }
+      UNROLL for (int a = 0; a < 4; a++)
+        UNROLL for (int b = 0; b < 4; b++)
+          if (i > j || a >= b) put(v[a][b], L(i + a, j + b));
+    }
+}
+
+/* The way back from `factor`: M of a covariance becomes the products about the mean that it was made of,
+ * (N - 1) (M^-1 M^-1' - ridge I). Global size: (groups of the part * PARTS, 1, 1). */
+KERNEL void restore(__global const float *restrict m, __global STORED *restrict triangle,
+                    const int4 size /* rows, groups, rows without zeros, 0 */, const float less /* N - 1 */,
+                    const float2 ridge /* high, low */) {
+  const int g = get_global_id(0) / PARTS, lane = get_global_id(0) % PARTS * ND, rows = size.x;
+  if (g >= size.y) return;
+  __global STORED *tri = triangle + (size_t)g * ROW(rows) * WIDTH + lane;
+  __global const float *in = m + (size_t)g * ROW(rows) * CB + lane;
+  const NUM none = num((SV)(0.0f)), one = num((SV)(1.0f));
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j <= i; j++) put(i < size.z ? num(LOADS(in + (ROW(i) + j) * CB)) : i == j ? one : none, L(i, j));
+  invert(tri, rows);
+  square(tri, rows);
+  const NUM share = num((SV)(less)), lambda = plus(num((SV)(-ridge.x)), num((SV)(-ridge.y)));
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j <= i; j++) {
+      const NUM v = get(L(i, j));
+      put(i < size.z ? times(i == j ? plus(v, lambda) : v, share) : none, L(i, j));
+    }
+}
+
 /* ---- scores ---- */
 
 inline void put_cells(const float *v, const int count, __global float *to) {

@@ -6,6 +6,7 @@
 #include "op/lanes.h"
 #include "op/order.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -344,6 +345,26 @@ static void cover(struct choice *r, int launches) {
             fm_arg_float(2 * r->c->shadow.loss * sqrtf(r->c->largest)));
 }
 
+/* The choice goes on: all points are far from the members that there are, until they are covered by them. */
+static enum fm_status go_on(struct choice *r) {
+  size_t places = places_of(r->d, r->c);
+  int most = r->slots < MOST_PICKS ? r->slots : MOST_PICKS, picks[MOST_PICKS];
+  for (size_t i = 0; i < places; i++) r->by_place[i] = FLT_MAX;
+  for (int i = 0; i < MOST_PICKS; i++) picks[i] = i;
+  FM_TRY(fm_buffer_write(r->d, &r->c->distance, 0, r->by_place, places * sizeof *r->by_place));
+  for (size_t at = 0; at < r->o->before; at += (size_t)most) {
+    size_t left = r->o->before - at;
+    int n = left < (size_t)most ? (int)left : most;
+    for (int i = 0; i < r->slots; i++) r->index[i] = i < n ? (int)at + i : -1;
+    load_pool(r);
+    FM_TRY(fm_buffer_write(r->d, &r->picks, 0, picks, (size_t)n * sizeof *picks));
+    cover(r, n);
+    FM_TRY(fm_device_finish(r->d));
+    FM_TRY(fm_stop_check(r->ctx, "looking at what the features that there are cover"));
+  }
+  return FM_OK;
+}
+
 static bool all_covered(const struct choice *r) {
   for (int i = 0; i < r->c->count; i++)
     if (!(r->distance[i] <= 0)) return false;
@@ -374,7 +395,7 @@ static enum fm_status choose(struct choice *r, uint32_t *member, size_t *count,
                              struct fm_progress *progress) {
   int launches = FEWEST_PICKS;
   FM_TRY(begin(r));
-  FM_TRY(start(r));
+  FM_TRY(r->o->starts ? start(r) : go_on(r));
   FM_TRY(read_by_point(r->d, r->c, r->by_place, r->distance));
   while (*count < r->o->want && !all_covered(r)) {
     int picked, left = r->o->want - *count < MOST_PICKS ? (int)(r->o->want - *count) : MOST_PICKS;
@@ -395,7 +416,9 @@ enum fm_status fm_coreset_run(struct fm_device *d, struct fm_coreset *c, const s
   struct choice r = {.d = d, .ctx = fm_device_context(d), .c = c, .o = o};
   struct fm_progress progress;
   *count = 0;
-  if (o->starts < 1 || o->starts > FM_CORESET_STARTS || o->want > (size_t)c->count)
+  bool begins = o->starts ? o->starts > 0 && o->starts <= FM_CORESET_STARTS
+                          : o->before > 0 && o->before <= (size_t)c->count;
+  if (!begins || o->want > (size_t)c->count)
     return fm_error(r.ctx, FM_USAGE, "a coreset of %zu of %d points cannot be chosen from %d starting points",
                     o->want, c->count, o->starts);
   fm_progress_begin(&progress, r.ctx, o->text, 0, (long)o->want);

@@ -32,8 +32,9 @@ void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struc
 
 struct fm_coreset_options {
   const uint32_t *start; /* [starts] points */
-  int starts;            /* 1..FM_CORESET_STARTS */
-  size_t want;           /* members, at most as many as there are points */
+  int starts;            /* 1..FM_CORESET_STARTS; 0: the choice goes on from `before` */
+  size_t before;         /* with starts 0: so many first points are members already */
+  size_t want;           /* members to choose, at most as many as there are points */
   int pool;              /* points of a pool; 0: what is fast */
   const char *text;      /* names the work for the progress */
 };

@@ -209,18 +209,23 @@ static void products(struct fm_device *d, const struct fm_gauss *g, const struct
             fm_arg_int4(row, x->group, x->first, term));
 }
 
+/* n pictures at x join the sums. */
+static void join(struct fm_device *d, const struct fm_gauss *g, const struct fm_gauss_part *p,
+                 const struct place *x, int n) {
+  FM_LAUNCH(d, kernel(d, "total"), items(d, p->groups, true), 1, 1, fm_arg_buffer(x->buffer),
+            fm_arg_buffer(&g->sum), fm_arg_int4(n, g->d, p->groups, p->first), strides(x));
+  if (!by_rows(g)) products(d, g, p, x, &p->triangle, n, 1, x->picture);
+}
+
 void fm_gauss_learn(struct fm_device *d, struct fm_gauss *g, const struct fm_acts *const tap[3], int n) {
   for (int i = 0; i < g->parts; i++) {
     const struct fm_gauss_part *p = &g->part[i];
     struct place x = by_rows(g) ? in_rows(g, p, g->learned) : in_batch(g, p);
-    struct fm_arg size = fm_arg_int4(n, g->d, p->groups, p->first);
     choose(d, g, p, tap, n, &x);
     if (!g->learned)
       FM_LAUNCH(d, kernel(d, "shift"), items(d, p->groups, false), 1, 1, fm_arg_buffer(x.buffer),
-                fm_arg_buffer(&g->mean), size, strides(&x));
-    FM_LAUNCH(d, kernel(d, "total"), items(d, p->groups, true), 1, 1, fm_arg_buffer(x.buffer),
-              fm_arg_buffer(&g->sum), size, strides(&x));
-    if (!by_rows(g)) products(d, g, p, &x, &p->triangle, n, 1, x.picture);
+                fm_arg_buffer(&g->mean), fm_arg_int4(n, g->d, p->groups, p->first), strides(&x));
+    join(d, g, p, &x, n);
   }
   g->learned += n;
 }
@@ -280,20 +285,21 @@ enum fm_status fm_gauss_variance(struct fm_device *d, const struct fm_gauss *g, 
 /* Numbers of a cell: [outer][inner], and on the device the outer ones `step` apart. */
 struct numbers {
   size_t outer, inner, step, group; /* group: of a cell on the device in all */
+  size_t begin;                     /* numbers of the buffer before the first */
 };
 
 static struct numbers of_mean(const struct fm_gauss *g) {
-  return (struct numbers){1, (size_t)g->count, 0, (size_t)g->d};
+  return (struct numbers){1, (size_t)g->count, 0, (size_t)g->d, 0};
 }
 
-static struct numbers of_rows(const struct fm_gauss *g) {
-  return (struct numbers){(size_t)g->pictures, (size_t)g->count, (size_t)g->d,
-                          (size_t)g->rows * (size_t)g->d};
+/* Of the first `pictures`. */
+static struct numbers of_rows(const struct fm_gauss *g, size_t pictures) {
+  return (struct numbers){pictures, (size_t)g->count, (size_t)g->d, (size_t)g->rows * (size_t)g->d, 0};
 }
 
 static struct numbers of_factor(const struct fm_gauss *g) {
   return (struct numbers){1, fm_triangle((size_t)(by_rows(g) ? g->pictures : g->count)), 0,
-                          fm_triangle(side(g))};
+                          fm_triangle(side(g)), 0};
 }
 
 /* Groups at a time: their runs of numbers are as many streams as a processor follows. */
@@ -324,9 +330,9 @@ static enum fm_status exchange(struct fm_device *d, const struct fm_gauss *g, co
   enum fm_status status = lanes ? FM_OK : FM_MEMORY;
   for (size_t at = 0; at < all && status == FM_OK; at += SLAB) {
     size_t now = all - at < SLAB ? all - at : SLAB, bytes = now * one * sizeof *lanes;
-    if (!write) status = fm_buffer_read(d, buffer, at * one * sizeof *lanes, lanes, bytes);
+    if (!write) status = fm_buffer_read(d, buffer, (k->begin + at * one) * sizeof *lanes, lanes, bytes);
     if (status == FM_OK) transpose(g, block, k, (size_t)first + at, now, lanes, plain, write);
-    if (write) status = fm_buffer_write(d, buffer, at * one * sizeof *lanes, lanes, bytes);
+    if (write) status = fm_buffer_write(d, buffer, (k->begin + at * one) * sizeof *lanes, lanes, bytes);
   }
   fm_free(ctx, lanes);
   return status;
@@ -334,7 +340,7 @@ static enum fm_status exchange(struct fm_device *d, const struct fm_gauss *g, co
 
 enum fm_status fm_gauss_finish(struct fm_device *d, struct fm_gauss *g, double regulariser, float *mean,
                                float *rows, float *factor) {
-  struct numbers m = of_mean(g), r = of_rows(g), f = of_factor(g);
+  struct numbers m = of_mean(g), r = of_rows(g, (size_t)g->pictures), f = of_factor(g);
   for (int i = 0; i < g->parts; i++) {
     struct fm_gauss_part *p = &g->part[i];
     FM_TRY(settle(d, g, p, regulariser));
@@ -347,12 +353,61 @@ enum fm_status fm_gauss_finish(struct fm_device *d, struct fm_gauss *g, double r
 
 enum fm_status fm_gauss_write(struct fm_device *d, const struct fm_gauss *g, const float *mean,
                               const float *rows, const float *factor) {
-  struct numbers m = of_mean(g), r = of_rows(g), f = of_factor(g);
+  struct numbers m = of_mean(g), r = of_rows(g, (size_t)g->pictures), f = of_factor(g);
   FM_TRY(exchange(d, g, &g->mean, &m, 0, g->groups, (float *)mean, true));
   for (int i = 0; i < g->parts; i++) {
     const struct fm_gauss_part *p = &g->part[i];
     FM_TRY(exchange(d, g, &p->factor, &f, p->first, p->groups, (float *)factor, true));
     if (by_rows(g)) FM_TRY(exchange(d, g, &p->rows, &r, p->first, p->groups, (float *)rows, true));
+  }
+  return FM_OK;
+}
+
+/* ---- learning on ---- */
+
+/* Centred rows [pictures][count][cells] of the host as terms of the sums, a batch after the other. */
+static enum fm_status join_rows(struct fm_device *d, const struct fm_gauss *g, size_t pictures,
+                                const float *rows) {
+  size_t one = (size_t)g->groups * (size_t)g->d * (size_t)fm_device_facts(d)->block,
+         plain = (size_t)g->count * (size_t)g->h * (size_t)g->w;
+  for (size_t first = 0; first < pictures; first += (size_t)g->batch) {
+    size_t left = pictures - first, n = left < (size_t)g->batch ? left : (size_t)g->batch;
+    for (size_t k = 0; k < n; k++) {
+      struct numbers x = {1, (size_t)g->count, 0, (size_t)g->d, k * one};
+      FM_TRY(exchange(d, g, &g->x, &x, 0, g->groups, (float *)rows + (first + k) * plain, true));
+    }
+    for (int i = 0; i < g->parts; i++) {
+      struct place x = in_batch(g, &g->part[i]);
+      join(d, g, &g->part[i], &x, (int)n);
+    }
+    FM_TRY(fm_device_finish(d));
+  }
+  return FM_OK;
+}
+
+/* The products about the mean that a part's factor was made of. */
+static enum fm_status restore(struct fm_device *d, const struct fm_gauss *g, const struct fm_gauss_part *p,
+                              double regulariser, const float *factor) {
+  struct numbers f = of_factor(g);
+  FM_TRY(exchange(d, g, &g->scratch, &f, p->first, p->groups, (float *)factor, true));
+  FM_LAUNCH(d, kernel(d, "restore"), items(d, p->groups, true), 1, 1, fm_arg_buffer(&g->scratch),
+            fm_arg_buffer(&p->triangle), fm_arg_int4((int)side(g), p->groups, g->count, 0),
+            fm_arg_float((float)(g->learned - 1)), pair_of(regulariser));
+  return fm_device_finish(d);
+}
+
+enum fm_status fm_gauss_resume(struct fm_device *d, struct fm_gauss *g, size_t learned, double regulariser,
+                               const float *mean, const float *rows, const float *factor) {
+  struct numbers m = of_mean(g), r = of_rows(g, learned);
+  g->learned = (int)learned;
+  FM_TRY(exchange(d, g, &g->mean, &m, 0, g->groups, (float *)mean, true));
+  if (rows && !by_rows(g)) return join_rows(d, g, learned, rows);
+  for (int i = 0; i < g->parts; i++) {
+    const struct fm_gauss_part *p = &g->part[i];
+    if (rows)
+      FM_TRY(exchange(d, g, &p->rows, &r, p->first, p->groups, (float *)rows, true));
+    else
+      FM_TRY(restore(d, g, p, regulariser, factor));
   }
   return FM_OK;
 }

@@ -54,6 +54,12 @@ void fm_gauss_free(struct fm_device *d, struct fm_gauss *g);
 /* Learns the taps' n pictures: enqueued, failures stick to the device. As many calls as there are batches. */
 void fm_gauss_learn(struct fm_device *d, struct fm_gauss *g, const struct fm_acts *const tap[3], int n);
 
+/* Learning goes on: in place of the first pictures, what fm_gauss_finish gave of `learned` of them. rows:
+ * NULL where that was by the factor; else g may have either form, with room for all the pictures by rows.
+ * regulariser: as it was then. Waits. */
+enum fm_status fm_gauss_resume(struct fm_device *d, struct fm_gauss *g, size_t learned, double regulariser,
+                               const float *mean, const float *rows, const float *factor);
+
 /* The mean over cells and channels of the variance that was learned. Waits; before fm_gauss_finish. */
 enum fm_status fm_gauss_variance(struct fm_device *d, const struct fm_gauss *g, double *mean);
 

@@ -149,33 +149,57 @@ struct learned {
   float *mean, *rows, *factor;
 };
 
-static struct learned learn(struct fixture *f, const struct shape *s, const struct gauss *want) {
-  struct fm_gauss g;
+static void take(struct fixture *f, const struct shape *s, struct fm_gauss *g, int first, int end) {
   struct tensor tap[3];
-  size_t cells = (size_t)(s->h * s->h), d = (size_t)want->d, n = s->rows ? (size_t)s->learn : 0;
-  for (int first = 0; first < s->learn; first += s->batch) {
-    int now = s->learn - first < s->batch ? s->learn - first : s->batch;
+  for (; first < end; first += s->batch) {
+    int now = end - first < s->batch ? end - first : s->batch;
     make_taps(f, s, first, now, tap);
     const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
-    if (!first)
-      ASSERT_OK(&f->ctx,
-                fm_gauss_make(f->device, acts, want->d, want->channel, n, s->batch, FM_GAUSS_LEARN, &g));
-    fm_gauss_learn(f->device, &g, acts, now);
+    fm_gauss_learn(f->device, g, acts, now);
     ready(f);
     for (int k = 0; k < 3; k++) {
       tensor_unchanged(f, &tap[k]);
       tensor_free(f, &tap[k]);
     }
   }
+}
+
+/* For so many pictures by rows, or 0. */
+static struct fm_gauss begin(struct fixture *f, const struct shape *s, const struct gauss *want,
+                             size_t rows) {
+  struct fm_acts tap[3];
+  struct fm_gauss g;
+  for (int k = 0; k < 3; k++) tap[k] = (struct fm_acts){.c = s->c[k], .h = s->h >> k, .w = s->h >> k};
+  const struct fm_acts *acts[3] = {&tap[0], &tap[1], &tap[2]};
+  ASSERT_OK(&f->ctx,
+            fm_gauss_make(f->device, acts, want->d, want->channel, rows, s->batch, FM_GAUSS_LEARN, &g));
+  return g;
+}
+
+static struct learned finish(struct fixture *f, struct fm_gauss *g, size_t rows) {
+  size_t cells = (size_t)(g->h * g->w), d = (size_t)g->count;
+  struct learned l = {malloc(d * cells * sizeof(float)), malloc((rows * d * cells + 1) * sizeof(float)),
+                      malloc(fm_triangle(rows ? rows : d) * cells * sizeof(float))};
+  ASSERT_OK(&f->ctx, fm_gauss_finish(f->device, g, 0.01, l.mean, rows ? l.rows : NULL, l.factor));
+  fm_gauss_free(f->device, g);
+  return l;
+}
+
+static void learned_free(struct learned *l) {
+  free(l->mean);
+  free(l->rows);
+  free(l->factor);
+}
+
+static struct learned learn(struct fixture *f, const struct shape *s, const struct gauss *want) {
+  size_t n = s->rows ? (size_t)s->learn : 0;
+  struct fm_gauss g = begin(f, s, want, n);
+  take(f, s, &g, 0, s->learn);
   double variance;
   ASSERT_OK(&f->ctx, fm_gauss_variance(f->device, &g, &variance));
   if (!(fabs(variance - want->variance) <= 1e-5 * want->variance))
     fail_msg("%s: the mean variance is %g, should be %g", f->line, variance, want->variance);
-  struct learned l = {malloc(d * cells * sizeof(float)), malloc((n * d * cells + 1) * sizeof(float)),
-                      malloc(fm_triangle(n ? n : d) * cells * sizeof(float))};
-  ASSERT_OK(&f->ctx, fm_gauss_finish(f->device, &g, 0.01, l.mean, n ? l.rows : NULL, l.factor));
-  fm_gauss_free(f->device, &g);
-  return l;
+  return finish(f, &g, n);
 }
 
 static void check_scores(struct fixture *f, const struct shape *s, const struct gauss *want, int queries,
@@ -261,9 +285,43 @@ static void run(struct fixture *f, const void *shape) {
   free(x);
   free(got);
   free(alone);
-  free(l.mean);
-  free(l.rows);
-  free(l.factor);
+  learned_free(&l);
+  reference_free(&want);
+}
+
+/* Half of the pictures first, in either form; then the others on top of what came of them: the distances as
+ * if all had been learned at once. */
+static void run_on(struct fixture *f, const void *shape) {
+  const struct shape *s = shape;
+  struct gauss want = reference_learn(s);
+  size_t first = (size_t)(s->learn + 1) / 2, n = s->rows ? (size_t)s->learn : 0;
+  int cells = s->h * s->h;
+  for (int by_rows = s->rows; by_rows < 2; by_rows++) {
+    struct fm_gauss g = begin(f, s, &want, by_rows ? first : 0), score;
+    take(f, s, &g, 0, (int)first);
+    struct learned half = finish(f, &g, by_rows ? first : 0);
+    g = begin(f, s, &want, n);
+    ASSERT_OK(&f->ctx, fm_gauss_resume(f->device, &g, first, 0.01, half.mean, by_rows ? half.rows : NULL,
+                                       half.factor));
+    take(f, s, &g, (int)first, s->learn);
+    struct learned l = finish(f, &g, n);
+    struct tensor tap[3];
+    make_taps(f, s, s->learn - 1, 3, tap);
+    const struct fm_acts *acts[3] = {&tap[0].acts, &tap[1].acts, &tap[2].acts};
+    ASSERT_OK(&f->ctx, fm_gauss_make(f->device, acts, want.d, want.channel, n, 3, FM_GAUSS_SCORE, &score));
+    ASSERT_OK(&f->ctx, fm_gauss_write(f->device, &score, l.mean, l.rows, l.factor));
+    struct zone e = vector_make(f, (size_t)(3 * cells), NULL);
+    double *got = malloc((size_t)(3 * cells) * sizeof *got);
+    fm_gauss_score(f->device, &score, 0.01, acts, 3, &e.buffer);
+    vector_read(f, &e, (size_t)(3 * cells), got);
+    check_scores(f, s, &want, 3, got);
+    for (int k = 0; k < 3; k++) tensor_free(f, &tap[k]);
+    fm_gauss_free(f->device, &score);
+    zone_free(f, &e);
+    free(got);
+    learned_free(&half);
+    learned_free(&l);
+  }
   reference_free(&want);
 }
 
@@ -275,6 +333,7 @@ static void test_table(void **state) {
     snprintf(f->line, sizeof f->line, "mahalanobis {%d, %d, {%d, %d, %d}, %d, %d, %d}, seed %llu", s->learn,
              s->h, s->c[0], s->c[1], s->c[2], s->every, s->batch, s->rows, (unsigned long long)f->seed);
     run_twice(f, run, s);
+    if (s->learn > 4) run_twice(f, run_on, s);
   }
 }
 
