@@ -98,6 +98,7 @@ static enum fm_status print_json(const struct fm_model *m) {
   fm_json_string(&j, "hash", m->data.hash);
   fm_json_integer(&j, "learned", (int64_t)m->data.learned);
   fm_json_integer(&j, "held_out", (int64_t)m->data.held);
+  if (m->data.joined) fm_json_integer(&j, "joined", (int64_t)m->data.joined);
   if (m->data.real && put_flawed(&j, m) != FM_OK) {
     fm_text_free(&text);
     return FM_MEMORY;

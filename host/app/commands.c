@@ -28,6 +28,10 @@ const struct fm_command fm_commands[] = {
      "  flawmap calibrate bottle.flawmap more/good/bottles\n"
      "  flawmap calibrate bottle.flawmap good -o strict.flawmap --false-alarms 0.1%",
      fm_cmd_calibrate},
+    {"update", "MODEL DIR [options]", "Lets new good pictures join a model: it goes on from what it learned.",
+     "  flawmap update bottle.flawmap good/bottles/of/this/week\n"
+     "  flawmap update bottle.flawmap new -o newer.flawmap --old good/bottles/to/test",
+     fm_cmd_update},
     {"info", "MODEL [options]", "Says what is in a model or a checkpoint.",
      "  flawmap info bottle.flawmap\n  flawmap info bottle.flawmap.checkpoint", fm_cmd_info},
     {"metrics", "MAPS DATA [--json]", "Scores anomaly maps made by any program against a data set's masks.",

@@ -20,6 +20,7 @@ FM_COMMAND(fetch);
 FM_COMMAND(metrics);
 FM_COMMAND(synth);
 FM_COMMAND(tune);
+FM_COMMAND(update);
 FM_COMMAND(verify);
 
 const struct fm_command *fm_command_find(const char *name); /* or NULL */

@@ -343,6 +343,7 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
         m->standard.poses ? "parts are brought to one" : "parts are left as they lie");
   add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
       m->data.learned, m->data.hash, m->data.held, r->seed);
+  if (m->data.joined) add(f, "of which", "%zu joined later (update)", m->data.joined);
   if (m->data.real)
     add(f, "and from", "%zu flawed test pictures, which therefore do not test it",
         fm_real_count(m->data.real));

@@ -33,6 +33,16 @@ static enum fm_status shape(struct fm_context *ctx, const struct fm_recipe *reci
   return fm_backbone_weights(ctx, backbone, w);
 }
 
+/* The rate that the training ended with, for some 30 steps: it is a touch, not a training. */
+static void go_on(struct fm_recipe *r, size_t pictures) {
+  enum { STEPS = 30 };
+  r->lr *= pow(r->lr_decay, (double)(r->epochs - 1));
+  if (r->lr_drop && r->epochs > r->lr_drop) r->lr /= 10;
+  r->lr_drop = 0;
+  long batches = ((long)pictures + r->batch - 1) / r->batch;
+  r->epochs = (STEPS + batches - 1) / batches;
+}
+
 struct own {
   struct fm_loss_scratch scratch;            /* of the way back */
   struct fm_buffer distance[FM_TAPS], slope; /* 2025: every tap's at its own size */
@@ -140,6 +150,7 @@ const struct fm_method fm_method_cdo = {.name = "cdo",
                                         .bit = FM_CDO,
                                         .resumes = true,
                                         .check = check,
+                                        .go_on = go_on,
                                         .fit = fm_train_run,
                                         .shape = shape,
                                         .begin = begin,

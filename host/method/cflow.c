@@ -30,6 +30,14 @@ static void defaults(struct fm_recipe *r) {
   snprintf(r->padding, sizeof r->padding, "zero");
 }
 
+/* From a tenth of the rate down to the last one's. */
+static void go_on(struct fm_recipe *r, size_t pictures) {
+  (void)pictures;
+  r->lr /= 10;
+  r->warmup = 0;
+  r->epochs = 3;
+}
+
 static const char no_way_back[] =
     "sharpening maps needs a network's gradient, which --padding reflect does not have; use --padding zero";
 
@@ -176,6 +184,7 @@ const struct fm_method fm_method_cflow = {.name = "cflow",
                                           .resumes = true,
                                           .defaults = defaults,
                                           .check = check,
+                                          .go_on = go_on,
                                           .fit = fm_cflow_fit,
                                           .shape = fm_cflow_weights,
                                           .accept = accept,

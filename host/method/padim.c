@@ -48,14 +48,15 @@ static enum fm_status begin_fit(struct fit *f) {
   const struct fm_recipe *recipe = &f->t->recipe;
   struct fm_context *ctx = fm_device_context(f->d);
   struct fm_acts tap[FM_TAPS];
+  size_t all = f->t->count + (f->t->on ? f->t->on->data.learned : 0);
   int count, *channel;
-  if (f->t->count < 2)
+  if (all < 2)
     return fm_error(ctx, FM_USAGE,
                     "PaDiM learns a covariance and needs at least two good pictures; '%s' has %zu",
                     f->t->category, f->t->count);
   FM_TRY(fm_taps_shapes(ctx, recipe, tap));
   enum fm_status status = fm_channels_choose(ctx, recipe, &count, &channel);
-  size_t pictures = fm_gauss_by_rows(f->t->count, (size_t)count) ? f->t->count : 0;
+  size_t pictures = fm_gauss_by_rows(all, (size_t)count) ? all : 0;
   if (status == FM_OK)
     status = fm_gauss_make(f->d, (const struct fm_acts *const[]){&tap[0], &tap[1], &tap[2]}, count, channel,
                            pictures, fm_taps_batch(f->t), FM_GAUSS_LEARN, &f->gauss);
@@ -93,6 +94,15 @@ static double ridge(const struct fm_recipe *r, const struct fm_weights *learned)
   return r->regulariser + (floor ? (double)*floor : 0);
 }
 
+/* The sums as they were when the model was made. */
+static enum fm_status go_on(struct fit *f) {
+  const struct fm_model *on = f->t->on;
+  if (!on) return FM_OK;
+  return fm_gauss_resume(f->d, &f->gauss, on->data.learned, ridge(&on->recipe, &on->learned),
+                         values(&on->learned, "mean"), values(&on->learned, "rows"),
+                         values(&on->learned, "factor"));
+}
+
 static enum fm_status keep(struct fit *f, struct fm_weights *learned) {
   const struct fm_recipe *recipe = &f->t->recipe;
   int count, *channel;
@@ -121,7 +131,8 @@ static enum fm_status fit(struct fm_device *d, const struct fm_train *t, struct 
   struct fit f = {.d = d, .t = t};
   *learned = (struct fm_weights){.ctx = fm_device_context(d)};
   FM_TRY(begin_fit(&f));
-  enum fm_status status = fm_taps_run(d, t, "features", take, &f);
+  enum fm_status status = go_on(&f);
+  if (status == FM_OK) status = fm_taps_run(d, t, "features", take, &f);
   if (status == FM_OK) status = keep(&f, learned);
   fm_gauss_free(d, &f.gauss);
   if (status != FM_OK) fm_weights_free(learned);

@@ -1,8 +1,8 @@
 /* PatchCore (Roth et al., CVPR 2022): a bank of features of good cells, thinned out by a coreset, and the
  * distance of a picture's cells to the nearest of them. What is learned, under "patchcore.": bank
  * [rows][dimensions], in the order of the choice; picture [rows] and cell [rows], where each row comes from:
- * number among the pictures learned from, and y * width + x on tap 2's grid (stride 8). Equations and what
- * others do: docs/math/patchcore.md. */
+ * number among the pictures learned from (those of an update behind the others), and y * width + x on tap 2's
+ * grid (stride 8). Equations and what others do: docs/math/patchcore.md. */
 #ifndef FM_METHOD_PATCHCORE_H
 #define FM_METHOD_PATCHCORE_H
 

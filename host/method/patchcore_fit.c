@@ -1,6 +1,10 @@
 /* PatchCore's bank: features of every cell of every good picture, projected to few numbers, a coreset of
  * them, and the chosen ones' full features, kept from the first look where they are few, else from a second
- * look at the pictures. */
+ * look at the pictures.
+ *
+ * Where it goes on from a model, that one's bank comes before the new pictures' cells. The choice goes on
+ * with all of the bank as its members; where its limit leaves no room for more, it begins again among both.
+ */
 #include "method/patchcore.h"
 
 #include "base/log.h"
@@ -20,7 +24,7 @@
 static const size_t KEEP_BYTES = (size_t)1 << 30;
 
 struct member {
-  uint32_t point; /* picture * cells + cell */
+  uint32_t point; /* a row of the old bank, or behind those picture * cells + cell */
   size_t row;     /* of the bank */
 };
 
@@ -30,19 +34,38 @@ struct job {
   const struct fm_train *t;
   int cells, dimensions, width,
       points_width;    /* of a picture; of a feature, in whole blocks; of a projected one */
-  size_t points, want; /* all cells, those of the bank */
+  size_t old;          /* rows of the bank to go on from */
+  size_t points, want; /* those and all cells; of the bank */
   size_t most;         /* bytes of features that are kept */
   bool keep;
   struct fm_patches patches;
   struct fm_buffer feature, map, projected; /* of a batch [cells][width]; [width][points_width]; a batch's */
   struct fm_coreset coreset;
-  float *batch, *kept;   /* features of a batch as on the device; of all cells [points][dimensions] */
+  float *batch, *kept;   /* features of a batch as on the device; of all new cells [..][dimensions] */
   struct member *member; /* by point */
   size_t next;           /* the first of them that has not been met */
   struct fm_weights learned;
 };
 
+/* Of the bank to go on from. */
+static const float *old_values(const struct job *j, const char *name) {
+  const struct fm_weights *w = &j->t->on->learned;
+  return w->value + fm_weights_find(w, name)->offset;
+}
+
+/* New ones. */
+static size_t cells_of(const struct job *j) {
+  return j->points - j->old;
+}
+
 /* ---- sizes ---- */
+
+/* How many features the share of all pictures is, without the limit. */
+static size_t share(const struct job *j) {
+  const struct fm_model *on = j->t->on;
+  size_t pictures = j->t->count + (on ? on->data.learned : 0);
+  return (size_t)((double)(pictures * (size_t)j->cells) * j->t->recipe.coreset);
+}
 
 static enum fm_status sizes(struct job *j, const struct fm_net *net) {
   const struct fm_recipe *r = &j->t->recipe;
@@ -51,13 +74,17 @@ static enum fm_status sizes(struct job *j, const struct fm_net *net) {
   j->dimensions = fm_patch_dimensions(fm_patchcore_official(r), (int)r->dimensions, one->c, two->c);
   j->width = fm_bank_width(j->d, j->dimensions);
   j->points_width = r->projection > 0 && r->projection < j->dimensions ? (int)r->projection : j->width;
-  size_t kept;
-  if (!fm_mul(j->t->count, (size_t)j->cells, &j->points) || j->points > INT32_MAX || j->t->count > 1 << 24)
+  const struct fm_model *on = j->t->on;
+  size_t kept, pictures = j->t->count + (on ? on->data.learned : 0);
+  j->old = on ? fm_weights_find(&on->learned, "bank")->shape[0] : 0;
+  if (!fm_mul(j->t->count, (size_t)j->cells, &j->points) || !fm_add(j->points, j->old, &j->points) ||
+      j->points > INT32_MAX || pictures > 1 << 24)
     return fm_error(j->ctx, FM_LIMIT,
                     "%zu pictures of %d cells are too many for PatchCore; use fewer (--shots)", j->t->count,
                     j->cells);
-  j->keep = fm_mul(j->points, (size_t)j->dimensions * sizeof(float), &kept) && kept <= j->most;
-  j->want = (size_t)((double)j->points * r->coreset);
+  j->keep = fm_mul(cells_of(j), (size_t)j->dimensions * sizeof(float), &kept) && kept <= j->most;
+  j->want = share(j);
+  if (j->want < j->old) j->want = j->old; /* never fewer than there were but for the limit */
   if (j->want < 1) j->want = 1;
   if (r->bank_limit && j->want > (size_t)r->bank_limit) j->want = (size_t)r->bank_limit;
   return FM_OK;
@@ -104,7 +131,7 @@ static size_t other_bytes(const struct job *j) {
   struct fm_coreset_options o = {.want = j->want};
   size_t row = (size_t)j->dimensions * sizeof(float),
          host = batch_cells(j) * (size_t)j->width * sizeof(float);
-  if (j->keep) host += j->points * row;
+  if (j->keep) host += cells_of(j) * row;
   return host + fm_coreset_bytes(j->d, &j->coreset, &o) +
          j->want * (3 * row + FM_SHADOW * sizeof(float) + 4 * sizeof(struct member));
 }
@@ -162,14 +189,37 @@ static enum fm_status write_map(struct job *j) {
   return status;
 }
 
+/* The features at hand are points from `at` on. */
+static enum fm_status add_points(struct job *j, int rows, int at) {
+  if (projects(j))
+    FM_TRY(fm_gemm(j->d, rows, j->points_width, j->width, &j->feature, &j->map, &j->projected));
+  fm_coreset_add(j->d, &j->coreset, projects(j) ? &j->projected : &j->feature, rows, at);
+  return fm_device_status(j->d);
+}
+
+/* The bank to go on from as the first points. */
+static enum fm_status add_old(struct job *j) {
+  size_t dims = (size_t)j->dimensions, width = (size_t)j->width, most = batch_cells(j);
+  for (size_t at = 0; at < j->old; at += most) {
+    size_t n = j->old - at < most ? j->old - at : most;
+    const float *row = old_values(j, "bank") + at * dims;
+    memset(j->batch, 0, n * width * sizeof *j->batch);
+    for (size_t i = 0; i < n; i++) memcpy(j->batch + i * width, row + i * dims, dims * sizeof *row);
+    FM_TRY(fm_buffer_write(j->d, &j->feature, 0, j->batch, n * width * sizeof *j->batch));
+    FM_TRY(add_points(j, (int)n, (int)at));
+  }
+  return FM_OK;
+}
+
 static enum fm_status begin_first(struct job *j, const struct fm_net *net) {
   FM_TRY(sizes(j, net));
   FM_TRY(make_features(j, net));
   FM_TRY(make_points(j));
   j->batch = fm_alloc(j->ctx, batch_cells(j) * (size_t)j->width, sizeof *j->batch);
-  if (j->keep) j->kept = fm_alloc(j->ctx, j->points * (size_t)j->dimensions, sizeof *j->kept);
+  if (j->keep) j->kept = fm_alloc(j->ctx, cells_of(j) * (size_t)j->dimensions, sizeof *j->kept);
   if (!j->batch || (j->keep && !j->kept)) return FM_MEMORY;
-  return projects(j) ? write_map(j) : FM_OK;
+  if (projects(j)) FM_TRY(write_map(j));
+  return add_old(j);
 }
 
 static enum fm_status read_features(struct job *j, int count) {
@@ -186,15 +236,14 @@ static enum fm_status take_first(void *user, struct fm_net *net, size_t first, i
   struct job *j = user;
   if (!j->batch) FM_TRY(begin_first(j, net));
   run_features(j, net);
-  int rows = count * j->cells, at = (int)first * j->cells;
-  if (projects(j))
-    FM_TRY(fm_gemm(j->d, rows, j->points_width, j->width, &j->feature, &j->map, &j->projected));
-  fm_coreset_add(j->d, &j->coreset, projects(j) ? &j->projected : &j->feature, rows, at);
+  size_t at = first * (size_t)j->cells;
+  int rows = count * j->cells;
+  FM_TRY(add_points(j, rows, (int)(j->old + at)));
   if (!j->keep) return FM_OK;
   size_t dims = (size_t)j->dimensions;
   FM_TRY(read_features(j, count));
   for (size_t r = 0; r < (size_t)rows; r++)
-    memcpy(j->kept + ((size_t)at + r) * dims, j->batch + r * (size_t)j->width, dims * sizeof *j->kept);
+    memcpy(j->kept + (at + r) * dims, j->batch + r * (size_t)j->width, dims * sizeof *j->kept);
   return FM_OK;
 }
 
@@ -217,11 +266,17 @@ static int draw_starts(const struct job *j, uint32_t start[FM_CORESET_STARTS]) {
   return starts;
 }
 
+/* There is room for more than the bank that there is. */
+static bool goes_on(const struct job *j) {
+  return j->old && j->want > j->old;
+}
+
 static void tell(const struct job *j, size_t count) {
   const struct fm_recipe *r = &j->t->recipe;
-  size_t share = (size_t)((double)j->points * r->coreset);
-  if (r->bank_limit && share > (size_t)r->bank_limit)
-    fm_note(j->ctx, "note: the bank is cut from %zu to %ld features (--bank-limit)", share, r->bank_limit);
+  if (r->bank_limit && share(j) > (size_t)r->bank_limit)
+    fm_note(j->ctx, "note: the bank is cut from %zu to %ld features (--bank-limit)", share(j), r->bank_limit);
+  if (j->old && goes_on(j))
+    fm_note(j->ctx, "patchcore: %zu features of the new pictures join %zu", count - j->old, j->old);
   if (count < j->want)
     fm_note(j->ctx, "note: the bank has %zu features instead of %zu: all others coincide with one of them",
             count, j->want);
@@ -234,9 +289,15 @@ static enum fm_status choose(struct job *j, size_t *count) {
     fm_free(j->ctx, point);
     return FM_MEMORY;
   }
-  struct fm_coreset_options o = {
-      .start = start, .starts = draw_starts(j, start), .want = j->want, .text = "choosing features"};
-  enum fm_status status = fm_coreset_run(j->d, &j->coreset, &o, point, count);
+  size_t before = goes_on(j) ? j->old : 0;
+  struct fm_coreset_options o = {.start = start,
+                                 .starts = before ? 0 : draw_starts(j, start),
+                                 .before = before,
+                                 .want = j->want - before,
+                                 .text = "choosing features"};
+  for (size_t i = 0; i < before; i++) point[i] = (uint32_t)i;
+  enum fm_status status = fm_coreset_run(j->d, &j->coreset, &o, point + before, count);
+  *count += before;
   if (status == FM_OK && *count == 0) { /* all features are the same one */
     point[0] = 0;
     *count = 1;
@@ -251,16 +312,18 @@ static enum fm_status choose(struct job *j, size_t *count) {
 
 static enum fm_status make_learned(struct job *j, size_t count) {
   struct fm_weights *w = &j->learned;
-  size_t cells = (size_t)j->cells;
+  size_t cells = (size_t)j->cells, pictures = j->t->on ? j->t->on->data.learned : 0;
   *w = (struct fm_weights){.ctx = j->ctx};
   FM_TRY(fm_weights_add(w, "bank", 2, (size_t[]){count, (size_t)j->dimensions}, false));
   FM_TRY(fm_weights_add(w, "picture", 1, &count, false));
   FM_TRY(fm_weights_add(w, "cell", 1, &count, false));
   FM_TRY(fm_weights_allocate(w));
   for (size_t i = 0; i < count; i++) {
-    size_t picture = j->member[i].point / cells, cell = j->member[i].point % cells;
-    w->value[w->item[1].offset + i] = (float)picture;
-    w->value[w->item[2].offset + i] = (float)cell;
+    size_t point = j->member[i].point;
+    bool old = point < j->old;
+    w->value[w->item[1].offset + i] =
+        old ? old_values(j, "picture")[point] : (float)(pictures + (point - j->old) / cells);
+    w->value[w->item[2].offset + i] = old ? old_values(j, "cell")[point] : (float)((point - j->old) % cells);
   }
   return FM_OK;
 }
@@ -273,7 +336,7 @@ static void put(struct job *j, size_t row, const float *feature) {
 /* The second look: members come by point, as the pictures do. */
 static enum fm_status take_second(void *user, struct fm_net *net, size_t first, int count) {
   struct job *j = user;
-  size_t begin = first * (size_t)j->cells, end = begin + (size_t)count * (size_t)j->cells,
+  size_t begin = j->old + first * (size_t)j->cells, end = begin + (size_t)count * (size_t)j->cells,
          all = j->learned.item[0].shape[0];
   if (!j->feature.mem) FM_TRY(make_features(j, net));
   run_features(j, net);
@@ -303,12 +366,15 @@ static enum fm_status order_bank(struct job *j, size_t count) {
 }
 
 static enum fm_status fill_bank(struct job *j, size_t count) {
-  if (j->keep) {
-    for (size_t i = 0; i < count; i++)
-      put(j, i, j->kept + (size_t)j->member[i].point * (size_t)j->dimensions);
-    return FM_OK;
+  size_t dims = (size_t)j->dimensions;
+  for (size_t i = 0; i < count; i++) {
+    size_t point = j->member[i].point;
+    if (point < j->old) put(j, i, old_values(j, "bank") + point * dims);
+    if (point >= j->old && j->keep) put(j, i, j->kept + (point - j->old) * dims);
   }
+  if (j->keep) return FM_OK;
   qsort(j->member, count, sizeof *j->member, by_point);
+  while (j->next < count && j->member[j->next].point < j->old) j->next++;
   return fm_taps_run(j->d, j->t, "fetching the chosen features", take_second, j);
 }
 

@@ -43,6 +43,7 @@ static void copy(struct fm_weights *to, const struct fm_weights *from) {
 
 void fm_training_weights(struct fm_training *s) {
   const struct fm_checkpoint *from = s->t->resume;
+  if (!from && s->t->on) copy(&s->state.weights, &s->t->on->learned);
   if (!from) return;
   copy(&s->state.weights, &from->weights);
   for (int i = 0; i < 2; i++) copy(&s->state.moment[i], &from->moment[i]);

@@ -22,9 +22,9 @@ struct fm_training {
   void *user;
 };
 
-/* At the beginning with zero weights, or where t->resume is; fm_training_weights copies that one's tensors.
- * The log is written as it is so far: a place that cannot be written is seen before an epoch was spent. Close
- * it also after a failure. */
+/* At the beginning with zero weights, or where t->resume is; fm_training_weights copies that one's tensors,
+ * or the weights of t->on. The log is written as it is so far: a place that cannot be written is seen before
+ * an epoch was spent. Close it also after a failure. */
 enum fm_status fm_training_open(struct fm_context *ctx, const struct fm_train *t, struct fm_training *s);
 void fm_training_weights(struct fm_training *s);
 void fm_training_close(struct fm_training *s);

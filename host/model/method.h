@@ -23,6 +23,7 @@ struct fm_train {
   const char *data_hash; /* 16 digits */
   const struct fm_expert *expert;
   const struct fm_standard *standard; /* that pictures are brought to; NULL: none */
+  const struct fm_model *on;          /* goes on from what it learned; samples are new; NULL: from nothing */
   const char *checkpoint, *log;       /* paths; NULL: none is written */
   const struct fm_checkpoint *resume; /* NULL: from the beginning */
 };
@@ -42,6 +43,10 @@ struct fm_method {
    * (on most devices without memory of its own they are the same); only shapes are looked at. NULL: the fit
    * says it itself. */
   enum fm_status (*memory)(struct fm_device *d, const struct fm_train *t, size_t *bytes);
+
+  /* Before a fit goes on (t->on) where that takes steps: gentle constants, and some epochs, for so many new
+   * pictures. NULL: there are no steps, what was learned is the same in any order. */
+  void (*go_on)(struct fm_recipe *recipe, size_t pictures);
 
   /* Learns; *learned is made here (fm_weights_free). */
   enum fm_status (*fit)(struct fm_device *d, const struct fm_train *t, struct fm_weights *learned);

@@ -119,6 +119,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", m->data.hash));
   FM_TRY(put_number(out, "data.learned", (double)m->data.learned));
   FM_TRY(put_number(out, "data.held", (double)m->data.held));
+  if (m->data.joined) FM_TRY(put_number(out, "data.joined", (double)m->data.joined));
   if (m->data.pictures) FM_TRY(fm_safetensors_out_meta(out, "data.pictures", m->data.pictures));
   if (m->data.real) FM_TRY(fm_safetensors_out_meta(out, "data.real", m->data.real));
   if (m->data.choice) FM_TRY(fm_safetensors_out_meta(out, "choice", m->data.choice));
@@ -167,6 +168,7 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
   FM_TRY(get_text(ctx, file, "data.hash", sizeof m->data.hash, m->data.hash));
   FM_TRY(get_count(ctx, file, "data.learned", &m->data.learned));
   FM_TRY(get_count(ctx, file, "data.held", &m->data.held));
+  if (fm_safetensors_meta(file, "data.joined")) FM_TRY(get_count(ctx, file, "data.joined", &m->data.joined));
   const char *pictures = fm_safetensors_meta(file, "data.pictures"); /* older models have none */
   if (pictures && !fm_seen_valid(pictures)) return refuse(ctx, file, "data.pictures", pictures);
   if (pictures && !(m->data.pictures = fm_strdup(ctx, pictures))) return FM_MEMORY;

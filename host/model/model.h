@@ -52,6 +52,7 @@ enum fm_status fm_weights_check(const struct fm_weights *weights, const char *pa
 struct fm_model_data {
   char category[128], hash[17];
   size_t learned, held; /* good pictures */
+  size_t joined;        /* of those learned from: later, by an update */
   char *pictures;       /* hashes of those it learned from (seen.h), or NULL; the model's */
   char *choice;         /* what was tried before the method was chosen (task/auto.h), or NULL; the model's */
   char *real;           /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */

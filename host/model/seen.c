@@ -35,14 +35,8 @@ static int by_digits(const void *a, const void *b) {
   return memcmp(a, b, FM_SEEN_DIGITS);
 }
 
-enum fm_status fm_seen_make(struct fm_context *ctx, const struct fm_sample *samples, size_t count,
-                            char **text) {
-  char *all;
-  enum fm_status status = hash_all(ctx, samples, count, &all);
-  if (status != FM_OK) {
-    fm_free(ctx, all);
-    return status;
-  }
+/* Sorted, each once, the smallest; digits [count + 1][FM_SEEN_DIGITS]. */
+static void settle(char *all, size_t count) {
   size_t kept = 0;
   qsort(all, count, FM_SEEN_DIGITS, by_digits);
   for (size_t i = 0; i < count && kept < FM_SEEN_MOST; i++) {
@@ -52,7 +46,28 @@ enum fm_status fm_seen_make(struct fm_context *ctx, const struct fm_sample *samp
     kept++;
   }
   all[kept * FM_SEEN_DIGITS] = 0;
+}
+
+enum fm_status fm_seen_make(struct fm_context *ctx, const struct fm_sample *samples, size_t count,
+                            char **text) {
+  char *all;
+  enum fm_status status = hash_all(ctx, samples, count, &all);
+  if (status != FM_OK) {
+    fm_free(ctx, all);
+    return status;
+  }
+  settle(all, count);
   *text = all;
+  return FM_OK;
+}
+
+enum fm_status fm_seen_join(struct fm_context *ctx, const char *a, const char *b, char **text) {
+  size_t first = a ? strlen(a) : 0, second = strlen(b);
+  *text = fm_alloc(ctx, first + second + FM_SEEN_DIGITS, 1);
+  if (!*text) return FM_MEMORY;
+  if (first) memcpy(*text, a, first);
+  memcpy(*text + first, b, second);
+  settle(*text, (first + second) / FM_SEEN_DIGITS);
   return FM_OK;
 }
 

@@ -14,6 +14,9 @@ enum { FM_SEEN_DIGITS = 16, FM_SEEN_MOST = 1 << 16 };
 enum fm_status fm_seen_make(struct fm_context *ctx, const struct fm_sample *samples, size_t count,
                             char **text);
 
+/* Both lists in one, a new string; a may be NULL. */
+enum fm_status fm_seen_join(struct fm_context *ctx, const char *a, const char *b, char **text);
+
 /* seen[i]: sample i is among those in text. Returns with *found how many are. */
 enum fm_status fm_seen_find(struct fm_context *ctx, const char *text, const struct fm_sample *samples,
                             size_t count, bool *seen, size_t *found);

@@ -47,6 +47,7 @@ static const char *const metadata[][2] = {
     {"data.hash", "0123456789abcdef"},
     {"data.learned", "4"},
     {"data.held", "1"},
+    {"data.joined", "2"},
     {"data.real", "scratch/001\n"},
     {"device", "fuzz"},
     {"expert.trained", "no"},

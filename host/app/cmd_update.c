@@ -1,0 +1,97 @@
+/* flawmap update: new good pictures join a model. */
+#include "app/commands.h"
+#include "app/trusted.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/print.h"
+#include "task/calibrate.h"
+#include "task/update.h"
+
+#include <stdio.h>
+
+struct args {
+  const char *model, *data, *old, *out, *weights, *device;
+  long epochs;
+  bool force;
+};
+
+/* A folder of good pictures. */
+struct pictures {
+  struct fm_dataset set;
+  struct fm_category good;
+};
+
+static enum fm_status list(struct fm_context *ctx, const char *folder, struct pictures *p) {
+  struct fm_dataset_options options = {.layout = FM_LAYOUT_FOLDER};
+  FM_TRY(fm_dataset_open(ctx, folder, &options, &p->set));
+  FM_TRY(fm_category_open(ctx, &p->set, NULL, &p->good));
+  FM_TRY(fm_category_complete(ctx, &p->good, false));
+  fm_calibrate_look(ctx, p->good.train, p->good.train_count);
+  return FM_OK;
+}
+
+static void forget(struct fm_context *ctx, struct pictures *p) {
+  fm_category_close(ctx, &p->good);
+  fm_dataset_close(ctx, &p->set);
+}
+
+static enum fm_status learn(struct fm_context *ctx, const struct args *a, struct fm_model *model) {
+  struct pictures fresh = {0}, old = {0};
+  struct fm_device *d = NULL;
+  enum fm_status status = list(ctx, a->data, &fresh);
+  if (status == FM_OK && a->old) status = list(ctx, a->old, &old);
+  if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
+  const struct fm_update u = {
+      .good = &fresh.good, .old = old.good.train, .old_count = old.good.train_count, .epochs = a->epochs};
+  if (status == FM_OK) status = fm_model_update(d, model, &u);
+  enum fm_status closed = fm_device_close(d);
+  forget(ctx, &fresh);
+  forget(ctx, &old);
+  return status != FM_OK ? status : closed;
+}
+
+static enum fm_status update(struct fm_context *ctx, const struct args *a) {
+  const char *out = a->out ? a->out : a->model;
+  struct fm_model model;
+  char sentence[400];
+  FM_TRY(fm_writer_try(ctx, out)); /* before minutes of learning */
+  if (fm_file_exists(out) && !fm_path_same(out, a->model))
+    fm_note(ctx, "note: '%s' exists already; it is replaced once the pictures have joined", out);
+  FM_TRY(fm_model_load(ctx, a->model, a->weights, &model));
+  enum fm_status status = learn(ctx, a, &model);
+  if (status == FM_OK) status = fm_model_save(&model, out, model.thin);
+  if (status == FM_OK) {
+    fm_print("%s: learned from %zu good pictures, %zu of them joined later\n", out, model.data.learned,
+             model.data.joined);
+    if (model.has_thresholds) {
+      fm_threshold_sentence(&model.image, sentence);
+      fm_print("  threshold %s\n", sentence);
+    }
+  }
+  fm_model_free(&model);
+  return status;
+}
+
+enum fm_status fm_cmd_update(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
+  struct args a = {0};
+  (void)exit_status;
+  struct fm_option options[] = {
+      {"o", FM_OPT_TEXT, &a.out, "MODEL", "where to write the model (default: replace it)", 0, 0, NULL},
+      {"old", FM_OPT_TEXT, &a.old, "DIR", "good pictures from before, not learned from: thresholds from both",
+       0, 0, NULL},
+      {"epochs", FM_OPT_INT, &a.epochs, "N", "of steps, for cdo and cflow (default: some 30 steps, 3 epochs)",
+       1, 1000000, NULL},
+      {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
+      {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
+      {"force", FM_OPT_FLAG, &a.force, NULL, "use a device that fails its self-test", 0, 0, NULL},
+  };
+  const char *words[2];
+  bool help;
+  FM_TRY(fm_options_words(ctx, fm_command_find("update"), options, sizeof options / sizeof *options, argc,
+                          argv, 2, 2, words, &help));
+  if (help) return FM_OK;
+  a.model = words[0];
+  a.data = words[1];
+  return update(ctx, &a);
+}
