@@ -67,7 +67,7 @@ static enum fm_status score(struct run *r, const struct fm_sample *samples, size
                             float *scores) {
   float *peak = fm_alloc(r->ctx, count, sizeof *peak);
   enum fm_status status =
-      peak ? fm_score_set_scores(r->d, r->m, samples, count, text, scores, peak) : FM_MEMORY;
+      peak ? fm_score_set_scores(r->d, r->m, samples, count, text, NULL, scores, peak) : FM_MEMORY;
   fm_free(r->ctx, peak);
   return status;
 }
@@ -198,9 +198,11 @@ static enum fm_status thresholds(struct run *r) {
             r->split.learn_count);
     return FM_OK;
   }
-  FM_TRY(fm_model_calibrate(
-      r->d, m, r->judge, r->judges,
-      r->u->old_count ? "held-out good pictures, old and new" : "held-out new good pictures", false));
+  struct fm_calibration with = {.samples = r->judge,
+                                .count = r->judges,
+                                .what = r->u->old_count ? "held-out good pictures, old and new"
+                                                        : "held-out new good pictures"};
+  FM_TRY(fm_model_calibrate(r->d, m, &with));
   if (!had) return FM_OK;
   double chosen = m->image.value;
   hold(r, &image, &m->image);
