@@ -9,6 +9,7 @@ enum fm_status fm_by_hand_apply(const struct fm_by_hand *h, const char *path, st
   double alpha = m->recipe.false_alarms;
   if (h->pixel_given || one) fm_threshold_by_hand(h->pixel_given ? h->pixel : h->image, alpha, &m->pixel);
   if (h->image_given) fm_threshold_by_hand(h->image, alpha, &m->image);
+  if (h->image_given) m->refinement.image = m->image;
   if (h->pixel_given && m->refinement.there) m->refinement.threshold = m->pixel;
   m->has_thresholds = true;
   return FM_OK;

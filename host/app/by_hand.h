@@ -30,7 +30,7 @@ struct fm_by_hand {
   }
 
 /* The threshold of pixels follows that of pictures where the model has none, or had one number for both.
- * --pixel-threshold also cuts sharpened maps. FM_USAGE where only pixels are named and the model has no
+ * Both also hold for sharpened maps. FM_USAGE where only pixels are named and the model has no
  * thresholds. */
 enum fm_status fm_by_hand_apply(const struct fm_by_hand *h, const char *path, struct fm_model *m);
 

@@ -126,7 +126,9 @@ static void print_category(const char *name, const struct fm_model *m, const str
     fm_text_append(&text, "\n");
   }
   if (m->has_thresholds) {
-    fm_threshold_sentence(&m->image, sentence);
+    struct fm_threshold image, pixel;
+    fm_model_thresholds(m, e->refined, &image, &pixel);
+    fm_threshold_sentence(&image, sentence);
     fm_text_show(
         &text, "  verdicts: %zu of %zu flawed pictures found, %zu of %zu good ones flagged\n  threshold %s\n",
         t->found, t->found + t->missed, t->alarms, t->alarms + t->passed, sentence);
@@ -189,7 +191,9 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
   if (status == FM_OK) {
     status = fm_category_complete(r->ctx, &category, true);
     if (status == FM_OK) status = leave_out(r, &model, &category);
-    if (status == FM_OK) status = fm_evaluate(r->d, &model, r->a->refine, &category, r->report, &evaluation);
+    if (status == FM_OK)
+      status =
+          fm_evaluate(r->d, &model, fm_refine_pays(&model, r->a->refine), &category, r->report, &evaluation);
     if (status == FM_OK && !r->a->json) print_category(category.name, &model, &evaluation);
     fm_category_close(r->ctx, &category);
   }

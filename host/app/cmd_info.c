@@ -24,11 +24,16 @@ static void print_recipe(const struct fm_recipe *recipe) {
 /* F2PAD's references are an extra: a model may have been asked for them and be without. */
 static void print_sharpening(const struct fm_model *m) {
   const struct fm_reference *r = &m->refinement.reference;
+  char sentence[400];
   if (m->refinement.there)
     fm_print("%-14s with the reference '%s' from %zu good pictures (--refine f2pad)\n", "sharpening",
              fm_reference_names[r->kind], r->count);
-  else if (m->recipe.refine)
+  else if (m->recipe.refine && !m->refinement.off)
     fm_print("%-14s none: the training was asked for it (--refine), but could not learn it\n", "sharpening");
+  if (m->refinement.worth.known) {
+    fm_refinement_sentence(&m->refinement, sentence);
+    fm_print("%-14s %s\n", m->refinement.there ? "" : "sharpening", sentence);
+  }
 }
 
 static void print_model(const struct fm_model *m) {

@@ -190,12 +190,15 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
 
 static enum fm_status run(struct fm_context *ctx, const struct args *a, const char *const *given, int count,
                           int *exit_status) {
-  struct run r = {.ctx = ctx, .a = a};
+  struct args now = *a;
+  struct run r = {.ctx = ctx, .a = &now};
   struct fm_device *d = NULL;
   enum fm_status status = fm_given_list(ctx, given, count, &r.given);
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
   if (status == FM_OK) status = fm_model_check_trained(&r.model, a->model, a->untrained);
   if (status == FM_OK) status = fm_by_hand_apply(&a->by_hand, a->model, &r.model);
+  if (status == FM_OK) now.refine = fm_refine_pays(&r.model, a->refine);
+  now.files[3] &= now.refine;
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;

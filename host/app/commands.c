@@ -32,6 +32,11 @@ const struct fm_command fm_commands[] = {
      "  flawmap update bottle.flawmap good/bottles/of/this/week\n"
      "  flawmap update bottle.flawmap new -o newer.flawmap --old good/bottles/to/test",
      fm_cmd_update},
+    {"refine", "MODEL DIR|PICTURE... [options]",
+     "Teaches a model to sharpen its maps, from good pictures, some of which it did not learn from.",
+     "  flawmap refine bottle.flawmap good/bottles\n"
+     "  flawmap refine bottle.flawmap learned new -o sharp.flawmap",
+     fm_cmd_refine},
     {"info", "MODEL [options]", "Says what is in a model or a checkpoint.",
      "  flawmap info bottle.flawmap\n  flawmap info bottle.flawmap.checkpoint", fm_cmd_info},
     {"metrics", "MAPS DATA [--json]", "Scores anomaly maps made by any program against a data set's masks.",

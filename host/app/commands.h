@@ -18,6 +18,7 @@ FM_COMMAND(devices);
 FM_COMMAND(doctor);
 FM_COMMAND(fetch);
 FM_COMMAND(metrics);
+FM_COMMAND(refine);
 FM_COMMAND(synth);
 FM_COMMAND(tune);
 FM_COMMAND(update);

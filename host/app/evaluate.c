@@ -25,7 +25,7 @@ struct run {
   struct fm_scored *base; /* [count] the detector's own maps, where they were sharpened; masks are small's */
   unsigned char **repaired; /* [count] the repaired pictures, as large as small */
   struct fm_heat base_heat;
-  float *score;
+  float *score, *base_score;    /* [count]; base_score: the detector's own */
   struct fm_adjusted *adjusted; /* [count] */
   size_t count;
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
@@ -45,6 +45,7 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
   struct fm_scored *small = &r->small[i];
   *small = (struct fm_scored){.width = one->size.width, .height = one->size.height};
   r->score[i] = one->score;
+  r->base_score[i] = one->own_score;
   r->adjusted[i] = *item->adjusted;
   if (one->score != one->peak) r->own_score = true;
   small->map = copy_map(r->ctx, one->small, one->size.width, one->size.height);
@@ -94,16 +95,14 @@ static enum fm_status look_for_masks(struct run *r) {
 }
 
 /* Masks as they are written, against the true ones. */
-static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored *maps,
-                                     const struct fm_threshold *pixel) {
+static struct fm_fixed measure_fixed(const struct run *r, const struct fm_scored *maps, const float *score,
+                                     double image, const struct fm_threshold *pixel) {
   double both = 0, either = 0, flagged = 0, good = 0;
-  struct fm_threshold image, own;
-  fm_model_thresholds(r->model, true, &image, &own);
   for (size_t i = 0; i < r->count; i++) {
     size_t n = (size_t)maps[i].width * (size_t)maps[i].height;
     bool flawed = r->category->test[i].flawed;
     if (maps[i].unmarked) continue;
-    double threshold = fm_threshold_outline_of(pixel, (double)r->score[i] > image.value, maps[i].map, n);
+    double threshold = fm_threshold_outline_of(pixel, (double)score[i] > image, maps[i].map, n);
     good += flawed ? 0 : (double)n;
     for (size_t k = 0; k < n; k++) {
       bool found = (double)maps[i].map[k] > threshold, truth = maps[i].mask && maps[i].mask[k];
@@ -128,9 +127,13 @@ static enum fm_status measure(struct run *r, struct fm_evaluation *out) {
     r->base[i].map = map;
   }
   const struct fm_source base = fm_source_of(r->base, r->count);
-  FM_TRY(fm_metrics_compute(r->ctx, &base, r->score, 0, &out->base));
-  out->fixed = measure_fixed(r, r->small, &r->model->refinement.threshold);
-  out->base_fixed = measure_fixed(r, r->base, &(struct fm_threshold){.value = r->model->refinement.base});
+  FM_TRY(fm_metrics_compute(r->ctx, &base, r->base_score, 0, &out->base));
+  struct fm_threshold image, pixel, own, unused;
+  fm_model_thresholds(r->model, true, &image, &pixel);
+  fm_model_thresholds(r->model, false, &own, &unused);
+  out->fixed = measure_fixed(r, r->small, r->score, image.value, &pixel);
+  out->base_fixed = measure_fixed(r, r->base, r->base_score, own.value,
+                                  &(struct fm_threshold){.value = r->model->refinement.base});
   return FM_OK;
 }
 
@@ -275,8 +278,9 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   r.small = fm_alloc(r.ctx, r.count, sizeof *r.small);
   r.reduced = fm_alloc(r.ctx, r.count, sizeof *r.reduced);
   r.score = fm_alloc(r.ctx, r.count, sizeof *r.score);
+  r.base_score = fm_alloc(r.ctx, r.count, sizeof *r.base_score);
   r.adjusted = fm_alloc(r.ctx, r.count, sizeof *r.adjusted);
-  if (!r.small || !r.reduced || !r.score || !r.adjusted) status = FM_MEMORY;
+  if (!r.small || !r.reduced || !r.score || !r.base_score || !r.adjusted) status = FM_MEMORY;
   if (status == FM_OK && refine) {
     r.base = fm_alloc(r.ctx, r.count, sizeof *r.base);
     r.repaired = fm_alloc(r.ctx, r.count, sizeof *r.repaired);
@@ -298,6 +302,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   fm_free(r.ctx, r.repaired);
   fm_free(r.ctx, r.small);
   fm_free(r.ctx, r.score);
+  fm_free(r.ctx, r.base_score);
   fm_free(r.ctx, r.adjusted);
   fm_free(r.ctx, r.reduced);
   fm_full_size_close(&r.full);
@@ -316,6 +321,10 @@ void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_th
   *pixel = model->has_thresholds ? model->pixel : none;
   if (!refine) return;
   *pixel = model->refinement.threshold;
+  if (!model->refinement.scores) return;
+  *image = model->refinement.image;
+  /* So that a flagged picture has something to outline. */
+  if (pixel->value > image->value) *pixel = *image;
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -364,4 +373,12 @@ enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, bool *r
   *refine = text != NULL;
   if (!text || strcmp(text, "f2pad") == 0) return FM_OK;
   return fm_error(ctx, FM_USAGE, "--refine %.40s is not known; there is f2pad", text);
+}
+
+bool fm_refine_pays(const struct fm_model *model, bool wanted) {
+  char sentence[400];
+  if (!wanted || !model->refinement.off) return wanted;
+  fm_refinement_sentence(&model->refinement, sentence);
+  fm_note(model->ctx, "note: the maps are the detector's own: %s", sentence);
+  return false;
 }

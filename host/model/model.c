@@ -137,6 +137,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   FM_TRY(fm_weights_save(&m->learned, out, fm_method_of(&m->recipe)->prefix));
   FM_TRY(fm_standard_save(&m->standard, out));
   if (m->refinement.there) FM_TRY(put_threshold(out, "refined", &m->refinement.threshold));
+  if (m->refinement.scores) FM_TRY(put_threshold(out, "refined-image", &m->refinement.image));
   return fm_refinement_save(&m->refinement, out);
 }
 
@@ -240,6 +241,7 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
   FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_size(&preprocess), &m->refinement));
   if (m->refinement.there) FM_TRY(get_threshold(m->ctx, file, "refined", &m->refinement.threshold));
+  if (m->refinement.scores) FM_TRY(get_threshold(m->ctx, file, "refined-image", &m->refinement.image));
   if (inside) return get_network(m, file, "expert.", &m->expert.weights);
   return get_expert_elsewhere(m, path, weights);
 }

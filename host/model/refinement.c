@@ -8,15 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fm_reference_names[FM_REFERENCE_KINDS] = {"blend", "quilt"};
-
-void fm_reference_free(struct fm_context *ctx, struct fm_reference *r) {
-  fm_free(ctx, r->good);
-  fm_free(ctx, r->feature);
-  fm_free(ctx, r->origin);
-  *r = (struct fm_reference){0};
-}
-
 void fm_refinement_free(struct fm_context *ctx, struct fm_refinement *r) {
   fm_reference_free(ctx, &r->reference);
   fm_free(ctx, r->limit);
@@ -24,7 +15,24 @@ void fm_refinement_free(struct fm_context *ctx, struct fm_refinement *r) {
   *r = (struct fm_refinement){0};
 }
 
+void fm_refinement_sentence(const struct fm_refinement *r, char out[400]) {
+  const struct fm_worth *w = &r->worth;
+  snprintf(
+      out, 400,
+      "on flaws drawn on held-out good pictures, sharpened maps have a pixel AP of %.1f %% and find %.1f "
+      "%% of the flaws' pixels; the detector's own have %.1f %% and find %.1f %% with as many false "
+      "ones%s",
+      100 * w->ap[1], 100 * w->recall[1], 100 * w->ap[0], 100 * w->recall[0],
+      r->off      ? ". Sharpening does not pay here, so it is off"
+      : r->scores ? ". They tell flawed pictures from good ones better, too, so a picture's score comes "
+                    "from them"
+                  : "");
+}
+
 /* ---- its numbers, in one list for both directions ---- */
+
+/* In place of the reference's name. */
+static const char OFF[] = "off";
 
 struct entry {
   const char *key;
@@ -39,25 +47,46 @@ static void list_entries(struct fm_refinement *r, struct entry entry[ENTRIES]) {
   memcpy(entry, all, sizeof all);
 }
 
+enum { WORTHS = 6 };
+
+static void list_worth(struct fm_worth *w, struct entry entry[WORTHS]) {
+  const struct entry all[WORTHS] = {{"refine.ap.own", &w->ap[0]},         {"refine.ap", &w->ap[1]},
+                                    {"refine.recall.own", &w->recall[0]}, {"refine.recall", &w->recall[1]},
+                                    {"refine.auroc.own", &w->auroc[0]},   {"refine.auroc", &w->auroc[1]}};
+  memcpy(entry, all, sizeof all);
+}
+
+static enum fm_status save_worth(const struct fm_worth *w, struct fm_safetensors_out *out) {
+  struct fm_worth copy = *w;
+  struct entry entry[WORTHS];
+  char text[40];
+  if (!w->known) return FM_OK;
+  list_worth(&copy, entry);
+  for (int i = 0; i < WORTHS; i++) {
+    snprintf(text, sizeof text, "%.6g", isfinite(*entry[i].value) ? *entry[i].value : 0);
+    FM_TRY(fm_safetensors_out_meta(out, entry[i].key, text));
+  }
+  return FM_OK;
+}
+
 enum fm_status fm_refinement_save(const struct fm_refinement *r, struct fm_safetensors_out *out) {
   const struct fm_reference *ref = &r->reference;
   struct fm_refinement copy = *r;
   struct entry entry[ENTRIES];
   char text[40];
-  if (!r->there) return FM_OK;
+  if (!r->there && !r->off) return FM_OK;
+  FM_TRY(fm_safetensors_out_meta(out, "refine", r->off ? OFF : fm_reference_names[ref->kind]));
+  FM_TRY(save_worth(&r->worth, out));
+  if (r->off) return FM_OK;
+  if (r->scores) FM_TRY(fm_safetensors_out_meta(out, "refine.scores", "yes"));
   list_entries(&copy, entry);
-  FM_TRY(fm_safetensors_out_meta(out, "refine", fm_reference_names[ref->kind]));
   for (int i = 0; i < ENTRIES; i++) {
     snprintf(text, sizeof text, "%.17g", *entry[i].value);
     FM_TRY(fm_safetensors_out_meta(out, entry[i].key, text));
   }
-  const size_t high = (size_t)ref->size.height, wide = (size_t)ref->size.width,
-               pictures[] = {ref->count, high, wide, 3}, features[] = {ref->rows, ref->columns},
-               origins[] = {ref->rows, 2}, grid[] = {(size_t)r->height, (size_t)r->width},
-               plane[] = {high, wide};
-  FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, ref->good));
-  FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", FM_F32, 2, features, ref->feature));
-  if (ref->origin) FM_TRY(fm_safetensors_out_tensor(out, "refine.origin", FM_I32, 2, origins, ref->origin));
+  const size_t grid[] = {(size_t)r->height, (size_t)r->width},
+               plane[] = {(size_t)ref->size.height, (size_t)ref->size.width};
+  FM_TRY(fm_reference_save(ref, out));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.usual", FM_F32, 2, plane, r->usual));
   return fm_safetensors_out_tensor(out, "refine.limit", FM_F32, 2, grid, r->limit);
 }
@@ -103,17 +132,16 @@ static enum fm_status check_floats(const struct loading *l, const char *name, co
   return FM_OK;
 }
 
-static enum fm_status get_origin(const struct loading *l, struct fm_reference *r) {
-  const struct fm_tensor *t;
-  size_t cells = (size_t)(r->size.height / 8) * (size_t)(r->size.width / 8);
-  FM_TRY(get_tensor(l, "refine.origin", FM_I32, 2, &t));
-  if (t->shape[0] != r->rows || t->shape[1] != 2) return damaged(l, "refine.origin");
-  FM_TRY(copy_tensor(l, t, (void **)&r->origin));
-  for (size_t i = 0; i < r->rows; i++) {
-    const int *o = r->origin + 2 * i;
-    if (o[0] < 0 || (size_t)o[0] >= r->count || o[1] < 0 || (size_t)o[1] >= cells)
-      return damaged(l, "refine.origin");
+/* Older models have none. */
+static enum fm_status load_worth(const struct loading *l, struct fm_worth *w) {
+  struct entry entry[WORTHS];
+  list_worth(w, entry);
+  if (!fm_safetensors_meta(l->file, entry[0].key)) return FM_OK;
+  for (int i = 0; i < WORTHS; i++) {
+    FM_TRY(get_number(l, entry[i].key, entry[i].value));
+    if (*entry[i].value > 1) return damaged(l, entry[i].key);
   }
+  w->known = true;
   return FM_OK;
 }
 
@@ -123,6 +151,12 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   const struct fm_tensor *t;
   const size_t high = (size_t)ref->size.height, wide = (size_t)ref->size.width;
   int which = 0;
+  FM_TRY(load_worth(l, &r->worth));
+  r->off = strcmp(kind, OFF) == 0;
+  if (r->off) return r->worth.known ? FM_OK : damaged(l, "refine.ap");
+  const char *scores = fm_safetensors_meta(l->file, "refine.scores");
+  if (scores && strcmp(scores, "yes") != 0) return damaged(l, "refine.scores");
+  r->scores = scores != NULL;
   while (which < FM_REFERENCE_KINDS && strcmp(kind, fm_reference_names[which]) != 0) which++;
   if (which == FM_REFERENCE_KINDS) return damaged(l, "refine");
   ref->kind = (enum fm_reference_kind)which;
@@ -130,19 +164,7 @@ static enum fm_status load(const struct loading *l, const char *kind, struct fm_
   for (int i = 0; i < ENTRIES; i++) FM_TRY(get_number(l, entry[i].key, entry[i].value));
   if (!(r->q995 > 0 && r->rho > 0)) return damaged(l, "refine.rho");
   if (!(r->blur > 0 && r->blur <= FM_REFINEMENT_BLUR)) return damaged(l, "refine.blur");
-  FM_TRY(get_tensor(l, "refine.good", FM_U8, 4, &t));
-  if (t->shape[0] > 65536 || t->shape[1] != high || t->shape[2] != wide || t->shape[3] != 3)
-    return damaged(l, "refine.good");
-  ref->count = t->shape[0];
-  FM_TRY(copy_tensor(l, t, (void **)&ref->good));
-  FM_TRY(get_tensor(l, "refine.feature", FM_F32, 2, &t));
-  ref->rows = t->shape[0];
-  ref->columns = t->shape[1];
-  if (ref->rows > INT32_MAX || (which == FM_REFERENCE_BLEND && ref->rows != ref->count))
-    return damaged(l, "refine.feature");
-  FM_TRY(copy_tensor(l, t, (void **)&ref->feature));
-  FM_TRY(check_floats(l, "refine.feature", ref->feature, t->count));
-  if (which == FM_REFERENCE_QUILT) FM_TRY(get_origin(l, ref));
+  FM_TRY(fm_reference_load(l->ctx, l->file, ref));
   FM_TRY(get_tensor(l, "refine.limit", FM_F32, 2, &t));
   if (t->shape[0] > 4096 || t->shape[1] > 4096) return damaged(l, "refine.limit");
   r->height = (int)t->shape[0];

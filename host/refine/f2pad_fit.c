@@ -4,11 +4,9 @@
 #include "base/memory.h"
 #include "model/method.h"
 #include "refine/f2pad_internal.h"
-#include "score/radix.h"
-#include "score/rank.h"
+#include "refine/tally.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { BATCH = 8, MOST_HELD = 100 };
@@ -20,11 +18,10 @@ struct run {
   const struct fm_model *model;
   const struct fm_sample *held;
   size_t count, pixels, cells;
-  int height, width; /* of the grid */
 };
 
-struct seen { /* of all held-out pictures: [count] cells or planes */
-  float *cells, *soft, *blur, *map;
+struct seen { /* of all held-out pictures: [count] cells; planes of blur |Y - R| */
+  float *cells, *blur;
 };
 
 /* A reference with what is normal beside it, and how well it shows pieces that do not belong. */
@@ -35,8 +32,8 @@ struct candidate {
 };
 
 static void free_seen(struct fm_context *ctx, struct seen *s) {
-  float *const all[] = {s->cells, s->soft, s->blur, s->map};
-  for (size_t i = 0; i < 4; i++) fm_free(ctx, all[i]);
+  fm_free(ctx, s->cells);
+  fm_free(ctx, s->blur);
   *s = (struct seen){0};
 }
 
@@ -47,10 +44,8 @@ static void free_candidate(struct fm_context *ctx, struct candidate *c) {
 
 static enum fm_status make_seen(struct run *r, struct seen *s) {
   s->cells = fm_alloc(r->ctx, r->count * r->cells, sizeof(float));
-  s->soft = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
   s->blur = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
-  s->map = fm_alloc(r->ctx, r->count * r->pixels, sizeof(float));
-  return s->cells && s->soft && s->blur && s->map ? FM_OK : FM_MEMORY;
+  return s->cells && s->blur ? FM_OK : FM_MEMORY;
 }
 
 static enum fm_status open_held(struct run *r, bool pieces, struct fm_loader **loader) {
@@ -63,60 +58,60 @@ static enum fm_status open_held(struct run *r, bool pieces, struct fm_loader **l
   return fm_loader_open(r->ctx, &o, loader);
 }
 
-static enum fm_status stopped(struct fm_context *ctx) {
-  return ctx->stop ? fm_error(ctx, FM_STOPPED, "stopped while learning to sharpen maps") : FM_OK;
-}
+/* ---- the held-out pictures ---- */
 
-/* ---- the held-out pictures as they are ---- */
-
-static enum fm_status see(struct run *r, struct fm_look *look, struct fm_loader *loader,
-                          struct candidate *c) {
-  struct seen *s = &c->seen;
-  for (size_t at = 0;;) {
-    struct fm_batch batch;
-    FM_TRY(fm_loader_next(loader, &batch));
-    if (!batch.count) break;
-    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, s->map + at * r->pixels, NULL));
-    memcpy(s->cells + at * r->cells, look->cells, batch.count * r->cells * sizeof(float));
-    memcpy(s->soft + at * r->pixels, look->soft, batch.count * r->pixels * sizeof(float));
-    memcpy(s->blur + at * r->pixels, look->blur, batch.count * r->pixels * sizeof(float));
-    for (size_t i = 0; i < batch.count * r->pixels; i++) c->residual += (double)look->residual[i];
-    at += batch.count;
-    FM_TRY(stopped(r->ctx));
+/* Looks at the pictures of a loader, batch by batch. */
+static enum fm_status look_at_all(struct run *r, struct fm_look *look, bool pieces, void *user,
+                                  void (*take)(const struct run *r, const struct fm_look *look,
+                                               const struct fm_batch *batch, size_t at, void *user)) {
+  struct fm_loader *loader;
+  float *map = fm_alloc(r->ctx, BATCH * r->pixels, sizeof *map);
+  enum fm_status status = map ? open_held(r, pieces, &loader) : FM_MEMORY;
+  if (status != FM_OK) {
+    fm_free(r->ctx, map);
+    return status;
   }
-  c->residual /= (double)(r->count * r->pixels);
-  return FM_OK;
+  for (size_t at = 0; status == FM_OK;) {
+    struct fm_batch batch;
+    status = fm_loader_next(loader, &batch);
+    if (status != FM_OK || !batch.count) break;
+    status = fm_look_at(look, (int)batch.count, batch.rgb, map, NULL);
+    if (status == FM_OK) take(r, look, &batch, at, user);
+    at += batch.count;
+    if (r->ctx->stop) status = fm_error(r->ctx, FM_STOPPED, "stopped while learning to sharpen maps");
+  }
+  fm_loader_close(loader);
+  fm_free(r->ctx, map);
+  return status;
 }
 
-/* The map where all of the distance to the reference counts as a flaw, |Y - N| = |Y - R|. */
-static float sharpened(const struct fm_refinement *m, float soft, float blur, size_t pixel) {
-  return fm_sharpened(soft * fm_refinement_scale(m), blur, blur, m->usual[pixel]);
+static void see(const struct run *r, const struct fm_look *look, const struct fm_batch *batch, size_t at,
+                void *user) {
+  struct candidate *c = user;
+  memcpy(c->seen.cells + at * r->cells, look->cells, batch->count * r->cells * sizeof(float));
+  memcpy(c->seen.blur + at * r->pixels, look->blur, batch->count * r->pixels * sizeof(float));
+  for (size_t i = 0; i < batch->count * r->pixels; i++)
+    c->residual += (double)look->residual[i] / (double)(r->count * r->pixels);
 }
 
 /* ---- which reference ---- */
 
 struct trial {
-  uint32_t *normal; /* keys of the pixels' scores */
-  uint64_t *flawed; /* the same, shifted as fm_ranking wants them */
-  size_t normals, flaws;
-  float *map;
+  const struct fm_refinement *made;
+  struct fm_tally tally;
+  float *map; /* [pixels] */
 };
 
-static enum fm_status score_pieces(struct run *r, struct fm_look *look, struct fm_loader *loader,
-                                   const struct fm_refinement *made, struct trial *t) {
-  for (;;) {
-    struct fm_batch batch;
-    FM_TRY(fm_loader_next(loader, &batch));
-    if (!batch.count) return FM_OK;
-    FM_TRY(fm_look_at(look, (int)batch.count, batch.rgb, t->map, NULL));
-    for (size_t i = 0; i < batch.count * r->pixels; i++) {
-      uint32_t key = fm_score_key(sharpened(made, look->soft[i], look->blur[i], i % r->pixels));
-      if (batch.mask[i])
-        t->flawed[t->flaws++] = (uint64_t)key << 32;
-      else
-        t->normal[t->normals++] = key;
-    }
-    FM_TRY(stopped(r->ctx));
+/* The map where all of the distance to the reference counts as a flaw, |Y - N| = |Y - R|. */
+static void show(const struct run *r, const struct fm_look *look, const struct fm_batch *batch, size_t at,
+                 void *user) {
+  struct trial *t = user;
+  float scale = fm_refinement_scale(t->made);
+  for (size_t i = 0; i < batch->count; i++) {
+    const float *soft = look->soft + i * r->pixels, *blur = look->blur + i * r->pixels;
+    for (size_t k = 0; k < r->pixels; k++)
+      t->map[k] = fm_sharpened(soft[k] * scale, blur[k], blur[k], t->made->usual[k]);
+    fm_tally_add(&t->tally, at + i, r->pixels, t->map, batch->mask + i * r->pixels);
   }
 }
 
@@ -124,19 +119,11 @@ static enum fm_status score_pieces(struct run *r, struct fm_look *look, struct f
  * smaller |Y - R| alone does not make the better reference: one that is free to follow the picture follows
  * flaws, too. */
 static enum fm_status try_pieces(struct run *r, struct fm_look *look, struct candidate *c) {
-  size_t all = r->count * r->pixels;
-  struct trial t = {fm_alloc(r->ctx, all, sizeof *t.normal), fm_alloc(r->ctx, all, sizeof *t.flawed), 0, 0,
-                    fm_alloc(r->ctx, BATCH * r->pixels, sizeof *t.map)};
-  struct fm_loader *loader = NULL;
-  enum fm_status status = t.normal && t.flawed && t.map ? open_held(r, true, &loader) : FM_MEMORY;
-  if (status == FM_OK) status = score_pieces(r, look, loader, &c->made, &t);
-  if (status == FM_OK) status = fm_sort_u32(r->ctx, t.normal, t.normals);
-  if (status == FM_OK) status = fm_sort_u64(r->ctx, t.flawed, t.flaws);
-  if (status == FM_OK)
-    c->ap = fm_rank_walk(&(struct fm_ranking){t.normals, t.flaws, 0, t.normal, t.flawed}).ap;
-  fm_loader_close(loader);
-  fm_free(r->ctx, t.normal);
-  fm_free(r->ctx, t.flawed);
+  struct trial t = {.made = &c->made, .map = fm_alloc(r->ctx, r->pixels, sizeof *t.map)};
+  enum fm_status status = t.map ? fm_tally_make(r->ctx, r->count, 1, &t.tally) : FM_MEMORY;
+  if (status == FM_OK) status = look_at_all(r, look, true, &t, show);
+  if (status == FM_OK) c->ap = fm_tally_ap(&t.tally);
+  fm_tally_free(&t.tally);
   fm_free(r->ctx, t.map);
   return status;
 }
@@ -147,17 +134,14 @@ static enum fm_status measure(struct run *r, struct candidate *c) {
 }
 
 static enum fm_status look_at_held(struct run *r, struct candidate *c) {
-  struct fm_loader *loader = NULL;
   struct fm_look look = {0};
   FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, BATCH, false, &look));
   r->pixels = fm_size_pixels(look.scorer->size);
-  r->height = look.scorer->height;
-  r->width = look.scorer->width;
-  r->cells = (size_t)r->height * (size_t)r->width;
+  c->made.height = look.scorer->height;
+  c->made.width = look.scorer->width;
+  r->cells = (size_t)c->made.height * (size_t)c->made.width;
   enum fm_status status = make_seen(r, &c->seen);
-  if (status == FM_OK) status = open_held(r, false, &loader);
-  if (status == FM_OK) status = see(r, &look, loader, c);
-  fm_loader_close(loader);
+  if (status == FM_OK) status = look_at_all(r, &look, false, c, see);
   if (status == FM_OK) status = measure(r, c);
   if (status == FM_OK) status = try_pieces(r, &look, c);
   fm_look_free(&look);
@@ -175,7 +159,7 @@ static enum fm_status compare(struct run *r, struct candidate *c, struct candida
           "reference %s, blur %g: it finds pieces with a pixel AP of %.1f %%; good "
           "pictures differ from it by %.4f",
           fm_reference_names[c->made.reference.kind], c->made.blur, 100 * c->ap, c->residual);
-  if (best->seen.map && !better(c, best)) return FM_OK;
+  if (best->seen.blur && !better(c, best)) return FM_OK;
   struct candidate worse = *best;
   *best = *c;
   *c = worse;
@@ -199,28 +183,17 @@ static enum fm_status try_blur(struct run *r, struct candidate *best) {
   return status;
 }
 
-/* The sharpened map's threshold: the largest value that a good picture, the middle one of those held out,
- * would show if all of its distance to the reference were a flaw, |Y - N| = |Y - R|. Its real map stays far
- * below. Beside it, for comparison, what one of a thousand pixels of the detector's own map is over. */
-static enum fm_status threshold(struct run *r, struct seen *s, struct fm_refinement *out) {
-  static const double middle[] = {0.5}, thousandth[] = {0.999};
-  struct fm_threshold *t = &out->threshold;
-  double *const value[] = {&t->value}, *const base[] = {&out->base};
-  float *peak = fm_alloc(r->ctx, r->count, sizeof *peak);
-  if (!peak) return FM_MEMORY;
-  for (size_t i = 0; i < r->count; i++)
-    for (size_t k = 0; k < r->pixels; k++) {
-      size_t at = i * r->pixels + k;
-      peak[i] = fmaxf(peak[i], sharpened(out, s->soft[at], s->blur[at], k));
-    }
-  *t = (struct fm_threshold){
-      .alpha = 0.5, .n = r->count, .k = (r->count + 1) / 2, .promised = NAN, .low = NAN, .high = NAN};
-  snprintf(t->origin, sizeof t->origin, "the worst of %zu held-out good pictures, as if all of it were flaws",
-           r->count);
-  enum fm_status status = fm_quantiles(r->ctx, peak, r->count, 1, middle, value);
-  fm_free(r->ctx, peak);
-  FM_TRY(status);
-  return fm_quantiles(r->ctx, s->map, r->count * r->pixels, 1, thousandth, base);
+/* Only its verdict is left of one that does not pay. */
+static void switch_off(struct fm_context *ctx, struct fm_refinement *m) {
+  struct fm_worth worth = m->worth;
+  fm_refinement_free(ctx, m);
+  *m = (struct fm_refinement){.off = true, .worth = worth};
+}
+
+static void say_worth(struct fm_context *ctx, const struct fm_refinement *m) {
+  char sentence[400];
+  fm_refinement_sentence(m, sentence);
+  fm_note(ctx, "sharpening: %s", sentence);
 }
 
 enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
@@ -232,13 +205,14 @@ enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const s
   for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++)
     status = try_kind(&r, t, kind, &best);
   if (status == FM_OK) status = try_blur(&r, &best);
-  if (status == FM_OK) status = threshold(&r, &best.seen, &best.made);
+  free_seen(r.ctx, &best.seen);
+  best.made.there = true;
+  if (status == FM_OK) status = fm_f2pad_judge(d, model, held, held_count, &best.made);
   if (status == FM_OK) {
+    say_worth(r.ctx, &best.made);
+    if (best.made.off) switch_off(r.ctx, &best.made);
     struct fm_refinement before = model->refinement;
     model->refinement = best.made;
-    model->refinement.height = r.height;
-    model->refinement.width = r.width;
-    model->refinement.there = true;
     best.made = before;
   }
   free_candidate(r.ctx, &best);

@@ -18,10 +18,6 @@ static inline float fm_sharpened(float b, float r, float s, float rho) {
   return b * (1 + (r + s) / (2 * rho));
 }
 
-/* The smallest value that at most a share 1 - q of them is over, for n shares at once. */
-enum fm_status fm_quantiles(struct fm_context *ctx, const float *values, size_t count, int n, const double *q,
-                            double *const *out);
-
 /* What was seen of held-out good pictures. */
 struct fm_normal {
   size_t count, cells, pixels; /* pictures; cells and pixels of each */
@@ -33,6 +29,10 @@ struct fm_normal {
  * usual are out's to free. */
 enum fm_status fm_f2pad_measure(struct fm_device *d, const struct fm_normal *normal,
                                 struct fm_refinement *out);
+
+/* Threshold, base, worth, off and scores of m, which is otherwise finished. */
+enum fm_status fm_f2pad_judge(struct fm_device *d, const struct fm_model *model, const struct fm_sample *held,
+                              size_t count, struct fm_refinement *m);
 
 struct fm_look {
   struct fm_device *d;

@@ -8,8 +8,8 @@
 static const float OWN_SHARE = 0.75f;
 
 /* The smallest value that at most a share 1 - q of them is over, for several q at once. */
-enum fm_status fm_quantiles(struct fm_context *ctx, const float *values, size_t count, int n, const double *q,
-                            double *const *out) {
+static enum fm_status quantiles(struct fm_context *ctx, const float *values, size_t count, int n,
+                                const double *q, double *const *out) {
   uint32_t *key = fm_alloc(ctx, count, sizeof *key);
   if (!key) return FM_MEMORY;
   for (size_t i = 0; i < count; i++) key[i] = fm_score_key(values[i]);
@@ -33,7 +33,7 @@ static enum fm_status limits(struct fm_context *ctx, const struct fm_normal *s, 
     double tau;
     double *const to[] = {&tau};
     for (size_t i = 0; i < s->count; i++) one[i] = s->e[i * s->cells + c];
-    status = fm_quantiles(ctx, one, s->count, 1, share, to);
+    status = quantiles(ctx, one, s->count, 1, share, to);
     out->limit[c] = (float)fmax(tau, q90);
   }
   fm_free(ctx, one);
@@ -77,8 +77,8 @@ enum fm_status fm_f2pad_measure(struct fm_device *d, const struct fm_normal *nor
   static const double of_cells[] = {0.9, 0.99, 0.995, 0.9995}, of_residual[] = {0.99};
   double q90;
   double *const cells[] = {&q90, &out->q99, &out->q995, &out->q9995}, *const residual[] = {&out->rho};
-  FM_TRY(fm_quantiles(ctx, normal->e, normal->count * normal->cells, 4, of_cells, cells));
-  FM_TRY(fm_quantiles(ctx, normal->blur, normal->count * normal->pixels, 1, of_residual, residual));
+  FM_TRY(quantiles(ctx, normal->e, normal->count * normal->cells, 4, of_cells, cells));
+  FM_TRY(quantiles(ctx, normal->blur, normal->count * normal->pixels, 1, of_residual, residual));
   if (!(out->q995 > 0))
     return fm_error(ctx, FM_NUMERIC,
                     "the held-out pictures all look exactly like those learned, so there is nothing to learn "

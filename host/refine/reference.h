@@ -11,9 +11,9 @@
 #include "op/neighbour.h"
 #include "op/patch.h"
 
-/* From the pictures to learn from, at most FM_REFERENCE_PICTURES of them, evenly chosen; text names the work.
- */
-enum { FM_REFERENCE_PICTURES = 256 };
+/* From at most FM_REFERENCE_PICTURES of the pictures to learn from: for a blend those that stand for all of
+ * them (few.h), for a quilt every n-th one. */
+enum { FM_REFERENCE_PICTURES = 48 };
 enum fm_status fm_reference_fit(struct fm_device *d, const struct fm_train *t, enum fm_reference_kind kind,
                                 struct fm_reference *r);
 

@@ -7,6 +7,7 @@
 #include "model/seen.h"
 #include "score/beta.h"
 #include "score/odd.h"
+#include "task/sharpen.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -245,6 +246,8 @@ enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
   if (status == FM_OK) status = choose(model, &fair, fair.score, c->what, &model->image);
   if (status == FM_OK) status = choose(model, &fair, fair.peak, c->what, &model->pixel);
   model->has_thresholds = status == FM_OK;
+  if (status == FM_OK && !fair.number)
+    status = fm_sharpen_calibrate(d, model, fair.samples, fair.count, c->what);
   if (status == FM_OK) status = give_odd(d, model, &fair, c);
   for (size_t i = 0; status == FM_OK && c->is_odd && i < c->count; i++)
     c->is_odd[i] = i < fair.count && fair.odd[i];

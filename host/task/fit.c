@@ -7,8 +7,8 @@
 #include "base/rng.h"
 #include "model/real.h"
 #include "model/seen.h"
-#include "refine/f2pad.h"
 #include "task/auto.h"
+#include "task/sharpen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static enum fm_status look_for_model(struct run *r, struct fm_model *model) {
   }
   r->finished = true;
   fm_note(r->ctx, "'%s' is finished already", fit->path);
-  if (model->recipe.refine && !model->refinement.there)
+  if (model->recipe.refine && !model->refinement.there && !model->refinement.off)
     fm_note(r->ctx,
             "warning: '%s' lacks what sharpens its maps (--refine), which could not be learned then; to have "
             "it, train again without --resume",
@@ -285,12 +285,12 @@ static enum fm_status refine_with(struct run *r, struct fm_model *m, const struc
   size_t count = fit->calibrate ? fit->calibrate_count : r->split.held_count;
   struct fm_train t = *learned; /* its references are good pictures */
   t.count = r->good;
-  if (!learns_all(r) || fit->calibrate) return fm_f2pad_fit(r->d, m, &t, samples, count);
+  if (!learns_all(r) || fit->calibrate) return fm_sharpen_fit(r->d, m, &t, samples, count);
   t.samples = r->split.learn;
   t.count = r->split.learn_count;
   struct fm_model rest;
   enum fm_status status = fit_without_held(r, m, &t, &rest);
-  if (status == FM_OK) status = fm_f2pad_fit(r->d, &rest, &t, samples, count);
+  if (status == FM_OK) status = fm_sharpen_fit(r->d, &rest, &t, samples, count);
   if (status == FM_OK) m->refinement = rest.refinement;
   if (status != FM_OK) fm_refinement_free(r->ctx, &rest.refinement);
   fm_weights_free(&rest.learned);

@@ -12,6 +12,7 @@ struct fm_score_batch {
   struct fm_f2pad *refiner; /* instead of the scorer */
   struct fm_preprocess preprocess;
   struct fm_size size;      /* the network's */
+  bool sharp_scores;        /* a picture's score is its sharpened map's */
   const unsigned char *rgb; /* of the last run, or seen */
   float *maps, *base, *scores;
   unsigned char *repaired;
@@ -98,6 +99,7 @@ enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *m
   *batch = NULL;
   if (!b) return FM_MEMORY;
   b->ctx = ctx;
+  b->sharp_scores = refine && model->refinement.scores;
   enum fm_status status = fm_model_preprocess(model, &b->preprocess);
   b->size = fm_preprocess_size(&b->preprocess);
   if (status == FM_OK) status = allocate(b, (size_t)most, refine);
@@ -186,9 +188,10 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
                                .rgb = b->rgb + 3 * at};
   FM_TRY(fm_score_map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
   FM_TRY(map_peak(ctx, &one->map, &one->peak));
-  one->score = b->scores[i]; /* the detector's own */
-  if (isnan(one->score)) one->score = one->peak;
-  if (isnan(b->scores[i]) && b->refiner) FM_TRY(base_peak(b, ctx, one, &one->score));
+  one->own_score = b->scores[i];
+  if (isnan(one->own_score)) one->own_score = one->peak;
+  if (isnan(b->scores[i]) && b->refiner) FM_TRY(base_peak(b, ctx, one, &one->own_score));
+  one->score = b->sharp_scores ? one->peak : one->own_score;
   if (isfinite(one->peak) && isfinite(one->score)) return FM_OK;
   return fm_error(
       ctx, FM_NUMERIC,

@@ -3,8 +3,9 @@
  *
  * A picture's map at its own size is the network's map enlarged bilinearly (half-pixel corners). Its score is
  * the detector's own where it has one, else the largest value of that map, so that a picture is flagged
- * exactly where some pixel of its map is over the same threshold. Sharpening (F2PAD) changes the map only:
- * the score stays that of the detector's own map. */
+ * exactly where some pixel of its map is over the same threshold. Where maps are sharpened (F2PAD) the score
+ * stays that of the detector's own map, unless the model says that the sharpened map's largest value tells
+ * pictures apart better (model/refinement.h: scores). */
 #ifndef FM_TASK_SCORE_BATCH_H
 #define FM_TASK_SCORE_BATCH_H
 
@@ -27,6 +28,7 @@ struct fm_score_one {      /* a picture */
   struct fm_score_map map; /* [height][width] */
   const float *small;      /* [size] */
   float score, peak;       /* of the picture; the largest value of its map */
+  float own_score;         /* the detector's own, from the map as it is without sharpening */
   /* Where maps are sharpened: [size] the detector's own map, [size][3] the repaired picture; else
    * NULL. */
   const float *base;

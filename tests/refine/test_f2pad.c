@@ -121,7 +121,9 @@ static void damaged_files(void **state) {
   snprintf(blur, sizeof blur, "\"refine.blur\":\"%g", m.refinement.blur);
   fm_model_free(&m);
   refused(&t, good, size, blur, "\"refine.blur\":\"9");
-  refused(&t, good, size, "\"refine.good\"", "\"refine.g00d\"");
+  refused(&t, good, size, "\"refine.jpeg\"", "\"refine.jp3g\"");
+  refused(&t, good, size, "\"refine.length\"", "\"refine.l3ngth\"");
+  refused(&t, good, size, "\"refine.step\"", "\"refine.st3p\"");
   refused(&t, good, size, "\"refine.limit\"", "\"refine.limix\"");
   refused(&t, good, size, "\"refine.usual\"", "\"refine.usuax\"");
   fm_free(t.ctx, good);

@@ -40,6 +40,7 @@ static void fit(struct tiny *t, const char *method, struct fm_size size, struct 
   t->fit.recipe.refine = true;
   ASSERT_OK(t->ctx, tiny_fit(t));
   ASSERT_OK(t->ctx, fm_model_load(t->ctx, t->model, NULL, m));
+  m->refinement.scores = false; /* whatever was found */
 }
 
 /* The scores that the detector itself has; NaN: none. */
@@ -110,6 +111,9 @@ static void own_score_or_peak(void **state) {
       apart += plain.score[i] != plain.peak[i] || sharp.score[i] != sharp.peak[i];
     }
     assert_int_equal(apart, count); /* else nothing above tells one from the other */
+    m.refinement.scores = true;     /* or brings a score of its own, where the model says so */
+    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    for (size_t i = 0; i < count; i++) assert_true(sharp.score[i] == sharp.peak[i]);
     by_the_api(&t, plain.score);
     fm_model_free(&m);
     tiny_close(&t);

@@ -97,15 +97,29 @@ static enum fm_status read_to_its_network(struct fm_context *ctx, const char *fo
   return FM_OK;
 }
 
+enum { WIDE = 64, HIGH = 32 };
+static unsigned char good[WIDE * HIGH * 3];
+static float ones[3 * WIDE * HIGH];
+
+/* A reference as it is kept now, or as it was. */
+static enum fm_status add_reference(struct fm_safetensors_out *out, bool old) {
+  static const int bytes[] = {100, 28};
+  const size_t raw[] = {1, HIGH, WIDE, 3}, features[] = {old ? 1 : 2, 6}, jpeg[] = {128}, two[] = {2};
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", old ? FM_F32 : FM_U8, 2, features,
+                                   old ? (const void *)ones : good));
+  if (old) return fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, raw, good);
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.jpeg", FM_U8, 1, jpeg, good));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.length", FM_I32, 1, two, bytes));
+  FM_TRY(fm_safetensors_out_tensor(out, "refine.low", FM_F32, 1, two, ones));
+  return fm_safetensors_out_tensor(out, "refine.step", FM_F32, 1, two, ones);
+}
+
 /* A model of PaDiM with all but its network; as fuzz_model reads it: header, zero byte, values. */
-static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
-  enum { WIDE = 64, HIGH = 32, GRID_WIDE = WIDE / 4, GRID_HIGH = HIGH / 4, CHANNELS = 2 };
-  static unsigned char good[WIDE * HIGH * 3];
-  static float ones[3 * WIDE * HIGH];
+static enum fm_status put_model(struct fm_context *ctx, const char *folder, bool old) {
+  enum { GRID_WIDE = WIDE / 4, GRID_HIGH = HIGH / 4, CHANNELS = 2 };
   static const float channel[CHANNELS] = {0, 1};
   const size_t channels[] = {CHANNELS}, mean[] = {CHANNELS, GRID_HIGH, GRID_WIDE},
-               factor[] = {3, GRID_HIGH, GRID_WIDE}, pictures[] = {1, HIGH, WIDE, 3}, features[] = {1, 5},
-               plane[] = {HIGH, WIDE}, one[] = {1};
+               factor[] = {3, GRID_HIGH, GRID_WIDE}, plane[] = {HIGH, WIDE}, one[] = {1};
   struct fm_recipe recipe;
   struct fm_safetensors_out *out;
   unsigned char *bytes;
@@ -123,8 +137,7 @@ static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
   FM_TRY(fm_safetensors_out_tensor(out, "padim.mean", FM_F32, 3, mean, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "padim.factor", FM_F32, 3, factor, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "padim.floor", FM_F32, 1, one, ones));
-  FM_TRY(fm_safetensors_out_tensor(out, "refine.good", FM_U8, 4, pictures, good));
-  FM_TRY(fm_safetensors_out_tensor(out, "refine.feature", FM_F32, 2, features, ones));
+  FM_TRY(add_reference(out, old));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.usual", FM_F32, 2, plane, ones));
   FM_TRY(fm_safetensors_out_tensor(out, "refine.limit", FM_F32, 2, mean + 1, ones));
   FM_TRY(fm_safetensors_out_encode(out, &bytes, &size));
@@ -135,7 +148,7 @@ static enum fm_status put_model(struct fm_context *ctx, const char *folder) {
   memmove(bytes, bytes + 8, header);
   bytes[header] = 0;
   memmove(bytes + header + 1, bytes + header + 8, size - header - 8);
-  enum fm_status status = put(ctx, folder, "model", 0, bytes, size - 7);
+  enum fm_status status = put(ctx, folder, "model", old ? 1 : 0, bytes, size - 7);
   fm_free(ctx, bytes);
   return status;
 }
@@ -180,7 +193,8 @@ static enum fm_status put_all(struct fm_context *ctx, const char *folder) {
   FM_TRY(put_map(ctx, folder));
   FM_TRY(put_archive(ctx, folder));
   FM_TRY(put(ctx, folder, "archive", 1, pth_sample, sizeof pth_sample));
-  FM_TRY(put_model(ctx, folder));
+  FM_TRY(put_model(ctx, folder, false));
+  FM_TRY(put_model(ctx, folder, true));
   /* the pickle of the sample lies stored in its archive: from the protocol mark to the final point */
   const unsigned char *pickle = memchr(pth_sample, 0x80, sizeof pth_sample);
   FM_TRY(put(ctx, folder, "pth", 0, pth_sample, sizeof pth_sample));
