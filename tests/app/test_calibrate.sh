@@ -86,11 +86,31 @@ says "1 of 20 good pictures for calibration scores far over the others: 'odd/wea
 run calibrate m odd -o without --leave-out-odd
 says "It does not count" err
 says "19 good pictures for calibration (1 far over them left out)" out
+[ "$(head -c 4 without.odd.png | tail -c 3)" = PNG ] || fail "no sheet of odd pictures"
 run calibrate m many/gear/test/good -o alone
 silent "far over"
+[ ! -e alone.odd.png ] || fail "a sheet without an odd picture"
 number=$(sed -n 's/.*: threshold \([^,]*\),.*/\1/p' out)
 run info without
 says "^threshold *$number," out
+
+# Every good picture is learned from and scored without itself; the one that is no gear does not decide, or is not even learned from.
+cp -r many strange
+cp many/gear/test/good/*.png strange/gear/train/good
+run train --untrained strange --category gear --method patchcore --size 64 -o every
+says "every: gear, 19 good pictures learned, " out
+says "19 good pictures, each scored without itself" out
+run train --untrained strange --category gear --method patchcore --size 64 --hold-out 20% -o some
+says "16 good pictures learned, 3 held out" out
+cp other/weave/test/good/000.png strange/gear/train/good/weave.png
+run train --untrained strange --category gear --method patchcore --size 64 -o every
+says "of 20 good pictures scores* far over the others: 'strange/gear/train/good/weave.png'" err
+says "'every.odd.png' shows them" err
+says "the largest score but [12] far over the others of 20 good pictures, each scored without itself" out
+run train --untrained strange --category gear --method patchcore --size 64 --leave-out-odd -o every
+says "every: gear, 1[89] good pictures learned, " out
+says "1[89] good pictures ([12] far over them left out), each scored without itself" out
+[ -e every.odd.png ] || fail "what was left out is not shown"
 
 # By hand: verdicts, masks, table, report and every file of numbers say so; the model stays as it is.
 cp m before
