@@ -97,20 +97,20 @@ says "^threshold *$number," out
 # Every good picture is learned from and scored without itself; the one that is no gear does not decide, or is not even learned from.
 cp -r many strange
 cp many/gear/test/good/*.png strange/gear/train/good
-run train --untrained strange --category gear --method patchcore --size 64 -o every
-says "every: gear, 19 good pictures learned, " out
+run train --untrained strange --category gear --method patchcore --size 64 -o whole
+says "whole: gear, 19 good pictures learned, " out
 says "19 good pictures, each scored without itself" out
 run train --untrained strange --category gear --method patchcore --size 64 --hold-out 20% -o some
 says "16 good pictures learned, 3 held out" out
 cp other/weave/test/good/000.png strange/gear/train/good/weave.png
-run train --untrained strange --category gear --method patchcore --size 64 -o every
+run train --untrained strange --category gear --method patchcore --size 64 -o whole
 says "of 20 good pictures scores* far over the others: 'strange/gear/train/good/weave.png'" err
-says "'every.odd.png' shows them" err
+says "'whole.odd.png' shows them" err
 says "the largest score but [12] far over the others of 20 good pictures, each scored without itself" out
-run train --untrained strange --category gear --method patchcore --size 64 --leave-out-odd -o every
-says "every: gear, 1[89] good pictures learned, " out
+run train --untrained strange --category gear --method patchcore --size 64 --leave-out-odd -o whole
+says "whole: gear, 1[89] good pictures learned, " out
 says "1[89] good pictures ([12] far over them left out), each scored without itself" out
-[ -e every.odd.png ] || fail "what was left out is not shown"
+[ -e whole.odd.png ] || fail "what was left out is not shown"
 
 # By hand: verdicts, masks, table, report and every file of numbers say so; the model stays as it is.
 cp m before
