@@ -1,5 +1,5 @@
-/* Writes JPEG: only for the small pictures inside a report; results of measurements are never stored with
- * loss. */
+/* Writes JPEG: only for the small pictures inside a report, and for references in a model, with which nothing
+ * is measured but what comes out of the JPEG again; results of measurements are never stored with loss. */
 #ifndef FM_FILE_JPEG_ENCODE_H
 #define FM_FILE_JPEG_ENCODE_H
 

@@ -31,7 +31,7 @@ struct fm_calibration {
  * allows). A note where some score far over the others (score/odd.h): they do not decide, and with the
  * recipe's leave-out-odd they do not count either. */
 enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
-                                  const struct fm_calibration *with);
+                                  const struct fm_calibration *c);
 
 /* A warning where the pictures lie in folders whose names are those of flaws. */
 void fm_calibrate_look(struct fm_context *ctx, const struct fm_sample *samples, size_t count);
