@@ -115,14 +115,27 @@ const char *fm_detector_threshold_origin(const struct fm_detector *d) {
   return d->model.has_thresholds ? d->model.image.origin : "the model has no threshold";
 }
 
-/* As place i of the batch. */
-static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, int i) {
-  struct fm_context *ctx = &d->session->ctx;
+static enum fm_status check(struct fm_context *ctx, const struct fm_picture *p) {
   bool fits = p->width > 0 && p->height > 0 && p->width <= FM_IMAGE_MAX_SIDE &&
               p->height <= FM_IMAGE_MAX_SIDE && (size_t)p->width * (size_t)p->height <= FM_IMAGE_MAX_PIXELS;
   if (!fits || !p->rgb)
     return fm_error(ctx, FM_USAGE, "a picture of %d x %d pixels%s cannot be scored", p->width, p->height,
                     p->rgb ? "" : " without pixels");
+  return FM_OK;
+}
+
+/* A batch of the tiles of one picture. */
+static enum fm_status score_tiles(struct fm_detector *d, const struct fm_picture *p) {
+  const struct fm_image image = {
+      .width = p->width, .height = p->height, .channels = 3, .pixels = (unsigned char *)p->rgb};
+  FM_TRY(check(&d->session->ctx, p));
+  return fm_score_batch_run_tiles(d->scorer, &image);
+}
+
+/* As place i of the batch. */
+static enum fm_status reduce(struct fm_detector *d, const struct fm_picture *p, int i) {
+  struct fm_context *ctx = &d->session->ctx;
+  FM_TRY(check(ctx, p));
   unsigned char *rgb = d->rgb + (size_t)i * d->pixels * 3;
   return fm_picture_reduce(ctx, &d->preprocess, p->rgb, p->width, p->height, rgb, &d->adjusted[i]);
 }
@@ -139,10 +152,15 @@ static enum fm_status take(struct fm_detector *d, int i, struct fm_picture *p) {
 }
 
 static enum fm_status score(struct fm_detector *d, int count, struct fm_picture *pictures) {
-  for (int at = 0; at < count; at += d->at_once) {
-    int now = count - at < d->at_once ? count - at : d->at_once;
-    for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], i));
-    FM_TRY(fm_score_batch_run(d->scorer, now, d->rgb, d->adjusted));
+  for (int at = 0, now; at < count; at += now) {
+    now = count - at < d->at_once ? count - at : d->at_once;
+    if (d->preprocess.tile) {
+      FM_TRY(score_tiles(d, &pictures[at]));
+      now = 1;
+    } else {
+      for (int i = 0; i < now; i++) FM_TRY(reduce(d, &pictures[at + i], i));
+      FM_TRY(fm_score_batch_run(d->scorer, now, d->rgb, d->adjusted));
+    }
     for (int i = 0; i < now; i++) FM_TRY(take(d, i, &pictures[at + i]));
   }
   return FM_OK;

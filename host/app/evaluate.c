@@ -344,6 +344,7 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   add(f, "method", "%s", r->method);
   add(f, "backbone", "%s", r->backbone);
   add(f, "size", "%d x %d, %s", r->size.width, r->size.height, r->resize);
+  if (r->tile) add(f, "tiles", "%ld x %ld of the picture's own pixels", r->tile, r->tile);
   if (strcmp(r->light, "off") != 0)
     add(f, "light", "%s%s", fm_light_names[m->standard.light.mode],
         strcmp(r->light, "auto") == 0 ? ", chosen by held-out pictures" : "");

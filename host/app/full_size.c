@@ -41,11 +41,12 @@ static enum fm_status look_at_mask(void *user, size_t i) {
   struct fm_full_picture *p = &f->picture[i];
   if (!f->sample[i].flawed) return FM_OK;
   FM_TRY(read_mask(f, i, &p->mask));
-  size_t small = fm_size_pixels(fm_preprocess_size(&f->preprocess)),
-         bytes = (size_t)p->width * (size_t)p->height;
-  m->reduced[i] = fm_alloc(f->ctx, small, 1);
+  struct fm_preprocess as_map = f->preprocess;
+  if (as_map.tile) as_map.size = fm_preprocess_map_size(&f->preprocess, p->width, p->height);
+  size_t bytes = (size_t)p->width * (size_t)p->height;
+  m->reduced[i] = fm_alloc(f->ctx, fm_size_pixels(fm_preprocess_size(&as_map)), 1);
   enum fm_status status =
-      m->reduced[i] ? fm_mask_nearest(f->ctx, &f->preprocess, &p->mask, m->reduced[i]) : FM_MEMORY;
+      m->reduced[i] ? fm_mask_nearest(f->ctx, &as_map, &p->mask, m->reduced[i]) : FM_MEMORY;
   if (atomic_fetch_add(&f->held, bytes) + bytes <= FM_MASKS_HELD) return status;
   atomic_fetch_sub(&f->held, bytes);
   fm_free(f->ctx, p->mask.pixels);
@@ -100,7 +101,9 @@ static enum fm_status open_map(void *user, size_t i, bool mask, struct fm_scored
                             .flawed = flawed,
                             .unmarked = flawed && !p->mask.set};
   if (!o) return FM_MEMORY;
-  FM_TRY(fm_score_map_open(f->ctx, &o->map, p->small, &f->preprocess, p->width, p->height));
+  FM_TRY(fm_score_map_open(f->ctx, &o->map, p->small,
+                           fm_preprocess_map_size(&f->preprocess, p->width, p->height), &f->preprocess,
+                           p->width, p->height));
   FM_TRY(fm_map_cursor_open(f->ctx, &o->cursor, &o->map.rows));
   return mask ? fm_full_size_mask(f, i, &o->mask, &out->mask) : FM_OK;
 }

@@ -71,6 +71,7 @@ struct fm_sample {
   bool flawed;
   char *mask; /* a file, or a folder of several masks; NULL for a good picture, and for a flawed one without
                  mask: only pixel metrics need it */
+  int x, y;   /* where it is a tile of the picture (data/tiles.h): its first pixel */
 };
 
 /* What looks like a picture and is of no kind that is read, or lies where nobody looks; each was named in a

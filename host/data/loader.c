@@ -5,8 +5,10 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/thread.h"
+#include "data/decoded.h"
 #include "data/mask.h"
 #include "data/piece.h"
+#include "data/tiles.h"
 #include "data/warp.h"
 
 #include <stdio.h>
@@ -58,6 +60,7 @@ struct fm_loader {
   struct kept *kept; /* [count]; NULL: nothing is worth keeping */
   size_t kept_bytes, kept_limit;
   size_t image_bytes, image_limit; /* of pictures at their own size */
+  struct fm_decoded *decoded;      /* with tiles: the pictures that they are cut from */
   enum fm_status status;
   bool stop;
   bool said_turned, said_twelve, said_deep, said_mixed; /* see remark */
@@ -141,13 +144,28 @@ static enum fm_status fit_mask(const struct fm_loader *l, struct fm_context *ctx
   return status;
 }
 
+/* The mask of the tile that a sample is. */
+static enum fm_status cut_mask(struct fm_context *ctx, const struct fm_sample *s, int tile,
+                               struct fm_drawn *mask) {
+  const struct fm_image whole = {
+      .width = mask->width, .height = mask->height, .channels = 1, .pixels = mask->pixels};
+  unsigned char *pixels = fm_alloc(ctx, (size_t)tile, (size_t)tile);
+  if (!pixels) return FM_MEMORY;
+  fm_tile_cut(&whole, tile, s->x, s->y, pixels);
+  fm_free(ctx, mask->pixels);
+  mask->pixels = pixels;
+  mask->width = mask->height = tile;
+  return FM_OK;
+}
+
 /* A flawed picture's own mask. */
 static enum fm_status load_mask(const struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
                                 const struct fm_preprocess *p, const struct fm_adjusted *adjusted,
                                 unsigned char *out) {
   struct fm_drawn mask;
   FM_TRY(fm_mask_read(ctx, s->mask, &mask));
-  enum fm_status status = fit_mask(l, ctx, p, adjusted, &mask, out);
+  enum fm_status status = p->tile ? cut_mask(ctx, s, p->tile, &mask) : FM_OK;
+  if (status == FM_OK) status = fit_mask(l, ctx, p, adjusted, &mask, out);
   fm_mask_release(ctx, &mask);
   return status;
 }
@@ -173,17 +191,31 @@ static enum fm_status draw_piece(struct fm_loader *l, struct fm_context *ctx, in
   return status;
 }
 
+/* A sample as it is: a picture, or a tile of one. */
+static enum fm_status read_sample(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
+                                  struct fm_image *image) {
+  const int tile = l->options.preprocess.tile;
+  const struct fm_image *picture;
+  if (!tile) return fm_image_read(ctx, s->path, image);
+  FM_TRY(fm_decoded_get(l->decoded, ctx, s->path, &picture));
+  *image = *picture;
+  image->width = image->height = tile;
+  image->pixels = fm_alloc(ctx, (size_t)tile * (size_t)tile, (size_t)picture->channels);
+  if (image->pixels) fm_tile_cut(picture, tile, s->x, s->y, image->pixels);
+  fm_decoded_put(l->decoded, picture);
+  return image->pixels ? FM_OK : FM_MEMORY;
+}
+
 static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, int epoch, uint32_t picture,
                              struct kept *out) {
   const struct fm_sample *s = &l->options.samples[picture];
   struct fm_preprocess p = kept_as(l, s);
-  if (l->options.pieces) {
-    FM_TRY(fm_preprocess_check(ctx, &p));
-    FM_TRY(fm_image_read(ctx, s->path, &out->image));
+  FM_TRY(fm_preprocess_check(ctx, &p));
+  FM_TRY(read_sample(l, ctx, s, &out->image));
+  if (l->options.pieces)
     FM_TRY(draw_piece(l, ctx, epoch, picture, out));
-  } else {
-    FM_TRY(fm_picture_load_both(ctx, s->path, &p, out->rgb, &out->image, &out->adjusted));
-  }
+  else
+    FM_TRY(fm_picture_fit(ctx, &p, &out->image, out->rgb, &out->adjusted));
   out->width = out->image.width;
   out->height = out->image.height;
   remark(l, s->path, &out->image);
@@ -535,13 +567,14 @@ enum fm_status fm_loader_open(struct fm_context *ctx, const struct fm_loader_opt
   pthread_mutex_init(&l->lock, NULL);
   pthread_cond_init(&l->work, NULL);
   pthread_cond_init(&l->ready, NULL);
+  int want = options->workers > 0 ? options->workers : fm_threads(ctx) < 2 ? 1 : 2;
+  if (want > MOST_WORKERS) want = MOST_WORKERS;
   enum fm_status status = prepare(l);
+  if (status == FM_OK && options->preprocess.tile) status = fm_decoded_open(ctx, want, &l->decoded);
   if (status != FM_OK) {
     fm_loader_close(l);
     return status;
   }
-  int want = options->workers > 0 ? options->workers : fm_threads(ctx) < 2 ? 1 : 2;
-  if (want > MOST_WORKERS) want = MOST_WORKERS;
   int running = 0;
   while (running < want && pthread_create(&l->thread[running], NULL, worker, l) == 0) running++;
   l->threads = running;
@@ -569,6 +602,7 @@ void fm_loader_close(struct fm_loader *l) {
     fm_free(ctx, l->slot[i].rgb);
     fm_free(ctx, l->slot[i].mask);
   }
+  fm_decoded_close(l->decoded);
   for (size_t i = 0; l->kept && i < l->options.count; i++) fm_free(ctx, l->kept[i].rgb);
   fm_free(ctx, l->slot);
   fm_free(ctx, l->order);

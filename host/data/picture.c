@@ -8,6 +8,17 @@ struct fm_size fm_preprocess_size(const struct fm_preprocess *p) {
   return p->crop.width > 0 ? p->crop : p->size;
 }
 
+static int map_side(int side, int seen, int tile) {
+  int n = (int)((2 * (long long)side * seen + tile) / (2 * tile));
+  return n > 0 ? n : 1;
+}
+
+struct fm_size fm_preprocess_map_size(const struct fm_preprocess *p, int width, int height) {
+  struct fm_size size = fm_preprocess_size(p);
+  if (!p->tile) return size;
+  return (struct fm_size){map_side(width, size.width, p->tile), map_side(height, size.height, p->tile)};
+}
+
 void fm_preprocess_edge(const struct fm_preprocess *p, int *left, int *above) {
   struct fm_size size = fm_preprocess_size(p);
   *left = (p->size.width - size.width) / 2;

@@ -11,6 +11,7 @@
 struct fm_preprocess {
   struct fm_size size; /* that the whole picture becomes */
   struct fm_size crop; /* then its middle is kept; zeros: all of it */
+  int tile; /* what becomes that size is a tile of tile x tile pixels (tiles.h); 0: the whole picture */
   enum fm_resize resize;
   const struct fm_standard
       *standard; /* that pictures are brought to, the owner's; NULL: they stay as they are */
@@ -18,6 +19,9 @@ struct fm_preprocess {
 
 /* The size of what comes out: crop, or size without one. */
 struct fm_size fm_preprocess_size(const struct fm_preprocess *p);
+
+/* The size of the map of a picture: what comes out, or of one in tiles, as fine as the network sees these. */
+struct fm_size fm_preprocess_map_size(const struct fm_preprocess *p, int width, int height);
 
 /* What a crop leaves out on the left and above. */
 void fm_preprocess_edge(const struct fm_preprocess *p, int *left, int *above);

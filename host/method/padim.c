@@ -195,7 +195,7 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
       (floor && (floor->dims != 1 || floor->count != 1 || !(w->value[floor->offset] >= 0))))
     return refuse(m, path, "floor");
   if (!is_map(mean, 3, &tap[0]) || mean->shape[0] != d) return refuse(m, path, "mean");
-  if (rows && (!is_map(rows, 4, &tap[0]) || rows->shape[1] != d || rows->shape[0] != m->data.learned ||
+  if (rows && (!is_map(rows, 4, &tap[0]) || rows->shape[1] != d || rows->shape[0] != fm_model_samples(m) ||
                rows->shape[0] < 2 || !fm_gauss_by_rows(rows->shape[0], d)))
     return refuse(m, path, "rows");
   if (!is_map(factor, 3, &tap[0]) || factor->shape[0] != fm_triangle(rows ? rows->shape[0] : d))

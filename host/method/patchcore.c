@@ -70,11 +70,11 @@ static enum fm_status accept(const struct fm_model *m, const char *path) {
                     "'%s' is damaged: patchcore.bank has rows of %zu numbers, but the network %s gives %zu; "
                     "train it again",
                     path, bank->shape[1], m->recipe.backbone, want);
-  if (!all_below(m, picture, m->data.learned) || !all_below(m, cell, cells))
+  if (!all_below(m, picture, fm_model_samples(m)) || !all_below(m, cell, cells))
     return fm_error(m->ctx, FM_FORMAT,
                     "'%s' is damaged: patchcore.picture or .cell points outside %zu pictures of %zu cells; "
                     "train it again",
-                    path, m->data.learned, cells);
+                    path, fm_model_samples(m), cells);
   return FM_OK;
 }
 

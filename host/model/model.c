@@ -118,6 +118,7 @@ static enum fm_status put_all(const struct fm_model *m, struct fm_safetensors_ou
   FM_TRY(fm_safetensors_out_meta(out, "data.category", m->data.category));
   FM_TRY(fm_safetensors_out_meta(out, "data.hash", m->data.hash));
   FM_TRY(put_number(out, "data.learned", (double)m->data.learned));
+  if (m->data.tiles) FM_TRY(put_number(out, "data.tiles", (double)m->data.tiles));
   FM_TRY(put_number(out, "data.held", (double)m->data.held));
   if (m->data.joined) FM_TRY(put_number(out, "data.joined", (double)m->data.joined));
   if (m->data.pictures) FM_TRY(fm_safetensors_out_meta(out, "data.pictures", m->data.pictures));
@@ -150,6 +151,10 @@ enum fm_status fm_model_save(const struct fm_model *model, const char *path, boo
   return status;
 }
 
+size_t fm_model_samples(const struct fm_model *m) {
+  return m->data.tiles ? m->data.tiles : m->data.learned;
+}
+
 /* ---- loading ---- */
 
 static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetensors *file,
@@ -170,6 +175,7 @@ static enum fm_status get_head(struct fm_context *ctx, const struct fm_safetenso
   FM_TRY(get_count(ctx, file, "data.learned", &m->data.learned));
   FM_TRY(get_count(ctx, file, "data.held", &m->data.held));
   if (fm_safetensors_meta(file, "data.joined")) FM_TRY(get_count(ctx, file, "data.joined", &m->data.joined));
+  if (m->recipe.tile) FM_TRY(get_count(ctx, file, "data.tiles", &m->data.tiles));
   const char *pictures = fm_safetensors_meta(file, "data.pictures"); /* older models have none */
   if (pictures && !fm_seen_valid(pictures)) return refuse(ctx, file, "data.pictures", pictures);
   if (pictures && !(m->data.pictures = fm_strdup(ctx, pictures))) return FM_MEMORY;

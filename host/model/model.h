@@ -53,9 +53,10 @@ struct fm_model_data {
   char category[128], hash[17];
   size_t learned, held; /* good pictures */
   size_t joined;        /* of those learned from: later, by an update */
-  char *pictures;       /* hashes of those it learned from (seen.h), or NULL; the model's */
-  char *choice;         /* what was tried before the method was chosen (task/auto.h), or NULL; the model's */
-  char *real;           /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */
+  size_t tiles;   /* that those learned from, and flawed ones, were cut into; 0: the network saw them whole */
+  char *pictures; /* hashes of those it learned from (seen.h), or NULL; the model's */
+  char *choice;   /* what was tried before the method was chosen (task/auto.h), or NULL; the model's */
+  char *real;     /* names of the flawed ones it learned from, too (real.h), or NULL; the model's */
 };
 
 struct fm_model {
@@ -75,6 +76,9 @@ struct fm_model {
 
 /* How a picture is made fit for the network: with the model's standard, so the model must live as long. */
 enum fm_status fm_model_preprocess(const struct fm_model *model, struct fm_preprocess *out);
+
+/* How many pictures or tiles the network saw to learn from. */
+size_t fm_model_samples(const struct fm_model *model);
 
 /* weights: for thin models the expert's file (else looked for as fm_expert_load does); NULL otherwise. */
 enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const char *weights,

@@ -21,6 +21,7 @@ const struct fm_field fm_fields[] = {
     {"backbone", FM_FIELD_TEXT, FM_EVERY, AT(backbone), 0, 0, "B", "the network, such as resnet18 or hrnet32", "0.1.0", NULL, false},
     {"size", FM_FIELD_SIZE, FM_EVERY, AT(size), 32, 4096, "N|WxH", "resize pictures to N x N or width x height, multiples of 32", "0.1.0", NULL, false},
     {"crop", FM_FIELD_SIZE, FM_EVERY, AT(crop), 0, 4096, "N|WxH", "then use only their middle (0: all)", "0.1.0", "0", false},
+    {"tile", FM_FIELD_INT, FM_EVERY, AT(tile), 0, 4096, "N", "look at overlapping tiles of N x N of the picture's own pixels", "0.1.0", "0", true},
     {"resize", FM_FIELD_TEXT, FM_EVERY, AT(resize), 0, 0, "R", "resize as OpenCV (cv2) or Pillow (pil, lanczos) does", "0.1.0", NULL, false},
     {"light", FM_FIELD_TEXT, FM_EVERY, AT(light), 0, 0, "L", "bring pictures to one light: auto, off, gain or colour", "0.1.0", "off", true},
     {"align", FM_FIELD_TEXT, FM_EVERY, AT(align), 0, 0, "A", "bring parts to one pose: auto (where that pays) or off", "0.1.0", "off", true},
@@ -308,6 +309,24 @@ enum fm_status fm_recipe_read(struct fm_context *ctx, const char *name, struct f
   return status;
 }
 
+/* What would need the whole picture. */
+static enum fm_status check_tile(struct fm_context *ctx, const struct fm_recipe *r) {
+  const struct fm_standard_wish wish = fm_recipe_wish(r);
+  if (!r->tile) return FM_OK;
+  if (r->tile < 32)
+    return fm_error(ctx, FM_USAGE,
+                    "--tile %ld is too small; it must be from 32 to 4096, or 0 for the whole picture",
+                    r->tile);
+  if (r->crop.width)
+    return fm_error(ctx, FM_USAGE,
+                    "--crop does not go with --tile, which looks at all of the picture; leave one out");
+  if (fm_standard_wish_none(&wish)) return FM_OK;
+  return fm_error(
+      ctx, FM_USAGE,
+      "light and pose are found in whole pictures, so they do not go with --tile; add --light off and "
+      "--align off, or leave --tile out");
+}
+
 enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *r) {
   const struct fm_backbone *backbone;
   const struct fm_method *method;
@@ -316,6 +335,7 @@ enum fm_status fm_recipe_check(struct fm_context *ctx, const struct fm_recipe *r
   FM_TRY(fm_backbone_find(ctx, r->backbone, &backbone));
   FM_TRY(fm_recipe_preprocess(ctx, r, &preprocess));
   FM_TRY(fm_preprocess_check(ctx, &preprocess));
+  FM_TRY(check_tile(ctx, r));
   const struct fm_standard_wish wish = fm_recipe_wish(r);
   FM_TRY(fm_standard_wish_check(ctx, &wish));
   const struct fm_size size = fm_preprocess_size(&preprocess);
@@ -406,7 +426,7 @@ enum fm_status fm_recipe_name_version(struct fm_context *ctx, const struct fm_sa
 
 enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_recipe *recipe,
                                     struct fm_preprocess *out) {
-  *out = (struct fm_preprocess){.size = recipe->size, .crop = recipe->crop};
+  *out = (struct fm_preprocess){.size = recipe->size, .crop = recipe->crop, .tile = (int)recipe->tile};
   return fm_resize_parse(ctx, recipe->resize, &out->resize);
 }
 

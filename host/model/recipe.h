@@ -20,7 +20,7 @@ enum { FM_CDO = 1, FM_PADIM = 2, FM_PATCHCORE = 4, FM_CFLOW = 8, FM_EVERY = 15 }
 struct fm_recipe {
   char method[16], backbone[32], resize[8], light[8], align[8];
   struct fm_size size, crop; /* crop: zeros: none */
-  long batch, seed, shots;
+  long tile, batch, seed, shots;
   double hold_out, false_alarms;
   bool learn_all; /* the held-out pictures, too, once they have decided; thresholds: see task/fit.h */
   bool refine;    /* learn to sharpen maps, too */
@@ -70,7 +70,7 @@ struct fm_field {
   bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 61, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 62, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics

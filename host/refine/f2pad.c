@@ -227,18 +227,17 @@ enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb,
 enum fm_status fm_repaired_enlarge(struct fm_context *ctx, const struct fm_preprocess *p,
                                    const unsigned char *seen, const unsigned char *repaired,
                                    const unsigned char *rgb, int width, int height, unsigned char *out) {
-  struct fm_size size = fm_preprocess_size(p);
-  int left, above;
-  fm_preprocess_edge(p, &left, &above);
-  size_t edge = (size_t)above * (size_t)p->size.width + (size_t)left, all = (size_t)p->size.width,
+  struct fm_size size = fm_preprocess_map_size(p, width, height), whole = p->tile ? size : p->size;
+  int left = (whole.width - size.width) / 2, above = (whole.height - size.height) / 2;
+  size_t edge = (size_t)above * (size_t)whole.width + (size_t)left, all = (size_t)whole.width,
          w = (size_t)width, side = (size_t)size.width;
-  float *small = fm_alloc(ctx, fm_size_pixels(p->size), sizeof *small), *row = fm_alloc(ctx, w, sizeof *row);
+  float *small = fm_alloc(ctx, fm_size_pixels(whole), sizeof *small), *row = fm_alloc(ctx, w, sizeof *row);
   enum fm_status status = small && row ? FM_OK : FM_MEMORY;
   struct fm_map_rows large = {0};
   for (size_t c = 0; c < 3 && status == FM_OK; c++) {
     for (size_t i = 0; i < fm_size_pixels(size); i++) /* pixels that a crop cuts off are not changed */
       small[edge + i / side * all + i % side] = (float)repaired[3 * i + c] - (float)seen[3 * i + c];
-    status = fm_map_rows_open(ctx, &large, small, p->size.width, p->size.height, width, height);
+    status = fm_map_rows_open(ctx, &large, small, whole.width, whole.height, width, height);
     for (size_t y = 0; y < (size_t)height && status == FM_OK; y++) {
       fm_map_rows_get(&large, (int)y, row);
       for (size_t x = 0, i = 3 * y * w + c; x < w; x++, i += 3)

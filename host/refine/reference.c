@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/thread.h"
+#include "data/tiles.h"
 #include "op/repair.h"
 #include "refine/few.h"
 
@@ -33,7 +34,7 @@ struct load {
 static enum fm_status load_one(void *user, size_t i) {
   struct load *l = user;
   size_t pixels = fm_size_pixels(fm_preprocess_size(&l->preprocess));
-  return fm_picture_load(l->ctx, l->samples[i].path, &l->preprocess, l->rgb + i * pixels * 3, NULL);
+  return fm_sample_load(l->ctx, &l->samples[i], &l->preprocess, l->rgb + i * pixels * 3);
 }
 
 static enum fm_status pack_pictures(struct fm_context *ctx, const struct fm_train *t,

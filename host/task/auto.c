@@ -4,9 +4,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/tiles.h"
 #include "file/image.h"
 #include "task/judge.h"
+#include "task/learn.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +56,7 @@ struct run {
   const struct fm_auto *how;
   struct fm_holdout split; /* cut down to what trials use */
   double aspect;           /* width / height of the pictures; 1 where they are of several shapes */
+  double tiles;            /* of a picture, that the network sees one by one; 1: all of it */
   const struct fm_backbone *backbone;
   struct fm_expert expert;
   struct fm_text table;
@@ -72,7 +76,7 @@ static bool is_given(const struct fm_auto *how, int i) {
 /* As many pixels in the pictures' own shape, where that is not nearly square. */
 static void shape(const struct run *r, struct fm_recipe *recipe) {
   enum { STEP = 32 };
-  if (r->aspect > 0.8 && r->aspect < 1.25) return;
+  if (r->how->wish->tile || (r->aspect > 0.8 && r->aspect < 1.25)) return; /* tiles are squares */
   double side = recipe->size.width, wide = side * sqrt(r->aspect) / STEP,
          high = side / sqrt(r->aspect) / STEP;
   recipe->size = (struct fm_size){STEP * (int)fmax(1, round(wide)), STEP * (int)fmax(1, round(high))};
@@ -103,6 +107,11 @@ static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *
            fm_fields[i].size);
   }
   if (r->how->given && fm_recipe_holds_out(r->how->given)) recipe->learn_all = false;
+  if (recipe->tile) { /* light and pose are found in whole pictures */
+    if (!is_given(r->how, fm_field_find("light"))) snprintf(recipe->light, sizeof recipe->light, "off");
+    if (!is_given(r->how, fm_field_find("align"))) snprintf(recipe->align, sizeof recipe->align, "off");
+    recipe->learn_all = false;
+  }
   if (fm_recipe_check(r->ctx, recipe) == FM_OK) return true;
   fm_error_clear(r->ctx);
   return false;
@@ -121,15 +130,16 @@ static double times_the_row(const struct row *row, const struct fm_recipe *recip
 }
 
 /* Seconds, as reckoned. */
-static double time_to_learn(const struct row *row, const struct fm_recipe *recipe, size_t pictures) {
-  double area = times_the_row(row, recipe), n = (double)pictures;
+static double time_to_learn(const struct run *r, const struct row *row, const struct fm_recipe *recipe,
+                            size_t pictures) {
+  double area = times_the_row(row, recipe), n = r->tiles * (double)pictures;
   return area * (row->learn * n + row->pair * n * n);
 }
 
 static double time_to_try(const struct run *r, const struct row *row, const struct fm_recipe *recipe) {
   double area = times_the_row(row, recipe);
-  return time_to_learn(row, recipe, r->split.learn_count) +
-         area * row->score * (1 + ROUNDS) * (double)r->split.held_count;
+  return time_to_learn(r, row, recipe, r->split.learn_count) +
+         area * row->score * (1 + ROUNDS) * r->tiles * (double)r->split.held_count;
 }
 
 static double allowed(const struct run *r) {
@@ -166,8 +176,7 @@ static enum fm_status fit_and_judge(struct run *r, struct trial *t, struct fm_st
                            .data_hash = "",
                            .expert = &r->expert,
                            .standard = fm_standard_none(&m.standard) ? NULL : &m.standard};
-  const struct fm_method *method = fm_method_of(&t->recipe);
-  enum fm_status status = method->fit(r->d, &train, &m.learned);
+  enum fm_status status = fm_learn(r->d, &train, &m);
   if (status == FM_OK)
     status = fm_judge(r->d, &m, r->split.held, r->split.held_count, ROUNDS, false, "judging", &t->result);
   fm_weights_free(&m.learned);
@@ -260,7 +269,7 @@ static void make_plan(struct run *r) {
     for (int k = 0; k < r->planned; k++) known |= alike(&r->plan[k].recipe, &t.recipe);
     if (known) continue;
     t.time = time_to_try(r, &rows[i], &t.recipe);
-    double try = r->planned ? t.time : 3 * t.time, learn = time_to_learn(&rows[i], &t.recipe, r->pictures);
+    double try = r->planned ? t.time : 3 * t.time, learn = time_to_learn(r, &rows[i], &t.recipe, r->pictures);
     double minutes = fmax((r->to_do + try) / FOR_TRIALS, learn / FOR_TRAINING) / 60;
     if (r->planned && 60 * minutes > allowed(r)) {
       char why[80];
@@ -321,12 +330,15 @@ static enum fm_status try_all(struct run *r) {
 static enum fm_status find_aspect(struct run *r) {
   enum { SOME = 16 };
   const struct fm_category *c = r->how->category;
-  r->aspect = 1;
+  const int tile = (int)r->how->wish->tile;
+  r->aspect = r->tiles = 1;
   for (size_t i = 0; i < SOME && c->train_count; i++) {
     int width, height;
     size_t bytes;
     FM_TRY(fm_image_size(r->ctx, c->train[i * c->train_count / SOME].path, &width, &height, &bytes));
     double aspect = (double)width / height;
+    const struct fm_tiling tiling = fm_tiling_of(tile > 0 ? tile : INT_MAX, width, height);
+    r->tiles = fmax(r->tiles, (double)fm_tiling_count(&tiling));
     if (i && fabs(aspect / r->aspect - 1) > 0.05) {
       r->aspect = 1;
       return FM_OK;

@@ -8,6 +8,8 @@
 #include "model/real.h"
 #include "model/seen.h"
 #include "task/auto.h"
+#include "task/hint.h"
+#include "task/learn.h"
 #include "task/sharpen.h"
 
 #include <stdio.h>
@@ -276,7 +278,7 @@ static enum fm_status fit_without_held(struct run *r, const struct fm_model *m, 
   rest->learned = (struct fm_weights){0};
   rest->refinement = (struct fm_refinement){0};
   rest->data.learned = t->count;
-  return fm_method_of(&r->recipe)->fit(r->d, t, &rest->learned);
+  return fm_learn(r->d, t, rest);
 }
 
 static enum fm_status refine_with(struct run *r, struct fm_model *m, const struct fm_train *learned) {
@@ -340,16 +342,8 @@ static enum fm_status choose(struct run *r) {
 
 static enum fm_status fit_and_calibrate(struct run *r, struct fm_model *m, const struct fm_train *t,
                                         bool *is_odd) {
-  const struct fm_method *method = fm_method_of(&r->recipe);
-  size_t bytes;
-  if (method->memory) {
-    char what[80];
-    FM_TRY(method->memory(r->d, t, &bytes));
-    snprintf(what, sizeof what, "fit %s to %zu pictures", method->name, t->count);
-    FM_TRY(fm_memory_check(r->d, what, bytes, "use fewer pictures (--shots) or a smaller --size"));
-  }
   m->data.learned = r->good;
-  FM_TRY(method->fit(r->d, t, &m->learned));
+  FM_TRY(fm_learn(r->d, t, m));
   FM_TRY(fm_seen_make(r->ctx, r->samples, r->count, &m->data.pictures));
   return calibrate(r, m, is_odd);
 }
@@ -400,6 +394,7 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
   FM_TRY(status);
   FM_TRY(refine(r, m, &t));
   FM_TRY(fm_model_save(m, fit->path, fit->thin));
+  fm_size_hint(r->ctx, &r->recipe, r->split.learn, r->split.learn_count);
   return fm_file_exists(r->checkpoint) ? fm_file_remove(r->ctx, r->checkpoint) : FM_OK;
 }
 
@@ -414,6 +409,7 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
   if (status == FM_OK) status = ask_real(&r);
   if (status == FM_OK) status = look_around(&r, model);
   if (status == FM_OK && !r.finished) status = choose(&r);
+  if (r.recipe.tile) r.recipe.learn_all = false; /* a picture cannot do without its own tiles */
   if (status == FM_OK && !r.finished) {
     status = split(&r);
     if (status == FM_OK) status = learn(&r, model);

@@ -43,7 +43,8 @@ static void judged_size(int width, int height, struct fm_scored *s) {
 static enum fm_status take_map(struct run *r, const struct fm_score_one *one, struct seen *s) {
   struct fm_score_map map;
   struct fm_map_cursor cursor = {0};
-  FM_TRY(fm_score_map_open(r->ctx, &map, one->small, &r->preprocess, s->scored.width, s->scored.height));
+  FM_TRY(fm_score_map_open(r->ctx, &map, one->small, one->size, &r->preprocess, s->scored.width,
+                           s->scored.height));
   enum fm_status status = fm_map_cursor_open(r->ctx, &cursor, &map.rows);
   for (int y = 0; status == FM_OK && y < s->scored.height; y++)
     fm_map_cursor_get(&cursor, y, s->map + (size_t)y * (size_t)s->scored.width);

@@ -1,7 +1,7 @@
 #include "task/score_batch.h"
 
 #include "base/memory.h"
-#include "refine/f2pad.h"
+#include "task/score_tiles.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,6 +16,8 @@ struct fm_score_batch {
   const unsigned char *rgb; /* of the last run, or seen */
   float *maps, *base, *scores;
   unsigned char *repaired;
+  struct fm_tile_room *tiles; /* where pictures come in tiles; then what comes out is its */
+  struct fm_tiled tiled;
   unsigned char
       *seen; /* where maps are sharpened: the pictures of the last run in their own light and pose */
 };
@@ -46,11 +48,14 @@ void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map) {
 }
 
 enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
-                                 const struct fm_preprocess *p, int width, int height) {
+                                 struct fm_size size, const struct fm_preprocess *p, int width, int height) {
   *map = (struct fm_score_map){0};
-  if (p->crop.width) FM_TRY(uncrop(ctx, small, p, &map->whole));
-  enum fm_status status = fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, p->size.width,
-                                           p->size.height, width, height);
+  if (p->crop.width) {
+    FM_TRY(uncrop(ctx, small, p, &map->whole));
+    size = p->size;
+  }
+  enum fm_status status = fm_map_rows_open(ctx, &map->rows, map->whole ? map->whole : small, size.width,
+                                           size.height, width, height);
   if (status != FM_OK) fm_score_map_close(ctx, map);
   return status;
 }
@@ -102,7 +107,9 @@ enum fm_status fm_score_batch_make(struct fm_device *d, const struct fm_model *m
   b->sharp_scores = refine && model->refinement.scores;
   enum fm_status status = fm_model_preprocess(model, &b->preprocess);
   b->size = fm_preprocess_size(&b->preprocess);
-  if (status == FM_OK) status = allocate(b, (size_t)most, refine);
+  if (status == FM_OK)
+    status = b->preprocess.tile ? fm_tile_room_make(ctx, &b->preprocess, most, refine, &b->tiles)
+                                : allocate(b, (size_t)most, refine);
   if (status == FM_OK)
     status = refine ? fm_f2pad_make(d, model, most, &b->refiner)
                     : fm_scorer_make(d, model, most, false, &b->scorer);
@@ -117,11 +124,9 @@ void fm_score_batch_free(struct fm_score_batch *b) {
   if (!b) return;
   fm_scorer_free(b->scorer);
   fm_f2pad_free(b->refiner);
-  fm_free(b->ctx, b->maps);
-  fm_free(b->ctx, b->base);
-  fm_free(b->ctx, b->scores);
-  fm_free(b->ctx, b->repaired);
-  fm_free(b->ctx, b->seen);
+  void *const own[] = {b->maps, b->base, b->scores, b->repaired, b->seen};
+  for (size_t i = 0; i < sizeof own / sizeof *own && !b->tiles; i++) fm_free(b->ctx, own[i]);
+  fm_tile_room_free(b->tiles); /* it has them */
   fm_free(b->ctx, b);
 }
 
@@ -166,11 +171,23 @@ enum fm_status fm_score_batch_without(struct fm_score_batch *b, int picture) {
   return fm_scorer_without(b->scorer, picture);
 }
 
+enum fm_status fm_score_batch_run_tiles(struct fm_score_batch *b, const struct fm_image *picture) {
+  FM_TRY(fm_tile_room_run(b->tiles, b->scorer, b->refiner, picture, &b->tiled));
+  const struct fm_tiled *t = &b->tiled;
+  b->size = t->size;
+  b->maps = t->map;
+  b->base = t->base;
+  b->rgb = b->seen = t->seen;
+  b->repaired = t->repaired;
+  b->scores = &b->tiled.score;
+  return FM_OK;
+}
+
 /* The largest value of the detector's own map, where that is not the map at hand. */
 static enum fm_status base_peak(const struct fm_score_batch *b, struct fm_context *ctx,
                                 const struct fm_score_one *one, float *peak) {
   struct fm_score_map map;
-  FM_TRY(fm_score_map_open(ctx, &map, one->base, &b->preprocess, one->width, one->height));
+  FM_TRY(fm_score_map_open(ctx, &map, one->base, one->size, &b->preprocess, one->width, one->height));
   enum fm_status status = map_peak(ctx, &map, peak);
   fm_score_map_close(ctx, &map);
   return status;
@@ -185,8 +202,8 @@ enum fm_status fm_score_one_open(const struct fm_score_batch *b, struct fm_conte
                                .small = b->maps + at,
                                .base = b->refiner ? b->base + at : NULL,
                                .repaired = b->refiner ? b->repaired + 3 * at : NULL,
-                               .rgb = b->rgb + 3 * at};
-  FM_TRY(fm_score_map_open(ctx, &one->map, one->small, &b->preprocess, width, height));
+                               .rgb = b->rgb ? b->rgb + 3 * at : NULL};
+  FM_TRY(fm_score_map_open(ctx, &one->map, one->small, one->size, &b->preprocess, width, height));
   FM_TRY(map_peak(ctx, &one->map, &one->peak));
   one->own_score = b->scores[i];
   if (isnan(one->own_score)) one->own_score = one->peak;

@@ -9,22 +9,23 @@
 #ifndef FM_TASK_SCORE_BATCH_H
 #define FM_TASK_SCORE_BATCH_H
 
-#include "data/resize.h"
+#include "data/picture.h"
 #include "model/method.h"
 
-/* A map at a picture's own size, made row by row from the network's; by several threads at once. */
+/* A map at a picture's own size, made row by row from the network's, small [size]; by several threads at
+ * once. */
 struct fm_score_map {
   struct fm_map_rows rows;
   float *whole; /* with a crop: the map that the crop was taken from; else NULL */
 };
 enum fm_status fm_score_map_open(struct fm_context *ctx, struct fm_score_map *map, const float *small,
-                                 const struct fm_preprocess *p, int width, int height);
+                                 struct fm_size size, const struct fm_preprocess *p, int width, int height);
 void fm_score_map_row(const struct fm_score_map *map, int y, float *row); /* [width] */
 void fm_score_map_close(struct fm_context *ctx, struct fm_score_map *map);
 
 struct fm_score_one {      /* a picture */
   int width, height;       /* its own size */
-  struct fm_size size;     /* the network's */
+  struct fm_size size;     /* of its map: the network's; of a picture in tiles larger */
   struct fm_score_map map; /* [height][width] */
   const float *small;      /* [size] */
   float score, peak;       /* of the picture; the largest value of its map */
@@ -33,7 +34,8 @@ struct fm_score_one {      /* a picture */
    * NULL. */
   const float *base;
   const unsigned char *repaired;
-  const unsigned char *rgb; /* [size][3]: what the network saw, in the picture's own light and pose */
+  const unsigned char *rgb; /* [size][3]: what the network saw, in the picture's own light and pose; of
+                             * tiles only where maps are sharpened, else NULL */
 };
 
 struct fm_score_batch;
@@ -52,6 +54,11 @@ enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const uns
 /* From now on the pictures at hand are one that the model learned from, number `picture` of them, scored as
  * if it had not; -1: no longer. FM_USAGE where the method cannot, and where maps are sharpened. */
 enum fm_status fm_score_batch_without(struct fm_score_batch *b, int picture);
+
+/* One picture of a model that sees pictures in tiles (--tile), RGB or grey: `most` tiles go through the
+ * network at a time, and their maps become one (mosaic.h). It is picture 0 then, and its detector's own score
+ * the largest of its tiles'. */
+enum fm_status fm_score_batch_run_tiles(struct fm_score_batch *b, const struct fm_image *picture);
 
 /* What came out for picture i of the last run, which has that size of its own; by several threads at once.
  * Valid until the next run; closed also after a failure. */

@@ -20,6 +20,7 @@ struct run {
   struct fm_progress progress;
   struct fm_score_plan plan;
   size_t from;            /* the first picture of the batch that is looked at now */
+  bool tiles;             /* pictures come one by one, at their own size */
   size_t unlit, unplaced; /* pictures whose light, whose pose was not found */
 };
 
@@ -59,7 +60,8 @@ static enum fm_status score_batch(struct run *r) {
   }
   if (r->list->learned && count)
     FM_TRY(fm_score_batch_without(r->scorer, r->list->learned[r->batch.pictures[0]]));
-  if (count) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb, r->batch.adjusted));
+  if (count && r->tiles) FM_TRY(fm_score_batch_run_tiles(r->scorer, &r->batch.image[0]));
+  if (count && !r->tiles) FM_TRY(fm_score_batch_run(r->scorer, (int)count, r->batch.rgb, r->batch.adjusted));
   enum fm_status status = FM_OK;
   size_t most = (size_t)r->plan.at_once;
   for (r->from = 0; r->from < count && status == FM_OK; r->from += most)
@@ -112,6 +114,18 @@ static void say_plan(struct run *r, int batch) {
              : "");
 }
 
+static int tiles_at_once(const struct fm_model *m, const struct fm_score_list *list) {
+  long most = list->most ? list->most : m->recipe.batch;
+  return most < MOST_BATCH ? (int)most : MOST_BATCH;
+}
+
+/* Whole pictures, as they are, one decoded ahead of the one at hand; tiles are cut later. */
+static void one_by_one(struct fm_loader_options *o) {
+  o->preprocess.tile = 0;
+  o->batch = o->depth = 1;
+  o->images = true;
+}
+
 enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const struct fm_score_list *list) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_loader_options o = {.samples = list->samples,
@@ -128,13 +142,15 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
   if (list->learned) o.batch = 1; /* what a picture does without is a matter of the whole batch */
   if ((size_t)o.batch > list->count) o.batch = (int)list->count;
   FM_TRY(fm_model_preprocess(m, &o.preprocess));
-  struct run r = {.ctx = ctx, .list = list};
+  struct run r = {.ctx = ctx, .list = list, .tiles = o.preprocess.tile > 0};
+  const int most = r.tiles ? tiles_at_once(m, list) : o.batch;
+  if (r.tiles) one_by_one(&o);
   r.item = fm_alloc(ctx, (size_t)o.batch, sizeof *r.item);
-  enum fm_status status = r.item ? fm_score_batch_make(d, m, o.batch, list->refine, &r.scorer) : FM_MEMORY;
+  enum fm_status status = r.item ? fm_score_batch_make(d, m, most, list->refine, &r.scorer) : FM_MEMORY;
   if (status == FM_OK) {
     say_plan(&r, o.batch);
     o.workers = r.plan.workers;
-    o.image_limit = r.plan.image_limit;
+    o.image_limit = r.tiles ? SIZE_MAX : r.plan.image_limit;
     status = fm_loader_open(ctx, &o, &r.loader);
   }
   if (status == FM_OK) {

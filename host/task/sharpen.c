@@ -1,8 +1,8 @@
 #include "task/sharpen.h"
 
 #include "base/memory.h"
-#include "refine/f2pad.h"
 #include "score/odd.h"
+#include "task/learn.h"
 #include "task/score_set.h"
 
 static enum fm_status keep_score(void *user, const struct fm_score_item *item) {
@@ -35,7 +35,7 @@ enum fm_status fm_sharpen_calibrate(struct fm_device *d, struct fm_model *model,
 
 enum fm_status fm_sharpen_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
                               const struct fm_sample *held, size_t count) {
-  FM_TRY(fm_f2pad_fit(d, model, t, held, count));
+  FM_TRY(fm_learn_refinement(d, model, t, held, count));
   enum fm_status status = fm_sharpen_calibrate(d, model, held, count, "held-out good pictures");
   if (status != FM_OK) fm_refinement_free(model->ctx, &model->refinement);
   return status;

@@ -235,6 +235,12 @@ static enum fm_status update(struct run *r) {
 
 enum fm_status fm_model_update(struct fm_device *d, struct fm_model *model, const struct fm_update *u) {
   struct run r = {.d = d, .ctx = fm_device_context(d), .m = model, .u = u};
+  if (model->recipe.tile)
+    return fm_error(
+        r.ctx, FM_USAGE,
+        "a model that looks at tiles (--tile %ld) cannot learn on; train it again with the old and the new "
+        "pictures",
+        model->recipe.tile);
   enum fm_status status = update(&r);
   fm_holdout_free(r.ctx, &r.split);
   void *const own[] = {r.fresh.train, r.judge, r.before, r.after};

@@ -34,8 +34,10 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
 }
 
 static void fit(struct tiny *t, const char *method, struct fm_size size, struct fm_model *m) {
+  long tile = t->fit.recipe.tile;
   ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, method, &t->fit.recipe));
   t->fit.recipe.size = size;
+  t->fit.recipe.tile = tile;
   t->fit.recipe.channels = 20;
   t->fit.recipe.refine = true;
   ASSERT_OK(t->ctx, tiny_fit(t));
@@ -149,6 +151,85 @@ static void rectangle(void **state) {
   }
 }
 
+/* Pictures in tiles: the list and the public API say the same; a score is the map's largest value, or the
+ * largest of the tiles' own. */
+static void tiles(void **state) {
+  static const char *const methods[] = {"patchcore", "padim"};
+  for (int k = 0; k < 2; k++) {
+    struct tiny t;
+    struct fm_model m;
+    tiny_open(*state, &t);
+    t.fit.recipe.tile = 48;
+    fit(&t, methods[k], fm_square(32), &m);
+    assert_true(m.recipe.tile == 48 && m.data.tiles == 4 * m.data.learned && m.refinement.there);
+    struct got plain = {.ctx = t.ctx}, sharp = {.ctx = t.ctx};
+    struct fm_score_list list = {.samples = t.category.test,
+                                 .count = t.category.test_count,
+                                 .text = "test",
+                                 .take = take,
+                                 .user = &plain};
+    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    list.refine = true;
+    list.user = &sharp;
+    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    for (size_t i = 0; i < list.count; i++) {
+      assert_true(plain.peak[i] == plain.largest[i] && sharp.peak[i] == sharp.largest[i]);
+      assert_true(sharp.score[i] == plain.score[i]);
+      assert_true((plain.score[i] == plain.peak[i]) == (k == 1));
+    }
+    by_the_api(&t, plain.score);
+    fm_model_free(&m);
+    tiny_close(&t);
+  }
+}
+
+/* Turns the colours of a square around a place. */
+static void stain(struct fm_image *image, int x, int y) {
+  enum { HALF = 3 };
+  for (int row = y - HALF; row < y + HALF; row++)
+    for (int i = 3 * (x - HALF); i < 3 * (x + HALF); i++) image->pixels[row * 3 * image->width + i] ^= 255;
+}
+
+/* A flaw on every seam, and where seams cross, is what changes the map most, where it lies. */
+static void on_every_seam(void **state) {
+  enum { TILE = 32, SEAMS = 4, FAR = 8 };
+  static const int seam[SEAMS] = {16, 32, 48, 24}; /* where tiles begin and end; the last one is none */
+  struct tiny t;
+  struct fm_model m;
+  struct fm_session *s;
+  struct fm_detector *d;
+  float *map, *clean;
+  tiny_open(*state, &t);
+  t.fit.recipe.tile = TILE;
+  fit(&t, "padim", fm_square(64), &m);
+  map = fm_alloc(t.ctx, PIXELS, sizeof *map);
+  clean = fm_alloc(t.ctx, PIXELS, sizeof *clean);
+  assert_int_equal(fm_session_open(NULL, &s), 0);
+  fm_session_accept_untrained(s, 1);
+  assert_int_equal(fm_detector_open(s, t.model, 4, &d), 0);
+  for (int k = 0; k < SEAMS * SEAMS; k++) {
+    struct fm_image image;
+    int x = seam[k % SEAMS], y = seam[k / SEAMS], at = 0;
+    ASSERT_OK(t.ctx, fm_image_read(t.ctx, t.category.train[0].path, &image));
+    struct fm_picture p = {.width = SIZE, .height = SIZE, .rgb = image.pixels, .map = clean};
+    assert_int_equal(fm_detector_score(d, 1, &p), 0);
+    stain(&image, x, y);
+    p.map = map;
+    assert_int_equal(fm_detector_score(d, 1, &p), 0);
+    for (int i = 0; i < PIXELS; i++)
+      if (map[i] - clean[i] > map[at] - clean[at]) at = i;
+    if (abs(at % SIZE - x) > FAR || abs(at / SIZE - y) > FAR)
+      fail_msg("a flaw at %d, %d shows at %d, %d", x, y, at % SIZE, at / SIZE);
+    fm_image_free(t.ctx, &image);
+  }
+  fm_detector_close(d);
+  fm_session_close(s);
+  fm_free(t.ctx, map);
+  fm_free(t.ctx, clean);
+  fm_model_free(&m);
+  tiny_close(&t);
+}
+
 /* Less memory, smaller bites; never less than one picture. */
 static void plans(void **state) {
   struct tiny t;
@@ -171,6 +252,7 @@ static void plans(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(own_score_or_peak), TEST(rectangle), TEST(plans)};
+  const struct CMUnitTest tests[] = {TEST(own_score_or_peak), TEST(rectangle), TEST(tiles),
+                                     TEST(on_every_seam), TEST(plans)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
