@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Lengths are in units of 1/256 of the picture's shorter side, colours in levels. */
-static const float LEAST_RADIUS = 4, MOST_RADIUS = 26, SOFT_EDGE = 0.8f;
+static const float LEAST_RADIUS = 2.5f, MOST_RADIUS = 18, SOFT_EDGE = 0.8f;
 enum { TRIES = 12, MOST_PLACES = 16, LEAST_LEVELS = 8, SHOWS = 16 };
 
 const char *const fm_piece_names[FM_PIECE_KINDS] = {"moved", "stained", "scratched", "bent", "faded"};
