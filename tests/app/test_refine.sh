@@ -38,6 +38,20 @@ expect 2 "too few" refine plain new/000.png learned/copy1.png
 expect 2 "takes a model and good pictures" refine plain
 expect 1 "no-such" refine no-such $good
 
+# Where it was found not to pay, predict and eval go on without, and say why.
+LC_ALL=C sed -e 's/"refine":"blend"/"refine":"off"  /' -e 's/"refine":"quilt"/"refine":"off"  /' sharp >off
+cmp -s off sharp && fail "the model was not changed: nothing is tested"
+run predict off data/gear/test/good --untrained --refine f2pad -o without
+says "the maps are the detector's own: on flaws drawn on held-out good pictures"
+says "Sharpening does not pay here, so it is off"
+run predict plain data/gear/test/good --untrained -o own
+[ ! -e without/repaired ] || fail "something was repaired"
+cmp without/maps/000.tiff own/maps/000.tiff || fail "the maps are not the detector's own"
+run eval off data --refine f2pad -o evaluated --no-overlays
+says "Sharpening does not pay here"
+run info off
+says "Sharpening does not pay here"
+
 # Without -o the model itself is replaced.
 run refine plain $good
 cmp plain sharp || fail "the model was not replaced"
