@@ -5,9 +5,11 @@
  * good picture with a probability of at most alpha, whatever the distribution, as long as the pictures are
  * exchangeable (made and taken alike). A picture is flawed where its score is GREATER than the value.
  *
- * Picture level: scores of hold-out pictures. Pixel level: by default the maximum of each hold-out picture's
- * map goes in, so that at most a share alpha of good pictures has any pixel over the value; where the
- * picture's score is that maximum both thresholds are the same number and verdict and outline agree.
+ * Picture level: scores of hold-out pictures, or of pictures that were learned from, each scored by a model
+ * without it (task/calibrate.h). The latter are no split: the theorem's guarantee is weaker there
+ * (docs/design.md), and the same numbers are printed. Pixel level: by default the maximum of each hold-out
+ * picture's map goes in, so that at most a share alpha of good pictures has any pixel over the value; where
+ * the picture's score is that maximum both thresholds are the same number and verdict and outline agree.
  *
  * What to expect of a threshold once it is chosen: the share F of good pictures over the k-th smallest of n
  * scores is itself a random number, of the distribution Beta(n + 1 - k, k) where scores do not repeat (the
