@@ -29,7 +29,8 @@ static int mirror(int i, int side) {
   return i < side ? i : 2 * side - 1 - i;
 }
 
-void fm_tile_cut(const struct fm_image *in, int tile, int x, int y, unsigned char *out) {
+void fm_tile_cut(const struct fm_image *picture, int tile, int x, int y, unsigned char *out) {
+  const struct fm_image *in = picture;
   size_t channels = (size_t)in->channels, width = (size_t)in->width;
   int within = in->width - x < tile ? in->width - x : tile;
   for (int row = 0; row < tile; row++) {

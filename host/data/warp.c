@@ -155,10 +155,11 @@ static void pose_row(const struct fm_posing *p, const struct fm_image *in, struc
   double across = 1 / (double)(size.width * n), height = 1 / (double)(size.height * n);
   float each = 1 / (float)(n * n), down = ((float)y + 0.5f) / (float)size.height;
   int green = in->channels == 1 ? 0 : 1, blue = 2 * green;
-  for (int k = 0; k < n * n; k++)
-    add_line(in,
-             line_make(&p->to_own, in, (k % n + 0.5) * across, n * across, (y * n + k / n + 0.5) * height),
+  for (int k = 0; k < n * n; k++) {
+    int row = y * n + k / n;
+    add_line(in, line_make(&p->to_own, in, (k % n + 0.5) * across, n * across, (row + 0.5) * height),
              size.width, r->sum, r->seen);
+  }
   for (int x = 0; x < size.width; x++, out += 3) {
     const float *sum = r->sum + 3 * x;
     float right = ((float)x + 0.5f) / (float)size.width, mean[3] = {0};

@@ -125,7 +125,7 @@ static bool alike(const struct fm_recipe *a, const struct fm_recipe *b) {
 
 /* Sizes that are given change the row's figures: as many times as much work. */
 static double times_the_row(const struct row *row, const struct fm_recipe *recipe) {
-  double side = atof(strstr(row->settings, "size=") + 5);
+  double side = strtod(strstr(row->settings, "size=") + 5, NULL);
   return (double)fm_size_pixels(recipe->size) / (side * side);
 }
 

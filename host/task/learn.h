@@ -5,12 +5,12 @@
 
 #include "model/method.h"
 
-/* The method of t's recipe learns from t's pictures: m->learned, and m->data.tiles where they were cut. What
+/* The recipe's method learns from pictures: m->learned, and m->data.tiles where they were cut. What
  * it takes is checked before, where the method can say it: FM_LIMIT. */
-enum fm_status fm_learn(struct fm_device *d, const struct fm_train *t, struct fm_model *m);
+enum fm_status fm_learn(struct fm_device *d, const struct fm_train *pictures, struct fm_model *m);
 
 /* As fm_f2pad_fit, of pictures. */
-enum fm_status fm_learn_refinement(struct fm_device *d, struct fm_model *m, const struct fm_train *t,
+enum fm_status fm_learn_refinement(struct fm_device *d, struct fm_model *m, const struct fm_train *pictures,
                                    const struct fm_sample *held, size_t held_count);
 
 #endif

@@ -13,7 +13,7 @@ struct fm_mosaic_tap {
 /* How much a tile says about the place `at` of its own pixels, before neighbours are considered. An edge that
  * is the picture's own is none. */
 static float say(double at, int tile, bool first, bool last) {
-  double common = tile / 4, margin = common / 4;
+  double common = (double)tile / 4, margin = common / 4;
   double off = fmin(first ? INFINITY : at, last ? INFINITY : tile - at);
   double t = fmin(fmax((off - margin) / (common - 2 * margin), 0), 1);
   return (float)(t * t * (3 - 2 * t));
