@@ -20,7 +20,8 @@ struct args {
   const char *model, *data, *out, *category, *layout, *refine_text, *leave_out, *bad, *good, *masks, *weights,
       *device;
   bool force;
-  bool refine, json, no_maps, no_masks, no_overlays;
+  enum fm_switch refine;
+  bool json, no_maps, no_masks, no_overlays;
   struct fm_by_hand by_hand;
 };
 
@@ -54,8 +55,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
-      {"refine", FM_OPT_TEXT, &a->refine_text, "f2pad", "sharpen the maps to the flaws' outlines", 0, 0,
-       NULL},
+      {"refine", FM_OPT_TEXT, &a->refine_text, "f2pad|off",
+       "maps sharpened to the flaws' outlines (default: where the model can)", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &a->json, NULL, "print metrics.json instead of the table", 0, 0, NULL},
       {"maps", FM_OPT_FLAG, &maps, NULL, "write the maps as float TIFF (the default; --no-maps)", 0, 0, NULL},
       {"masks", FM_OPT_FLAG, &masks, NULL, "write the masks (the default; --no-masks)", 0, 0, NULL},

@@ -23,6 +23,7 @@ enum { MOST_BATCH = 8 };
 
 struct args {
   const char *model, *out, *weights, *device, *refine_text;
+  enum fm_switch refine_wish;
   bool force, refine, untrained;
   bool json, exit_flawed, files[FM_RESULTS];
   struct fm_by_hand by_hand;
@@ -197,7 +198,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
   if (status == FM_OK) status = fm_model_check_trained(&r.model, a->model, a->untrained);
   if (status == FM_OK) status = fm_by_hand_apply(&a->by_hand, a->model, &r.model);
-  if (status == FM_OK) now.refine = fm_refine_pays(&r.model, a->refine);
+  if (status == FM_OK) now.refine = fm_refine_pays(&r.model, a->refine_wish);
   now.files[3] &= now.refine;
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK) status = predict(&r, d);
@@ -223,10 +224,10 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        0, NULL},
       {"overlays", FM_OPT_FLAG, &a.files[2], NULL,
        "write pictures with map and outlines (the default; --no-overlays)", 0, 0, NULL},
-      {"refine", FM_OPT_TEXT, &a.refine_text, "f2pad", "sharpen the maps, and repair the pictures", 0, 0,
-       NULL},
-      {"repaired", FM_OPT_FLAG, &a.files[3], NULL,
-       "with --refine: write the repaired pictures (the default; --no-repaired)", 0, 0, NULL},
+      {"refine", FM_OPT_TEXT, &a.refine_text, "f2pad|off",
+       "sharpen the maps, and repair the pictures (default: where the model can)", 0, 0, NULL},
+      {"repaired", FM_OPT_FLAG, &a.files[3], NULL, "and write the repaired ones (the default; --no-repaired)",
+       0, 0, NULL},
       FM_BY_HAND_OPTIONS(&a.by_hand),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"untrained", FM_OPT_FLAG, &a.untrained, NULL, "accept a model whose expert is untrained", 0, 0, NULL},
@@ -249,8 +250,7 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
       status = fm_error(ctx, FM_USAGE, "name the folder for the results: flawmap predict %s %s -o DIR",
                         given[0], given[1]);
   }
-  if (status == FM_OK && !help) status = fm_refine_parse(ctx, a.refine_text, &a.refine);
-  a.files[3] &= a.refine;
+  if (status == FM_OK && !help) status = fm_refine_parse(ctx, a.refine_text, &a.refine_wish);
   if (status == FM_OK && !help) {
     a.model = given[0];
     status = run(ctx, &a, given + 1, count - 1, exit_status);

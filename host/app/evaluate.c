@@ -370,15 +370,16 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   add(f, "trained on", "%s", m->device);
 }
 
-enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, bool *refine) {
-  *refine = text != NULL;
-  if (!text || strcmp(text, "f2pad") == 0) return FM_OK;
-  return fm_error(ctx, FM_USAGE, "--refine %.40s is not known; there is f2pad", text);
+enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, enum fm_switch *wish) {
+  *wish = !text ? FM_AUTO : strcmp(text, "off") == 0 ? FM_NO : FM_YES;
+  if (*wish != FM_YES || strcmp(text, "f2pad") == 0) return FM_OK;
+  return fm_error(ctx, FM_USAGE, "--refine %.40s is not known; there are f2pad and off", text);
 }
 
-bool fm_refine_pays(const struct fm_model *model, bool wanted) {
+bool fm_refine_pays(const struct fm_model *model, enum fm_switch wish) {
   char sentence[400];
-  if (!wanted || !model->refinement.off) return wanted;
+  if (wish == FM_AUTO) return model->refinement.there;
+  if (wish == FM_NO || !model->refinement.off) return wish == FM_YES;
   fm_refinement_sentence(&model->refinement, sentence);
   fm_note(model->ctx, "note: the maps are the detector's own: %s", sentence);
   return false;

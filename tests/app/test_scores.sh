@@ -7,7 +7,7 @@
 run synth data --size 64 --train 8 --good 2 --flawed 2 --product gear
 for size in 64 32x64; do # a square, and a network that is higher than wide
   run train --untrained data --category gear --method patchcore --size $size --hold-out 20% --false-alarms 0.4 --refine -o m
-  for how in "" "--refine f2pad"; do
+  for how in "--refine off" "--refine f2pad"; do
     rm -rf all some
     "$flawmap" eval m data -o all --no-overlays --no-maps $how >out 2>err || fail "eval failed: $(cat err)"
     "$flawmap" predict --untrained m data/gear/test -o some --no-overlays --no-maps --json $how >lines 2>err || fail "predict failed: $(cat err)"
@@ -21,13 +21,15 @@ for size in 64 32x64; do # a square, and a network that is higher than wide
       [ "$(stat -c %s "all/masks/$mask")" = "$(stat -c %s all/masks/good/000.png)" ] || over=1
     done
     [ $over = 1 ] || fail "no mask $how has anything in it: nothing was compared"
-    mv want "want$(echo "$how" | wc -w)"
+    mv want "want-${how#* }"
   done
+  run predict --untrained m data/gear/test -o default --no-overlays --no-maps # sharpened, as the model can
+  ls default | grep -q repaired || grep -q "^sharpening *none" out || fail "a model that can sharpen does not by itself"
   run info m
   if grep -q "a picture's score comes from them" out; then
-    ! cmp -s want0 want2 || fail "scores are not those of the sharpened maps"
+    ! cmp -s want-off want-f2pad || fail "scores are not those of the sharpened maps"
   else
-    cmp -s want0 want2 || fail "sharpened maps change scores: $(diff want0 want2)"
+    cmp -s want-off want-f2pad || fail "sharpened maps change scores: $(diff want-off want-f2pad)"
   fi
 done
 exit 0

@@ -139,13 +139,16 @@ status_of() {
   case $1 in kinds | fetch | wrong) echo 1 ;; *) echo 0 ;; esac
 }
 
+# What info says but for what it says about sharpening, which may take several lines.
+unsharpened() { awk '/^sharpening/ { on = 1; next } on && /^ {15}/ { next } { on = 0; print }' "$1"; }
+
 # True for a model without what is an extra only (F2PAD's references) and could not be made, as a warning says: it can be
 # loaded, says of itself what the right one says, and is the same whatever failed.
 is_bare() {
   local bare=../bare-$what-$kind
   grep -q '^warning: the model is made, but it cannot sharpen' err || return 1
   [ -e "$bare" ] || { "$flawmap" info model.flawmap >info-bare 2>&1 && "$flawmap" info right/model.flawmap >info-right &&
-    diff <(grep -v ^sharpening info-bare) <(grep -v ^sharpening info-right) && cp model.flawmap "$bare"; }
+    diff <(unsharpened info-bare) <(unsharpened info-right) && cp model.flawmap "$bare"; }
   cmp -s model.flawmap "$bare"
 }
 
