@@ -140,7 +140,7 @@ status_of() {
 }
 
 # What info says but for what it says about sharpening, which may take several lines.
-unsharpened() { awk '/^sharpening/ { on = 1; next } on && /^ {15}/ { next } { on = 0; print }' "$1"; }
+unsharpened() { awk '/^sharpening/ { on = 1; next } on && /^     / { next } { on = 0; print }' "$1"; }
 
 # True for a model without what is an extra only (F2PAD's references) and could not be made, as a warning says: it can be
 # loaded, says of itself what the right one says, and is the same whatever failed.
