@@ -131,9 +131,9 @@ static enum fm_status print_json(const struct fm_model *m) {
 static enum fm_status info_checkpoint(struct fm_context *ctx, const char *path) {
   struct fm_checkpoint c;
   FM_TRY(fm_checkpoint_read(ctx, path, &c));
-  fm_print("an unfinished training: %ld steps done, in epoch %ld of %ld; 'flawmap train ... --resume' "
-           "continues it\n",
-           c.step, c.epoch < c.recipe.epochs ? c.epoch + 1 : c.epoch, c.recipe.epochs);
+  fm_print(
+      "an unfinished training: %ld steps done, in epoch %ld; 'flawmap train ... --resume' continues it\n",
+      c.step, c.epoch + 1);
   print_recipe(&c.recipe);
   fm_checkpoint_free(ctx, &c);
   return FM_OK;

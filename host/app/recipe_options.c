@@ -147,6 +147,8 @@ enum fm_status fm_recipe_options_finish(struct fm_context *ctx, struct fm_recipe
   }
   for (int i = 0; i < FM_FIELDS; i++)
     if (r->given[i] && i != method) FM_TRY(give(ctx, r, i, &recipe));
+  if (r->given[fm_field_find("epochs")] && !r->given[fm_field_find("steps")])
+    recipe.steps = 0; /* whoever names epochs means them */
   r->recipe = recipe;
   if (r->name) memset(r->given, 1, sizeof r->given); /* a recipe decides on every constant */
   return fm_recipe_automatic(&recipe) ? FM_OK : fm_recipe_check(ctx, &r->recipe);

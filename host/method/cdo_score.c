@@ -33,12 +33,17 @@ static enum fm_status shape(struct fm_context *ctx, const struct fm_recipe *reci
   return fm_backbone_weights(ctx, backbone, w);
 }
 
+/* Small sets get as many steps as those of some 150 pictures have in the published epochs. */
+static void defaults(struct fm_recipe *r) {
+  r->steps = 500;
+}
+
 /* The rate that the training ended with, for some 30 steps: it is a touch, not a training. */
 static void go_on(struct fm_recipe *r, size_t pictures) {
   enum { STEPS = 30 };
   r->lr *= pow(r->lr_decay, (double)(r->epochs - 1));
   if (r->lr_drop && r->epochs > r->lr_drop) r->lr /= 10;
-  r->lr_drop = 0;
+  r->lr_drop = r->steps = 0;
   long batches = ((long)pictures + r->batch - 1) / r->batch;
   r->epochs = (STEPS + batches - 1) / batches;
 }
@@ -149,6 +154,7 @@ const struct fm_method fm_method_cdo = {.name = "cdo",
                                         .prefix = "apprentice.",
                                         .bit = FM_CDO,
                                         .resumes = true,
+                                        .defaults = defaults,
                                         .check = check,
                                         .go_on = go_on,
                                         .fit = fm_train_run,

@@ -18,7 +18,7 @@ static enum fm_status write_log(const struct fm_training *s) {
 
 enum fm_status fm_training_open(struct fm_context *ctx, const struct fm_train *t, struct fm_training *s) {
   struct fm_checkpoint *state = &s->state;
-  *s = (struct fm_training){.ctx = ctx, .t = t};
+  *s = (struct fm_training){.ctx = ctx, .t = t, .epochs = fm_recipe_epochs(&t->recipe, t->count)};
   FM_TRY(fm_checkpoint_make(ctx, &t->recipe, state));
   snprintf(state->data_hash, sizeof state->data_hash, "%s", t->data_hash);
   memcpy(state->expert_hash, t->expert->hash, sizeof state->expert_hash);
@@ -29,6 +29,8 @@ enum fm_status fm_training_open(struct fm_context *ctx, const struct fm_train *t
     state->batch = t->resume->batch;
     state->step = t->resume->step;
     state->seconds = t->resume->seconds;
+    state->best = t->resume->best;
+    state->idle = t->resume->idle;
     memcpy(state->sums, t->resume->sums, sizeof state->sums);
     log = t->resume->log;
   }
@@ -65,7 +67,7 @@ void fm_training_begin(struct fm_training *s, long batches) {
   snprintf(s->text, sizeof s->text, "training %.128s", s->t->category);
   s->began = fm_seconds();
   fm_progress_begin(&s->progress, s->ctx, s->text, s->state.epoch * batches + s->state.batch,
-                    s->t->recipe.epochs * batches);
+                    s->epochs * batches);
 }
 
 void fm_training_batch(struct fm_training *s, const double loss[FM_LOSS_SUMS]) {
@@ -73,7 +75,7 @@ void fm_training_batch(struct fm_training *s, const double loss[FM_LOSS_SUMS]) {
   state->batch++;
   for (int i = 0; i < FM_LOSS_SUMS; i++) state->sums[i] += loss[i];
   snprintf(s->progress.detail, sizeof s->progress.detail, "epoch %ld/%ld, loss %.4f", state->epoch + 1,
-           s->t->recipe.epochs, state->sums[0] / (double)state->batch);
+           s->epochs, state->sums[0] / (double)state->batch);
   fm_progress_step(&s->progress, 1);
 }
 
@@ -97,8 +99,8 @@ enum fm_status fm_training_epoch(struct fm_training *s) {
   fm_free(s->ctx, state->log);
   state->log = log;
   if (!isatty(STDERR_FILENO))
-    fm_note(s->ctx, "epoch %ld of %ld: loss %.5f, learning rate %.3g, %.1f s", state->epoch + 1,
-            s->t->recipe.epochs, state->sums[0] / (double)state->batch, s->lr, seconds);
+    fm_note(s->ctx, "epoch %ld of %ld: loss %.5f, learning rate %.3g, %.1f s", state->epoch + 1, s->epochs,
+            state->sums[0] / (double)state->batch, s->lr, seconds);
   state->epoch++;
   state->batch = 0;
   state->seconds = 0;
@@ -113,6 +115,6 @@ enum fm_status fm_training_stopped(struct fm_training *s) {
   state->seconds += fm_seconds() - s->began;
   if (state->batch) FM_TRY(save(s)); /* else the epoch's end has just been saved */
   return fm_error(s->ctx, FM_STOPPED, "stopped after %ld steps, in epoch %ld of %ld%s%s%s", state->step,
-                  state->epoch + 1, s->t->recipe.epochs, path ? "; the state has been saved in '" : "",
+                  state->epoch + 1, s->epochs, path ? "; the state has been saved in '" : "",
                   path ? path : "", path ? "'" : "");
 }

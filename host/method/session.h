@@ -15,6 +15,7 @@ struct fm_training {
   struct fm_context *ctx;
   const struct fm_train *t;
   struct fm_checkpoint state; /* weights and moments in it are up to date only when it is written */
+  long epochs;                /* of the whole training (fm_recipe_epochs) */
   struct fm_progress progress;
   char text[160];                       /* the progress' */
   double lr, began;                     /* of the epoch at hand; began: seconds */

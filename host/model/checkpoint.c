@@ -73,20 +73,23 @@ struct entry {
   long *whole;
   double *number;
 };
-enum { ENTRIES = 8 };
+enum { ENTRIES = 10 };
 
-static void list_entries(struct fm_checkpoint *c, struct entry entry[ENTRIES]) {
+/* How many there are: the last two only where steps decide when a training ends. */
+static int list_entries(struct fm_checkpoint *c, struct entry entry[ENTRIES]) {
   const struct entry all[ENTRIES] = {{"epoch", &c->epoch, NULL},      {"batch", &c->batch, NULL},
                                      {"step", &c->step, NULL},        {"sum.loss", NULL, &c->sums[0]},
                                      {"sum.tap1", NULL, &c->sums[1]}, {"sum.tap2", NULL, &c->sums[2]},
-                                     {"sum.tap3", NULL, &c->sums[3]}, {"seconds", NULL, &c->seconds}};
+                                     {"sum.tap3", NULL, &c->sums[3]}, {"seconds", NULL, &c->seconds},
+                                     {"judged.best", NULL, &c->best}, {"judged.idle", &c->idle, NULL}};
   memcpy(entry, all, sizeof all);
+  return c->recipe.steps > 0 ? ENTRIES : ENTRIES - 2;
 }
 
 static enum fm_status put_all(const struct fm_checkpoint *c, struct fm_safetensors_out *out) {
   struct fm_checkpoint copy = *c;
   struct entry entry[ENTRIES];
-  list_entries(&copy, entry);
+  int entries = list_entries(&copy, entry);
   FM_TRY(fm_safetensors_out_meta(out, "flawmap.checkpoint", VERSION));
   FM_TRY(fm_safetensors_out_meta(out, FM_RECIPE_PROGRAM, fm_version()));
   FM_TRY(fm_recipe_save(&c->recipe, out));
@@ -94,7 +97,7 @@ static enum fm_status put_all(const struct fm_checkpoint *c, struct fm_safetenso
   FM_TRY(fm_safetensors_out_meta(out, "expert.hash", c->expert_hash));
   FM_TRY(fm_safetensors_out_meta(out, "log", c->log));
   if (c->real) FM_TRY(fm_safetensors_out_meta(out, "data.real", c->real));
-  for (int i = 0; i < ENTRIES; i++)
+  for (int i = 0; i < entries; i++)
     FM_TRY(put_number(out, entry[i].key, entry[i].whole ? (double)*entry[i].whole : *entry[i].number));
   FM_TRY(fm_weights_save(&c->weights, out, fm_method_of(&c->recipe)->prefix));
   for (int i = 0; i < 2; i++) FM_TRY(put_moment(&c->moment[i], out, moment_prefix[i]));
@@ -120,8 +123,8 @@ static enum fm_status damaged(struct fm_context *ctx, const struct fm_safetensor
 static enum fm_status get_entries(struct fm_context *ctx, const struct fm_safetensors *file,
                                   struct fm_checkpoint *c) {
   struct entry entry[ENTRIES];
-  list_entries(c, entry);
-  for (int i = 0; i < ENTRIES; i++) {
+  int entries = list_entries(c, entry);
+  for (int i = 0; i < entries; i++) {
     const char *text = fm_safetensors_meta(file, entry[i].key);
     char *end = NULL;
     double v = text ? strtod(text, &end) : 0;
@@ -132,7 +135,8 @@ static enum fm_status get_entries(struct fm_context *ctx, const struct fm_safete
     else
       *entry[i].number = v;
   }
-  return c->epoch <= c->recipe.epochs ? FM_OK : damaged(ctx, file, "epoch");
+  long most = c->recipe.epochs > c->recipe.steps ? c->recipe.epochs : c->recipe.steps; /* a step an epoch */
+  return c->epoch <= most ? FM_OK : damaged(ctx, file, "epoch");
 }
 
 static enum fm_status get_text(struct fm_context *ctx, const struct fm_safetensors *file, const char *key,

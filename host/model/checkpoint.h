@@ -14,6 +14,8 @@ struct fm_checkpoint {
   long epoch, batch, step;   /* the next batch of the epoch (from 0), and steps done */
   double sums[FM_LOSS_SUMS]; /* over the epoch's batches so far */
   double seconds;            /* of this epoch so far */
+  double best;               /* with the recipe's steps: the largest judgement so far, */
+  long idle;                 /* and how many came after it */
   char *log;                 /* the CSV log so far; fm_free */
   char *real;                /* names of the flawed pictures it learns from (real.h), or NULL; fm_free */
   struct fm_weights weights, moment[2];

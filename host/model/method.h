@@ -23,6 +23,10 @@ struct fm_train {
   const char *data_hash; /* 16 digits */
   const struct fm_expert *expert;
   const struct fm_standard *standard; /* that pictures are brought to; NULL: none */
+  /* How well a method that trains by steps does so far: larger is better. `learned` as its fit would return
+   * it. The same weights give the same. NULL: nothing is known about that. */
+  enum fm_status (*judge)(void *user, const struct fm_weights *learned, double *value);
+  void *judge_user;
   const struct fm_model *on;          /* goes on from what it learned; samples are new; NULL: from nothing */
   const char *checkpoint, *log;       /* paths; NULL: none is written */
   const struct fm_checkpoint *resume; /* NULL: from the beginning */

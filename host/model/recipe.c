@@ -34,6 +34,7 @@ const struct fm_field fm_fields[] = {
     {"leave-out-odd", FM_FIELD_FLAG, FM_EVERY, AT(leave_out_odd), 0, 0, NULL, NULL, "0.1.0", "no", true},
     {"refine", FM_FIELD_FLAG, FM_EVERY, AT(refine), 0, 0, NULL, "also learn what 'predict --refine' needs", "0.1.0", "no", false},
     {"epochs", FM_FIELD_INT, GRADIENT, AT(epochs), 1, 1000000, "N", "passes over the training pictures", "0.1.0", NULL, false},
+    {"steps", FM_FIELD_INT, FM_CDO, AT(steps), 0, 1e7, "N", "at least so many steps, by more passes; ends early where pieces gain no more (0: neither)", "0.1.0", "0", true},
     {"lr", FM_FIELD_NUMBER, GRADIENT, AT(lr), 1e-12, 1e6, "X", "learning rate", "0.1.0", NULL, false},
     {"lr-decay", FM_FIELD_NUMBER, FM_CDO, AT(lr_decay), 1e-6, 1e3, "X", NULL, "0.1.0", NULL, false},
     {"lr-drop", FM_FIELD_INT, FM_CDO, AT(lr_drop), 0, 1000000, "N", NULL, "0.1.0", "0", false},
@@ -235,11 +236,14 @@ void fm_recipe_get(const struct fm_recipe *recipe, int i, char out[FM_FIELD_VALU
 
 static enum fm_status apply_ini(struct fm_context *ctx, const struct fm_ini *ini, const char *where,
                                 struct fm_recipe *recipe) {
+  bool steps = false;
   for (size_t i = 0; i < ini->count; i++) {
     const struct fm_ini_entry *e = &ini->entries[i];
     char place[160];
     snprintf(place, sizeof place, "%.120s, line %d", where, e->line);
     FM_TRY(fm_recipe_set(ctx, recipe, e->key, e->value, place));
+    steps |= strcmp(e->key, "steps") == 0;
+    if (!steps && strcmp(e->key, "epochs") == 0) recipe->steps = 0; /* whoever names epochs means them */
     if (!fm_recipe_has(recipe, fm_field_find(e->key)))
       return fm_error(ctx, FM_USAGE, "%s: %s has no effect with the method %s; remove it", place, e->key,
                       recipe->method);
@@ -444,6 +448,12 @@ struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *r, const char *c
   s.canvas = (int)r->patch_canvas;
   if (r->skip_background != FM_AUTO) s.skip_background = r->skip_background == FM_YES;
   return s;
+}
+
+long fm_recipe_epochs(const struct fm_recipe *r, size_t pictures) {
+  long batches = (long)((pictures + (size_t)r->batch - 1) / (size_t)r->batch);
+  long epochs = batches ? (r->steps + batches - 1) / batches : 0;
+  return epochs > r->epochs ? epochs : r->epochs;
 }
 
 bool fm_recipe_2025(const struct fm_recipe *r) {

@@ -26,7 +26,7 @@ struct fm_recipe {
   bool refine;    /* learn to sharpen maps, too */
   bool leave_out_odd;
   /* Training by gradient */
-  long epochs;
+  long epochs, steps; /* steps: CDO; at least so many, by more epochs */
   double lr, lr_decay, weight_decay, beta1, beta2, epsilon, clip;
   long lr_drop; /* after so many epochs the rate is a tenth; 0: never */
   /* CDO */
@@ -70,7 +70,7 @@ struct fm_field {
   bool quiet; /* a file leaves it out where it has that value, so that files from before keep their bytes */
 };
 
-enum { FM_FIELDS = 62, FM_FIELD_VALUE = 64 };
+enum { FM_FIELDS = 63, FM_FIELD_VALUE = 64 };
 extern const struct fm_field fm_fields[FM_FIELDS];
 
 /* What `flawmap train` does without options: the published CDO with a small network, hold-out, and statistics
@@ -130,6 +130,8 @@ enum fm_status fm_recipe_preprocess(struct fm_context *ctx, const struct fm_reci
                                     struct fm_preprocess *out); /* without the standard: method.h, model.h */
 struct fm_standard_wish fm_recipe_wish(const struct fm_recipe *recipe);
 struct fm_synthetic fm_recipe_synthetic(const struct fm_recipe *recipe, const char *category);
+/* Passes over so many pictures: the epochs, or more where `steps` takes them. */
+long fm_recipe_epochs(const struct fm_recipe *recipe, size_t pictures);
 bool fm_recipe_2025(const struct fm_recipe *recipe); /* CDO's variant */
 struct fm_adam fm_recipe_adam(const struct fm_recipe *recipe);
 

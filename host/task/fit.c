@@ -8,6 +8,7 @@
 #include "model/real.h"
 #include "model/seen.h"
 #include "task/auto.h"
+#include "task/gain.h"
 #include "task/hint.h"
 #include "task/learn.h"
 #include "task/sharpen.h"
@@ -79,8 +80,7 @@ static enum fm_status resume_from(struct run *r) {
                     r->checkpoint, fit->category->name);
   FM_TRY(agree_real(r, r->checkpoint, r->from.real));
   r->recipe = r->from.recipe;
-  fm_note(r->ctx, "continuing after %ld steps, in epoch %ld of %ld", r->from.step,
-          r->from.epoch < r->recipe.epochs ? r->from.epoch + 1 : r->recipe.epochs, r->recipe.epochs);
+  fm_note(r->ctx, "continuing after %ld steps, in epoch %ld", r->from.step, r->from.epoch + 1);
   return FM_OK;
 }
 
@@ -388,6 +388,12 @@ static enum fm_status learn(struct run *r, struct fm_model *m) {
                        .checkpoint = r->checkpoint,
                        .log = r->log,
                        .resume = r->resumed ? &r->from : NULL};
+  const struct fm_gain gain = {r->d, m, fit->calibrate ? fit->calibrate : r->split.held,
+                               fit->calibrate  ? fit->calibrate_count
+                               : learns_all(r) ? 0
+                                               : r->split.held_count};
+  t.judge = gain.count ? fm_gain_judge : NULL;
+  t.judge_user = (void *)&gain;
   bool *is_odd = fm_alloc(r->ctx, r->good, sizeof *is_odd);
   enum fm_status status = is_odd ? fit_twice(r, m, &t, is_odd) : FM_MEMORY;
   fm_free(r->ctx, is_odd);

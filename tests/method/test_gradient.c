@@ -264,6 +264,7 @@ static void to_the_pixels(void **state) {
     t.fit.recipe.size = (struct fm_size){WIDE, HIGH};
     t.fit.recipe.batch = 4;
     t.fit.recipe.epochs = 1;
+    t.fit.recipe.steps = 0;
     t.fit.recipe.refine = false;
     if (row->set) row->set(&t.fit.recipe);
     ASSERT_OK(t.ctx, fm_fit_run(t.d, &t.fit, &model));

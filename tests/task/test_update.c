@@ -22,6 +22,7 @@ static void open_setting(struct fm_context *ctx, struct setting *s, const char *
   s->t.fit.recipe.size = fm_square(64);
   s->t.fit.recipe.batch = 4;
   s->t.fit.recipe.epochs = 2;
+  s->t.fit.recipe.steps = 0;
   s->t.fit.recipe.hold_out = 0;
   s->old = s->fresh = s->t.category;
   s->old.train_count = OLD;
