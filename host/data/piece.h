@@ -7,9 +7,9 @@
  * BENT       what lies in a circle is shifted, most in its middle
  * FADED      a patch loses most of its contrast
  *
- * Sizes are spread evenly over their logarithm, from a hundredth of the picture's shorter side to a fourteenth (a patch's
- * radius), strengths from hardly visible to plain. Pieces lie rather where the picture shows something than
- * on plain ground; one that would not show is drawn again elsewhere. */
+ * Sizes are spread evenly over their logarithm, from a hundredth of the picture's shorter side to a
+ * fourteenth (a patch's radius), strengths from hardly visible to plain. Pieces lie rather where the picture
+ * shows something than on plain ground; one that would not show is drawn again elsewhere. */
 #ifndef FM_DATA_PIECE_H
 #define FM_DATA_PIECE_H
 

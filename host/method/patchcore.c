@@ -269,4 +269,5 @@ const struct fm_method fm_method_patchcore = {.name = "patchcore",
                                               .attend = attend,
                                               .back = back,
                                               .without = without,
+                                              .without_from = 120,
                                               .picture = picture};

@@ -67,6 +67,9 @@ struct fm_method {
   enum fm_status (*attend)(struct fm_scorer *s, int count, const int *cell); /* NULL: cells needs no hint */
   void (*back)(struct fm_scorer *s);              /* s->slope to the networks' tap gradients, enqueued */
   enum fm_status (*without)(struct fm_scorer *s); /* s->without changed; NULL: it cannot */
+  /* From so many pictures on that is about what a model that never learned the picture says; of fewer, models
+   * that learn from the others are asked (task/fit.c). */
+  size_t without_from;
   void (*map)(struct fm_scorer *s); /* s->cells to s->map, enqueued; NULL: enlarged and smoothed (sigma 4) */
 
   /* The picture's score where it is not the largest value of its map; NULL: it is. maps: [n] on the host. */

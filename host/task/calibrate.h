@@ -23,6 +23,10 @@ struct fm_calibration {
   enum fm_status (*odd)(void *user, struct fm_device *d, const struct fm_model *model,
                         const struct fm_score_list *odd);
   void *user;
+  /* With FM_CALIBRATE_EACH: scores and largest values of maps [count], in another way than by the model
+   * itself without each; NULL: by that. */
+  enum fm_status (*score)(void *score_user, float *score, float *peak);
+  void *score_user;
   bool *is_odd; /* with FM_CALIBRATE_EACH: [count], set here; NULL: not wanted */
 };
 

@@ -221,10 +221,71 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
 
 /* ---- thresholds ---- */
 
+/* A model that learns from t's pictures only. The caller's, without the parts that it shares. */
+static enum fm_status fit_rest(struct run *r, const struct fm_model *m, const struct fm_train *t,
+                               struct fm_model *rest) {
+  *rest = *m;
+  rest->learned = (struct fm_weights){0};
+  rest->refinement = (struct fm_refinement){0};
+  rest->data.learned = t->count;
+  return fm_learn(r->d, t, rest);
+}
+
+/* Thresholds of few pictures: each is scored by a model that learned from four fifths of the others. A method
+ * that thins out what it keeps (PatchCore) misses more without a picture than if it had never been there. */
+struct folds {
+  struct run *r;
+  const struct fm_model *m;
+  const struct fm_train *t;
+};
+
+static enum fm_status score_fold(const struct folds *f, size_t fold, size_t folds, struct fm_sample *room,
+                                 float *values, float *score, float *peak) {
+  struct run *r = f->r;
+  struct fm_train t = *f->t;
+  struct fm_model rest = {0};
+  size_t learned = 0, held = 0;
+  for (size_t i = 0; i < r->good; i++)
+    if (i % folds != fold) room[learned++] = r->samples[i];
+  for (size_t i = fold; i < r->good; i += folds) room[learned + held++] = r->samples[i];
+  t.samples = room;
+  t.count = learned;
+  bool quiet = r->ctx->quiet;
+  r->ctx->quiet = true;
+  enum fm_status status = fit_rest(r, f->m, &t, &rest);
+  r->ctx->quiet = quiet;
+  if (status == FM_OK)
+    status =
+        fm_score_set_scores(r->d, &rest, room + learned, held, "thresholds", NULL, values, values + held);
+  for (size_t i = 0; status == FM_OK && i < held; i++) {
+    score[fold + i * folds] = values[i];
+    peak[fold + i * folds] = values[held + i];
+  }
+  fm_weights_free(&rest.learned);
+  return status;
+}
+
+static enum fm_status score_folds(void *user, float *score, float *peak) {
+  enum { FOLDS = 5 };
+  const struct folds *f = user;
+  struct run *r = f->r;
+  size_t folds = r->good < FOLDS ? r->good : FOLDS;
+  struct fm_sample *room = fm_alloc(r->ctx, r->good, sizeof *room);
+  float *values = fm_alloc(r->ctx, r->good, 2 * sizeof *values);
+  enum fm_status status = room && values ? FM_OK : FM_MEMORY;
+  for (size_t k = 0; status == FM_OK && k < folds; k++)
+    status = score_fold(f, k, folds, room, values, score, peak);
+  fm_free(r->ctx, room);
+  fm_free(r->ctx, values);
+  return status;
+}
+
 /* Pictures that took no part in the training, if need be because they are scored as if they had not. */
-static enum fm_status calibrate_honestly(struct run *r, struct fm_model *m, bool *is_odd) {
+static enum fm_status calibrate_honestly(struct run *r, struct fm_model *m, const struct fm_train *t,
+                                         bool *is_odd) {
   const struct fm_fit *fit = r->fit;
   char others[80];
+  struct folds folds = {r, m, t};
   struct fm_calibration c = {.odd = r->dropped ? NULL : fit->odd, .user = fit->user, .is_odd = is_odd};
   if (fit->calibrate) {
     c.samples = fit->calibrate;
@@ -235,6 +296,8 @@ static enum fm_status calibrate_honestly(struct run *r, struct fm_model *m, bool
     c.count = r->good;
     c.what = "good pictures";
     c.with = FM_CALIBRATE_EACH;
+    if (r->good < fm_method_of(&m->recipe)->without_from) c.score = score_folds;
+    c.score_user = &folds;
     snprintf(others, sizeof others, "good pictures (%zu far over them left out)", r->dropped);
     if (r->dropped) c.what = others;
   } else {
@@ -251,10 +314,10 @@ static bool has_others(const struct run *r) {
 }
 
 /* is_odd [r->good]: with learn-all those that score far over the others; else it stays as it is. */
-static enum fm_status calibrate(struct run *r, struct fm_model *m, bool *is_odd) {
+static enum fm_status calibrate(struct run *r, struct fm_model *m, const struct fm_train *t, bool *is_odd) {
   if (has_others(r)) {
     enum fm_status status =
-        calibrate_honestly(r, m, r->recipe.learn_all && !r->fit->calibrate ? is_odd : NULL);
+        calibrate_honestly(r, m, t, r->recipe.learn_all && !r->fit->calibrate ? is_odd : NULL);
     if (status != FM_USAGE || !r->recipe.learn_all) return status;
     fm_note(r->ctx, "note: the pictures cannot be scored without themselves: %s", r->ctx->message);
     fm_error_clear(r->ctx);
@@ -270,17 +333,6 @@ static enum fm_status calibrate(struct run *r, struct fm_model *m, bool *is_odd)
 
 /* ---- what sharpens maps ---- */
 
-/* A model that did not learn from the pictures to judge by. The caller's, without the parts that it shares.
- */
-static enum fm_status fit_without_held(struct run *r, const struct fm_model *m, const struct fm_train *t,
-                                       struct fm_model *rest) {
-  *rest = *m;
-  rest->learned = (struct fm_weights){0};
-  rest->refinement = (struct fm_refinement){0};
-  rest->data.learned = t->count;
-  return fm_learn(r->d, t, rest);
-}
-
 static enum fm_status refine_with(struct run *r, struct fm_model *m, const struct fm_train *learned) {
   const struct fm_fit *fit = r->fit;
   const struct fm_sample *samples = fit->calibrate ? fit->calibrate : r->split.held;
@@ -291,7 +343,7 @@ static enum fm_status refine_with(struct run *r, struct fm_model *m, const struc
   t.samples = r->split.learn;
   t.count = r->split.learn_count;
   struct fm_model rest;
-  enum fm_status status = fit_without_held(r, m, &t, &rest);
+  enum fm_status status = fit_rest(r, m, &t, &rest);
   if (status == FM_OK) status = fm_sharpen_fit(r->d, &rest, &t, samples, count);
   if (status == FM_OK) m->refinement = rest.refinement;
   if (status != FM_OK) fm_refinement_free(r->ctx, &rest.refinement);
@@ -345,7 +397,7 @@ static enum fm_status fit_and_calibrate(struct run *r, struct fm_model *m, const
   m->data.learned = r->good;
   FM_TRY(fm_learn(r->d, t, m));
   FM_TRY(fm_seen_make(r->ctx, r->samples, r->count, &m->data.pictures));
-  return calibrate(r, m, is_odd);
+  return calibrate(r, m, t, is_odd);
 }
 
 /* Those that are odd are not to be learned from either. Only their order is kept. */

@@ -24,6 +24,7 @@ struct trained {
 static void recipe_of(struct fm_context *ctx, const char *keys, struct fm_recipe *r) {
   char copy[200];
   ASSERT_OK(ctx, fm_recipe_begin(ctx, "patchcore", r));
+  r->fine = 1; /* the definition here is without; test_patch has it with a weight */
   r->size = fm_square(SIDE);
   r->batch = 4;
   r->learn_all = false;
