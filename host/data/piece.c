@@ -81,9 +81,10 @@ static float busy(const struct scene *s, float y, float x, float radius, float m
   enum { LATTICE = 7 };
   float sum[3] = {0}, square = 0, n = LATTICE * LATTICE;
   for (int i = 0; i < LATTICE * LATTICE; i++) {
-    float v = (float)(i / LATTICE) * 2 / (LATTICE - 1) - 1, u = (float)(i % LATTICE) * 2 / (LATTICE - 1) - 1;
+    int row = i / LATTICE, column = i % LATTICE;
+    float v = (float)row * 2 / (LATTICE - 1) - 1, u = (float)column * 2 / (LATTICE - 1) - 1;
     const unsigned char *p = pixel(s, (int)(y + v * radius), (int)(x + u * radius));
-    for (int c = 0; c < 3; c++) sum[c] += p[c], square += (float)p[c] * (float)p[c];
+    for (int c = 0; c < 3; c++) sum[c] += (float)p[c], square += (float)p[c] * (float)p[c];
   }
   for (int c = 0; c < 3; c++) square -= sum[c] * sum[c] / n, mean[c] = sum[c] / n;
   return square / n;

@@ -321,8 +321,8 @@ static enum fm_status make_learned(struct job *j, size_t count) {
   for (size_t i = 0; i < count; i++) {
     size_t point = j->member[i].point;
     bool old = point < j->old;
-    w->value[w->item[1].offset + i] =
-        old ? old_values(j, "picture")[point] : (float)(pictures + (point - j->old) / cells);
+    size_t picture = pictures + (old ? 0 : (point - j->old) / cells);
+    w->value[w->item[1].offset + i] = old ? old_values(j, "picture")[point] : (float)picture;
     w->value[w->item[2].offset + i] = old ? old_values(j, "cell")[point] : (float)((point - j->old) % cells);
   }
   return FM_OK;

@@ -12,7 +12,7 @@ struct fm_gain {
   size_t count;
 };
 
-/* *value: the average precision of the map's pixels on the pieces, 0 to 1. */
-enum fm_status fm_gain_judge(void *gain, const struct fm_weights *learned, double *value);
+/* user: a struct fm_gain. *value: the average precision of the map's pixels on the pieces, 0 to 1. */
+enum fm_status fm_gain_judge(void *user, const struct fm_weights *learned, double *value);
 
 #endif
