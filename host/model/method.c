@@ -17,7 +17,8 @@ enum fm_status fm_method_find(struct fm_context *ctx, const char *name, const st
     if (strcmp(fm_methods[i]->name, name) == 0) return FM_OK;
     snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", fm_methods[i]->name);
   }
-  return fm_error(ctx, FM_USAGE, "there is no method '%.60s'; there are: %s (and auto, for train)", name, names);
+  return fm_error(ctx, FM_USAGE, "there is no method '%.60s'; there are: %s (and auto, for train)", name,
+                  names);
 }
 
 enum fm_status fm_train_preprocess(struct fm_context *ctx, const struct fm_train *train,
