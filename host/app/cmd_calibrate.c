@@ -2,16 +2,13 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/by_hand.h"
 #include "app/commands.h"
+#include "app/good_folder.h"
 #include "app/odd_sheet.h"
+#include "app/place.h"
 #include "app/trusted.h"
 
-#include "base/file.h"
-#include "base/log.h"
-#include "base/memory.h"
 #include "base/print.h"
 #include "task/calibrate.h"
-
-#include <stdio.h>
 
 struct args {
   const char *model, *data, *out, *weights, *device; /* data: may be NULL with a threshold by hand */
@@ -22,25 +19,19 @@ struct args {
 
 /* Thresholds from the scores of good pictures. */
 static enum fm_status choose(struct fm_context *ctx, const struct args *a, struct fm_model *model) {
-  struct fm_dataset_options options = {.layout = FM_LAYOUT_FOLDER};
-  struct fm_dataset set = {0};
-  struct fm_category good = {0};
+  struct fm_good_folder folder = {0};
   struct fm_device *d = NULL;
-  enum fm_status status = fm_dataset_open(ctx, a->data, &options, &set);
-  if (status == FM_OK) status = fm_category_open(ctx, &set, NULL, &good);
-  if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
-  if (status == FM_OK) fm_calibrate_look(ctx, good.train, good.train_count);
+  enum fm_status status = fm_good_folder_open(ctx, a->data, &folder);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   if (status == FM_OK)
     status = fm_model_calibrate(d, model,
-                                &(struct fm_calibration){.samples = good.train,
-                                                         .count = good.train_count,
+                                &(struct fm_calibration){.samples = folder.good.train,
+                                                         .count = folder.good.train_count,
                                                          .what = "good pictures for calibration",
                                                          .odd = fm_odd_sheet,
                                                          .user = (void *)(a->out ? a->out : a->model)});
   enum fm_status closed = fm_device_close(d);
-  fm_category_close(ctx, &good);
-  fm_dataset_close(ctx, &set);
+  fm_good_folder_close(ctx, &folder);
   return status != FM_OK ? status : closed;
 }
 
@@ -48,9 +39,7 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
   const char *out = a->out ? a->out : a->model;
   struct fm_model model;
   char sentence[400];
-  FM_TRY(fm_writer_try(ctx, out)); /* before minutes of scoring */
-  if (fm_file_exists(out) && !fm_path_same(out, a->model))
-    fm_note(ctx, "note: '%s' exists already; it is replaced once the thresholds are chosen", out);
+  FM_TRY(fm_place_try(ctx, a->model, out, "the thresholds are chosen"));
   FM_TRY(fm_model_load(ctx, a->model, a->weights, &model));
   bool had = model.has_thresholds;
   double before = model.image.value;

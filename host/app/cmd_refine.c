@@ -2,9 +2,9 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
 #include "app/given.h"
+#include "app/place.h"
 #include "app/trusted.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/print.h"
@@ -83,9 +83,7 @@ static enum fm_status refine(struct fm_context *ctx, const struct args *a, const
   struct fm_model model = {0};
   struct parts parts = {0};
   struct fm_device *d = NULL;
-  FM_TRY(fm_writer_try(ctx, out)); /* before minutes of work */
-  if (fm_file_exists(out) && !fm_path_same(out, a->model))
-    fm_note(ctx, "note: '%s' exists already; it is replaced once the model is made", out);
+  FM_TRY(fm_place_try(ctx, a->model, out, "the model is made"));
   enum fm_status status = fm_given_list(ctx, paths, count, &given);
   if (status == FM_OK) fm_calibrate_look(ctx, given.item, given.count);
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &model);

@@ -1,6 +1,7 @@
 /* flawmap train: learns from a category's good pictures. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/commands.h"
+#include "app/good_folder.h"
 #include "app/odd_sheet.h"
 #include "app/recipe_options.h"
 #include "app/trusted.h"
@@ -11,7 +12,6 @@
 #include "base/print.h"
 #include "base/text.h"
 #include "model/real.h"
-#include "task/calibrate.h"
 #include "task/fit.h"
 
 #include <stdio.h>
@@ -158,24 +158,15 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
                        .resume = a->resume,
                        .thin = a->thin,
                        .untrained = a->untrained};
-  struct fm_dataset more = {0};
-  struct fm_category good = {0};
-  enum fm_status status = FM_OK;
-  if (a->calibrate) {
-    struct fm_dataset_options folder = {.layout = FM_LAYOUT_FOLDER};
-    status = fm_dataset_open(ctx, a->calibrate, &folder, &more);
-    if (status == FM_OK) status = fm_category_open(ctx, &more, NULL, &good);
-    if (status == FM_OK) status = fm_category_complete(ctx, &good, false);
-    if (status == FM_OK) fm_calibrate_look(ctx, good.train, good.train_count);
-    fit.calibrate = good.train;
-    fit.calibrate_count = good.train_count;
-  }
+  struct fm_good_folder folder = {0};
+  enum fm_status status = a->calibrate ? fm_good_folder_open(ctx, a->calibrate, &folder) : FM_OK;
+  if (a->calibrate) fit.calibrate = folder.good.train;
+  fit.calibrate_count = folder.good.train_count;
   if (status == FM_OK) {
     bool all = every(a);
     status = all ? train_all(d, &fit, set, a->out) : train_category(d, &fit, set, a->category);
   }
-  fm_category_close(ctx, &good);
-  fm_dataset_close(ctx, &more);
+  fm_good_folder_close(ctx, &folder);
   return status;
 }
 

@@ -1,14 +1,11 @@
 /* flawmap update: new good pictures join a model. */
 #include "app/commands.h"
+#include "app/good_folder.h"
+#include "app/place.h"
 #include "app/trusted.h"
 
-#include "base/file.h"
-#include "base/log.h"
 #include "base/print.h"
-#include "task/calibrate.h"
 #include "task/update.h"
-
-#include <stdio.h>
 
 struct args {
   const char *model, *data, *old, *out, *weights, *device;
@@ -16,38 +13,18 @@ struct args {
   bool force;
 };
 
-/* A folder of good pictures. */
-struct pictures {
-  struct fm_dataset set;
-  struct fm_category good;
-};
-
-static enum fm_status list(struct fm_context *ctx, const char *folder, struct pictures *p) {
-  struct fm_dataset_options options = {.layout = FM_LAYOUT_FOLDER};
-  FM_TRY(fm_dataset_open(ctx, folder, &options, &p->set));
-  FM_TRY(fm_category_open(ctx, &p->set, NULL, &p->good));
-  FM_TRY(fm_category_complete(ctx, &p->good, false));
-  fm_calibrate_look(ctx, p->good.train, p->good.train_count);
-  return FM_OK;
-}
-
-static void forget(struct fm_context *ctx, struct pictures *p) {
-  fm_category_close(ctx, &p->good);
-  fm_dataset_close(ctx, &p->set);
-}
-
 static enum fm_status learn(struct fm_context *ctx, const struct args *a, struct fm_model *model) {
-  struct pictures fresh = {0}, old = {0};
+  struct fm_good_folder fresh = {0}, old = {0};
   struct fm_device *d = NULL;
-  enum fm_status status = list(ctx, a->data, &fresh);
-  if (status == FM_OK && a->old) status = list(ctx, a->old, &old);
+  enum fm_status status = fm_good_folder_open(ctx, a->data, &fresh);
+  if (status == FM_OK && a->old) status = fm_good_folder_open(ctx, a->old, &old);
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
   const struct fm_update u = {
       .good = &fresh.good, .old = old.good.train, .old_count = old.good.train_count, .epochs = a->epochs};
   if (status == FM_OK) status = fm_model_update(d, model, &u);
   enum fm_status closed = fm_device_close(d);
-  forget(ctx, &fresh);
-  forget(ctx, &old);
+  fm_good_folder_close(ctx, &fresh);
+  fm_good_folder_close(ctx, &old);
   return status != FM_OK ? status : closed;
 }
 
@@ -55,9 +32,7 @@ static enum fm_status update(struct fm_context *ctx, const struct args *a) {
   const char *out = a->out ? a->out : a->model;
   struct fm_model model;
   char sentence[400];
-  FM_TRY(fm_writer_try(ctx, out)); /* before minutes of learning */
-  if (fm_file_exists(out) && !fm_path_same(out, a->model))
-    fm_note(ctx, "note: '%s' exists already; it is replaced once the pictures have joined", out);
+  FM_TRY(fm_place_try(ctx, a->model, out, "the pictures have joined"));
   FM_TRY(fm_model_load(ctx, a->model, a->weights, &model));
   enum fm_status status = learn(ctx, a, &model);
   if (status == FM_OK) status = fm_model_save(&model, out, model.thin);
