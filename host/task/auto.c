@@ -178,7 +178,7 @@ static enum fm_status fit_and_judge(struct run *r, struct trial *t, struct fm_st
                            .standard = fm_standard_none(&m.standard) ? NULL : &m.standard};
   enum fm_status status = fm_learn(r->d, &train, &m);
   if (status == FM_OK)
-    status = fm_judge(r->d, &m, r->split.held, r->split.held_count, ROUNDS, false, "judging", &t->result);
+    status = fm_judge(r->d, &m, r->split.held, r->split.held_count, ROUNDS, "judging", &t->result);
   fm_weights_free(&m.learned);
   return status;
 }

@@ -238,10 +238,11 @@ enum fm_status fm_model_calibrate(struct fm_device *d, struct fm_model *model,
   struct fm_context *ctx = model->ctx;
   struct fair fair = {0};
   enum fm_status status = begin(model, c, &fair);
+  const struct fm_score_list list = {
+      .samples = fair.samples, .count = fair.count, .text = "thresholds", .learned = fair.number};
   if (status == FM_OK)
     status = c->score ? c->score(c->score_user, fair.score, fair.peak)
-                      : fm_score_set_scores(d, model, fair.samples, fair.count, "thresholds", fair.number,
-                                            fair.score, fair.peak);
+                      : fm_score_set_scores(d, model, &list, fair.score, fair.peak);
   if (status == FM_OK) look_at_scores(model, &fair, fair.score);
   if (status == FM_OK) status = look_for_odd(model, &fair, c->what);
   if (status == FM_OK) status = choose(model, &fair, fair.score, c->what, &model->image);

@@ -254,9 +254,8 @@ static enum fm_status score_fold(const struct folds *f, size_t fold, size_t fold
   r->ctx->quiet = true;
   enum fm_status status = fit_rest(r, f->m, &t, &rest);
   r->ctx->quiet = quiet;
-  if (status == FM_OK)
-    status =
-        fm_score_set_scores(r->d, &rest, room + learned, held, "thresholds", NULL, values, values + held);
+  const struct fm_score_list list = {.samples = room + learned, .count = held, .text = "thresholds"};
+  if (status == FM_OK) status = fm_score_set_scores(r->d, &rest, &list, values, values + held);
   for (size_t i = 0; status == FM_OK && i < held; i++) {
     score[fold + i * folds] = values[i];
     peak[fold + i * folds] = values[held + i];

@@ -10,8 +10,7 @@ enum fm_status fm_gain_judge(void *user, const struct fm_weights *learned, doubl
   struct fm_judgement judgement;
   m.learned = *learned;
   m.has_thresholds = false;
-  FM_TRY(fm_judge(g->d, &m, g->held, g->count < MOST ? g->count : MOST, 1, false, "looking at pieces",
-                  &judgement));
+  FM_TRY(fm_judge(g->d, &m, g->held, g->count < MOST ? g->count : MOST, 1, "looking at pieces", &judgement));
   *value = judgement.metrics.pixel_ap;
   return FM_OK;
 }

@@ -70,11 +70,6 @@ static enum fm_status keep(void *user, const struct fm_score_item *item) {
   return take_map(r, &item->one, s);
 }
 
-static enum fm_status nothing(void *user, const struct fm_score_item *item) {
-  (void)user, (void)item;
-  return FM_OK;
-}
-
 static enum fm_status summarise(struct run *r, size_t all, struct fm_judgement *out) {
   struct fm_scored *scored = fm_alloc(r->ctx, all, sizeof *scored);
   if (!scored) return FM_MEMORY;
@@ -86,7 +81,7 @@ static enum fm_status summarise(struct run *r, size_t all, struct fm_judgement *
 }
 
 enum fm_status fm_judge(struct fm_device *d, const struct fm_model *model, const struct fm_sample *held,
-                        size_t count, int rounds, bool refine, const char *text, struct fm_judgement *out) {
+                        size_t count, int rounds, const char *text, struct fm_judgement *out) {
   struct run r = {.ctx = fm_device_context(d)};
   size_t all = count * (size_t)(1 + rounds);
   *out = (struct fm_judgement){0};
@@ -100,11 +95,9 @@ enum fm_status fm_judge(struct fm_device *d, const struct fm_model *model, const
     struct fm_score_list list = {.samples = held,
                                  .count = count,
                                  .text = text,
-                                 .refine = refine,
                                  .pieces = round >= 0,
                                  .round = round < 0 ? 0 : round,
                                  .work = keep,
-                                 .take = nothing,
                                  .user = &r};
     r.first = count * (size_t)(round + 1);
     status = fm_score_set(d, model, &list);

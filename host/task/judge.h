@@ -13,8 +13,8 @@ struct fm_judgement {
   struct fm_metrics metrics; /* the good pictures against those with pieces */
 };
 
-/* rounds: pictures with pieces are so many times as many. refine: sharpened maps. text names the work. */
+/* By the detector's own maps. rounds: pictures with pieces are so many times as many. text names the work. */
 enum fm_status fm_judge(struct fm_device *d, const struct fm_model *model, const struct fm_sample *held,
-                        size_t count, int rounds, bool refine, const char *text, struct fm_judgement *out);
+                        size_t count, int rounds, const char *text, struct fm_judgement *out);
 
 #endif

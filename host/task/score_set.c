@@ -46,8 +46,10 @@ static enum fm_status give_out(struct run *r) {
     bool unread = i == b->count || (k < b->unread_count && b->unread[k].picture < b->pictures[i]);
     if (unread)
       FM_TRY(r->list->unread(r->list->user, &b->unread[k++]));
-    else
+    else if (r->list->take)
       FM_TRY(r->list->take(r->list->user, &r->item[i++]));
+    else
+      i++;
   }
   return FM_OK;
 }
@@ -186,15 +188,15 @@ struct scores {
 static enum fm_status keep_score(void *user, const struct fm_score_item *item) {
   struct scores *s = user;
   s->score[item->index] = item->one.score;
-  s->peak[item->index] = item->one.peak;
+  if (s->peak) s->peak[item->index] = item->one.peak;
   return FM_OK;
 }
 
 enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *model,
-                                   const struct fm_sample *samples, size_t count, const char *text,
-                                   const int *learned, float *scores, float *peaks) {
+                                   const struct fm_score_list *list, float *scores, float *peaks) {
   struct scores s = {scores, peaks};
-  struct fm_score_list list = {
-      .samples = samples, .count = count, .text = text, .learned = learned, .take = keep_score, .user = &s};
-  return fm_score_set(d, model, &list);
+  struct fm_score_list only = *list;
+  only.take = keep_score;
+  only.user = &s;
+  return fm_score_set(d, model, &only);
 }

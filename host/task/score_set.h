@@ -32,7 +32,7 @@ struct fm_score_list {
   /* Called for the pictures of a batch by several threads at once: for what takes long. NULL: nothing. */
   enum fm_status (*work)(void *user, const struct fm_score_item *item);
   /* Then for every picture in order. What both are given is valid during the call. Either one's failure ends
-   * the run; what shall not end it they keep to themselves (fm_context_branch). */
+   * the run; what shall not end it they keep to themselves (fm_context_branch). NULL: nothing. */
   enum fm_status (*take)(void *user, const struct fm_score_item *item);
   /* In place of take for a picture that could not be read (FM_IO, FM_FORMAT, FM_LIMIT); not FM_OK: that ends
    * the run. NULL: the first such picture ends it. */
@@ -64,9 +64,9 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *model,
 enum fm_status fm_score_image(struct fm_context *ctx, const struct fm_score_item *item, struct fm_image *room,
                               const struct fm_image **image);
 
-/* The scores of the pictures and the largest values of their maps only, [count] each. learned: as above. */
+/* The scores of a list's pictures and the largest values of their maps only, [count] each; peaks: NULL where
+ * they are not wanted. The list has no calls of its own. */
 enum fm_status fm_score_set_scores(struct fm_device *d, const struct fm_model *model,
-                                   const struct fm_sample *samples, size_t count, const char *text,
-                                   const int *learned, float *scores, float *peaks);
+                                   const struct fm_score_list *list, float *scores, float *peaks);
 
 #endif

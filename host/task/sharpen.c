@@ -5,25 +5,15 @@
 #include "task/learn.h"
 #include "task/score_set.h"
 
-static enum fm_status keep_score(void *user, const struct fm_score_item *item) {
-  float *score = user;
-  score[item->index] = item->one.score;
-  return FM_OK;
-}
-
 enum fm_status fm_sharpen_calibrate(struct fm_device *d, struct fm_model *model,
                                     const struct fm_sample *samples, size_t count, const char *what) {
   if (!model->refinement.scores) return FM_OK;
   size_t odds = 0;
   bool *odd = fm_alloc(model->ctx, count, sizeof *odd);
   float *score = fm_alloc(model->ctx, count, sizeof *score);
-  const struct fm_score_list list = {.samples = samples,
-                                     .count = count,
-                                     .text = "thresholds of sharpened maps",
-                                     .refine = true,
-                                     .take = keep_score,
-                                     .user = score};
-  enum fm_status status = score && odd ? fm_score_set(d, model, &list) : FM_MEMORY;
+  const struct fm_score_list list = {
+      .samples = samples, .count = count, .text = "thresholds of sharpened maps", .refine = true};
+  enum fm_status status = score && odd ? fm_score_set_scores(d, model, &list, score, NULL) : FM_MEMORY;
   if (status == FM_OK) status = fm_odd_find(model->ctx, count, score, odd, &odds);
   if (status == FM_OK)
     status = fm_threshold_choose(model->ctx, count, score, model->recipe.false_alarms, odds, what,

@@ -65,11 +65,8 @@ static enum fm_status split(struct run *r) {
 
 static enum fm_status score(struct run *r, const struct fm_sample *samples, size_t count, const char *text,
                             float *scores) {
-  float *peak = fm_alloc(r->ctx, count, sizeof *peak);
-  enum fm_status status =
-      peak ? fm_score_set_scores(r->d, r->m, samples, count, text, NULL, scores, peak) : FM_MEMORY;
-  fm_free(r->ctx, peak);
-  return status;
+  const struct fm_score_list list = {.samples = samples, .count = count, .text = text};
+  return fm_score_set_scores(r->d, r->m, &list, scores, NULL);
 }
 
 /* Flawed pictures that are learned from are normal from then on. */

@@ -17,7 +17,10 @@ static void scores_as_the_program(void **state) {
   float want[16] = {0}, peaks[16];
   size_t count = t.category.test_count;
   assert_in_range(count, 3, 16);
-  ASSERT_OK(t.ctx, fm_score_set_scores(t.d, &m, t.category.test, count, "test", NULL, want, peaks));
+  ASSERT_OK(t.ctx,
+            fm_score_set_scores(
+                t.d, &m, &(struct fm_score_list){.samples = t.category.test, .count = count, .text = "test"},
+                want, peaks));
   struct fm_session *s;
   struct fm_detector *d;
   assert_int_equal(fm_session_open(NULL, &s), 0);

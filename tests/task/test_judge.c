@@ -16,14 +16,14 @@ static void pieces_are_found(void **state) {
   t.fit.recipe.channels = 20;
   ASSERT_OK(t.ctx, tiny_fit(&t));
   ASSERT_OK(t.ctx, fm_model_load(t.ctx, t.model, NULL, &m));
-  ASSERT_OK(t.ctx, fm_judge(t.d, &m, t.category.train, HELD, ROUNDS, false, "judging", &once));
-  ASSERT_OK(t.ctx, fm_judge(t.d, &m, t.category.train, HELD, ROUNDS, false, "judging", &again));
+  ASSERT_OK(t.ctx, fm_judge(t.d, &m, t.category.train, HELD, ROUNDS, "judging", &once));
+  ASSERT_OK(t.ctx, fm_judge(t.d, &m, t.category.train, HELD, ROUNDS, "judging", &again));
   assert_memory_equal(&once, &again, sizeof once);
   assert_int_equal(once.metrics.good + once.metrics.flawed, HELD * (1 + ROUNDS));
   assert_in_range(once.metrics.marked, HELD * ROUNDS - 3, HELD * ROUNDS);
   assert_true(once.metrics.pixel_auroc > 0.7 && once.metrics.pixel_auroc < 1);
   assert_true(once.metrics.pixel_ap > 0.05);
-  assert_int_equal(fm_judge(t.d, &m, NULL, 0, 1, false, "judging", &again), FM_USAGE);
+  assert_int_equal(fm_judge(t.d, &m, NULL, 0, 1, "judging", &again), FM_USAGE);
   fm_error_clear(t.ctx);
   fm_model_free(&m);
   tiny_close(&t);

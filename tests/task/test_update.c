@@ -47,7 +47,10 @@ static size_t score(struct setting *s, const struct fm_model *m, float scores[32
   float peaks[32];
   size_t n = s->t.category.test_count;
   assert_true(n > 3 && n <= 32);
-  ASSERT_OK(s->t.ctx, fm_score_set_scores(s->t.d, m, s->t.category.test, n, "test", NULL, scores, peaks));
+  ASSERT_OK(s->t.ctx,
+            fm_score_set_scores(
+                s->t.d, m, &(struct fm_score_list){.samples = s->t.category.test, .count = n, .text = "test"},
+                scores, peaks));
   return n;
 }
 
