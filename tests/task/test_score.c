@@ -84,6 +84,19 @@ static void by_the_api(struct tiny *t, const float *want) {
   fm_session_close(s);
 }
 
+/* The test pictures, with the detector's own maps and with sharpened ones. */
+static void score_both(struct tiny *t, const struct fm_model *m, struct got *plain, struct got *sharp) {
+  struct fm_score_list list = {.samples = t->category.test,
+                               .count = t->category.test_count,
+                               .text = "test",
+                               .take = take,
+                               .user = plain};
+  ASSERT_OK(t->ctx, fm_score_set(t->d, m, &list));
+  list.refine = true;
+  list.user = sharp;
+  ASSERT_OK(t->ctx, fm_score_set(t->d, m, &list));
+}
+
 /* PatchCore has a score of its own, PaDiM has not. */
 static void own_score_or_peak(void **state) {
   static const char *const methods[] = {"patchcore", "padim"};
@@ -97,12 +110,7 @@ static void own_score_or_peak(void **state) {
     size_t count = t.category.test_count;
     assert_in_range(count, 3, MOST);
     own_scores(&t, &m, own);
-    struct fm_score_list list = {
-        .samples = t.category.test, .count = count, .text = "test", .take = take, .user = &plain};
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
-    list.refine = true;
-    list.user = &sharp;
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    score_both(&t, &m, &plain, &sharp);
     size_t apart = 0;
     for (size_t i = 0; i < count; i++) {
       assert_true(isnan(own[i]) == (k == 1));
@@ -114,7 +122,7 @@ static void own_score_or_peak(void **state) {
     }
     assert_int_equal(apart, count); /* else nothing above tells one from the other */
     m.refinement.scores = true;     /* or brings a score of its own, where the model says so */
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
+    score_both(&t, &m, &plain, &sharp);
     for (size_t i = 0; i < count; i++) assert_true(sharp.score[i] == sharp.peak[i]);
     by_the_api(&t, plain.score);
     fm_model_free(&m);
@@ -132,16 +140,8 @@ static void rectangle(void **state) {
     fit(&t, methods[k], (struct fm_size){96, 32}, &m);
     assert_true(fm_size_same(m.recipe.size, (struct fm_size){96, 32}));
     struct got plain = {.ctx = t.ctx}, sharp = {.ctx = t.ctx};
-    struct fm_score_list list = {.samples = t.category.test,
-                                 .count = t.category.test_count,
-                                 .text = "test",
-                                 .take = take,
-                                 .user = &plain};
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
-    list.refine = true;
-    list.user = &sharp;
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
-    for (size_t i = 0; i < list.count; i++) {
+    score_both(&t, &m, &plain, &sharp);
+    for (size_t i = 0; i < t.category.test_count; i++) {
       assert_true(plain.peak[i] == plain.largest[i] && sharp.peak[i] == sharp.largest[i]);
       assert_true(sharp.score[i] == plain.score[i]);
     }
@@ -163,16 +163,8 @@ static void tiles(void **state) {
     fit(&t, methods[k], fm_square(32), &m);
     assert_true(m.recipe.tile == 48 && m.data.tiles == 4 * m.data.learned && m.refinement.there);
     struct got plain = {.ctx = t.ctx}, sharp = {.ctx = t.ctx};
-    struct fm_score_list list = {.samples = t.category.test,
-                                 .count = t.category.test_count,
-                                 .text = "test",
-                                 .take = take,
-                                 .user = &plain};
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
-    list.refine = true;
-    list.user = &sharp;
-    ASSERT_OK(t.ctx, fm_score_set(t.d, &m, &list));
-    for (size_t i = 0; i < list.count; i++) {
+    score_both(&t, &m, &plain, &sharp);
+    for (size_t i = 0; i < t.category.test_count; i++) {
       assert_true(plain.peak[i] == plain.largest[i] && sharp.peak[i] == sharp.largest[i]);
       assert_true(sharp.score[i] == plain.score[i]);
       assert_true((plain.score[i] == plain.peak[i]) == (k == 1));
