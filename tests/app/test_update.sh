@@ -33,6 +33,7 @@ refuses 2 "learned from all 1 pictures already" update m one
 refuses 2 "epochs has no effect with the method patchcore" update before new -o x --epochs 3
 refuses 2 "an argument is missing" update m
 refuses 2 "nowhere" update m nowhere
+refuses 1 "no/such/place" update m nowhere -o no/such/place # before anything else, which may take minutes
 refuses 1 "not a flawmap model" update new/000.png new
 [ ! -e x ] || fail "a refused update wrote a model"
 cmp -s m before || fail "a refused update changed the model"

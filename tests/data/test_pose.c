@@ -290,8 +290,65 @@ static void nothing_to_find(void **state) {
   fm_free(ctx, same);
 }
 
+/* A pixel by its definition: n x n samples of the picture, where it has them, times the gain; for the rest
+ * the mean part's colour. */
+static float by_definition(const struct fm_posing *p, const struct fm_image *in, struct fm_size size, int n,
+                           int x, int y, int c, float mean) {
+  float sum = 0;
+  for (int k = 0; k < n * n; k++) {
+    float at[2], own[3];
+    fm_affine_map(&p->to_own, ((float)(x * n + k % n) + 0.5f) / (float)(size.width * n),
+                  ((float)(y * n + k / n) + 0.5f) / (float)(size.height * n), at);
+    bool inside = at[0] >= 0 && at[1] >= 0 && at[0] <= 1 && at[1] <= 1;
+    if (inside) fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
+    sum += inside ? own[c] * p->gain[c] : mean;
+  }
+  sum /= (float)(n * n);
+  return sum < 255 ? sum : 255;
+}
+
+/* Grey and in colours, larger than what comes out and not, turned so that corners lie outside. */
+static void to_the_mean_pose(void **state) {
+  struct fm_context *ctx = *state;
+  static const struct {
+    int width, height, channels, n;
+    struct fm_size size;
+  } cases[] = {{90, 70, 3, 1, {96, 64}}, {90, 70, 1, 1, {96, 64}}, {150, 130, 3, 2, {64, 32}}};
+  enum { MEAN = 77 };
+  struct fm_mean_part mean;
+  ASSERT_OK(ctx, fm_mean_part_make(ctx, &mean));
+  memset(mean.shown, 1, FM_VIEW_PIXELS);
+  memset(mean.colour, MEAN, BYTES);
+  const struct fm_pose pose = {.angle = 0.5f, .scale = 1.1f, .x = 0.05f, .y = -0.1f};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    struct fm_image in = {.width = cases[k].width, .height = cases[k].height, .channels = cases[k].channels};
+    struct fm_size size = cases[k].size;
+    struct fm_rng rng = fm_rng_stream(4, "posed");
+    in.pixels = fm_alloc(ctx, (size_t)(in.width * in.height), (size_t)in.channels);
+    for (int i = 0; i < in.width * in.height * in.channels; i++)
+      in.pixels[i] = (unsigned char)fm_rng_integer(&rng, 0, 200);
+    const struct fm_posing p = {
+        &mean, fm_pose_affine(&pose, 1.5f, (float)in.width / (float)in.height), {1.2f, 0.5f, 0.9f}};
+    unsigned char *out = fm_alloc(ctx, fm_size_pixels(size), 3);
+    ASSERT_OK(ctx, fm_warp_part(ctx, &p, &in, size, out));
+    int outside = 0;
+    for (int i = 0; i < size.width * size.height * 3; i++) {
+      int pixel = i / 3;
+      float want =
+          by_definition(&p, &in, size, cases[k].n, pixel % size.width, pixel / size.width, i % 3, MEAN);
+      if (fabsf((float)out[i] - want) > 0.6f)
+        fail_msg("case %zu, pixel %d, colour %d: %d, should be %g", k, pixel, i % 3, out[i], (double)want);
+      outside += out[i] == MEAN;
+    }
+    assert_in_range(outside, 100, size.width * size.height * 2);
+    fm_free(ctx, out);
+    fm_image_free(ctx, &in);
+  }
+  fm_mean_part_free(ctx, &mean);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(found_again), TEST(reasons), TEST(there_and_back),
-                                     TEST(nothing_to_find)};
+                                     TEST(to_the_mean_pose), TEST(nothing_to_find)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,7 @@ static void thresholds(void **state) {
   assert_true(l.model.has_thresholds && l.model.image.n == l.count);
   assert_non_null(strstr(l.model.image.origin, "good pictures, each scored without itself"));
   assert_true(l.model.image.value == (double)most_without(&l));
+  assert_true(l.model.pixel.value == l.model.image.value); /* its score is its map's largest value */
   done(&l);
 }
 
