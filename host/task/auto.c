@@ -65,6 +65,7 @@ struct run {
   size_t pictures;             /* that the model will learn from */
   double done, to_do;          /* seconds, as reckoned */
   struct fm_progress progress; /* in percent */
+  char refused[400];           /* why the last candidate that cannot have what is given cannot; "" */
 };
 
 /* ---- candidates ---- */
@@ -113,6 +114,7 @@ static bool make_recipe(struct run *r, const struct row *row, struct fm_recipe *
     recipe->learn_all = false;
   }
   if (fm_recipe_check(r->ctx, recipe) == FM_OK) return true;
+  snprintf(r->refused, sizeof r->refused, "%.399s", r->ctx->message);
   fm_error_clear(r->ctx);
   return false;
 }
@@ -377,11 +379,15 @@ static void put_choice(struct run *r, const struct trial *best) {
   put(r, line);
 }
 
+static enum fm_status none_can(struct run *r) {
+  if (r->refused[0]) return fm_error(r->ctx, FM_USAGE, "%s", r->refused);
+  return fm_error(r->ctx, FM_USAGE, "no method can be tried with these options; name one (--method)");
+}
+
 /* Without pictures to judge with: what was best on every product that could be judged. */
 static enum fm_status choose_blindly(struct run *r, struct fm_recipe *chosen) {
   enum { USUAL = 4 }; /* its row */
-  if (!make_recipe(r, &rows[USUAL], chosen))
-    return fm_error(r->ctx, FM_USAGE, "no method can have these options; name one (--method)");
+  if (!make_recipe(r, &rows[USUAL], chosen)) return none_can(r);
   char name[64], line[160];
   name_of(chosen, name);
   snprintf(line, sizeof line, "too few good pictures to choose a method by: %s, which is mostly the best",
@@ -406,8 +412,7 @@ static enum fm_status choose(struct run *r, struct fm_recipe *chosen) {
   fm_progress_end(&r->progress);
   FM_TRY(status);
   const struct trial *best = best_of(r);
-  if (!best)
-    return fm_error(r->ctx, FM_USAGE, "no method can be tried with these options; name one (--method)");
+  if (!best) return none_can(r);
   *chosen = best->recipe;
   put_choice(r, best);
   return FM_OK;

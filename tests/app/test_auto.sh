@@ -51,6 +51,10 @@ grep -q "^  method  *padim" out || fail "--channels did not mean padim: $(cat ou
 refuses 2 "--channels and --features belong to different methods" train data $common --channels 20 --features concat -o x
 refuses 2 "--minutes has no effect with --method padim" train data $common --method padim --minutes 3 -o x
 
+# What no method can have: the reason, not that nothing was left.
+refuses 2 "align" train data --untrained --size 64 --tile 48 --align auto -o x
+refuses 2 "backbone" train data --untrained --size 64 --backbone nothing -o x
+
 # Too few to hold any back.
 mkdir -p few/train/good
 cp data/gear/train/good/000.png data/gear/train/good/001.png few/train/good
