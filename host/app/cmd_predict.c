@@ -5,7 +5,6 @@
 #include "app/commands.h"
 #include "app/evaluate.h"
 #include "app/given.h"
-#include "app/results.h"
 #include "app/trusted.h"
 
 #include "base/file.h"
@@ -13,9 +12,8 @@
 #include "base/memory.h"
 #include "base/print.h"
 #include "data/find.h"
-#include "file/json.h"
+#include "report/result_json.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,24 +60,7 @@ static enum fm_status write_results(void *user, const struct fm_score_item *item
   return status;
 }
 
-/* What the model's standard did to the picture, where it has one. */
-static void put_adjusted(struct fm_json *j, const struct fm_adjusted *a, int width, int height) {
-  static const char *const gains[] = {"light_gain_red", "light_gain_green", "light_gain_blue"};
-  if (a->unlit) fm_json_null(j, "light_gain");
-  if (a->lit && a->gain[0] == a->gain[1] && a->gain[1] == a->gain[2])
-    fm_json_number(j, "light_gain", (double)a->gain[0]);
-  else
-    for (int c = 0; c < 3 && a->lit; c++) fm_json_number(j, gains[c], (double)a->gain[c]);
-  if (a->unplaced) fm_json_null(j, "angle");
-  if (!a->placed) return;
-  struct fm_lie lie = fm_adjusted_lie(a, width, height);
-  fm_json_number(j, "angle", lie.angle);
-  fm_json_number(j, "shift_x", lie.x);
-  fm_json_number(j, "shift_y", lie.y);
-  fm_json_number(j, "scale", lie.scale);
-}
-
-static enum fm_status print_json(const struct run *r, const struct fm_score_item *item, const char *verdict) {
+static enum fm_status print_json(const struct run *r, const struct fm_score_item *item) {
   struct fm_text text;
   struct fm_json j;
   char *line;
@@ -87,11 +68,7 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
   fm_json_begin(&j, &text, false);
   fm_json_object(&j, NULL);
   fm_json_string(&j, "picture", item->sample->path);
-  fm_json_string(&j, "verdict", verdict);
-  fm_json_number(&j, "score", (double)item->one.score);
-  fm_json_number(&j, "threshold", r->results.image.value);
-  if (fm_threshold_is_by_hand(&r->results.image)) fm_json_bool(&j, "threshold_set_by_hand", true);
-  put_adjusted(&j, item->adjusted, item->one.width, item->one.height);
+  fm_result_put(&j, &r->results, item);
   for (int k = 0; k < FM_RESULTS; k++) {
     if (!r->a->files[k]) continue;
     char *path = fm_result_path(&r->results, item->sample->name, (enum fm_result)k);
@@ -108,11 +85,11 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
 
 static enum fm_status print_verdict(struct run *r, const struct fm_score_item *item) {
   bool flawed = fm_result_flagged(&r->results, (double)item->one.score);
-  const char *verdict = !r->model.has_thresholds ? "unknown" : flawed ? "flawed" : "good";
   r->flawed += flawed;
-  if (r->a->json) return print_json(r, item, verdict);
+  if (r->a->json) return print_json(r, item);
   if (r->model.has_thresholds)
-    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n", verdict, (double)item->one.score,
+    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n",
+             fm_result_verdict(&r->results, (double)item->one.score), (double)item->one.score,
              r->results.image.value, fm_by_hand_mark(&r->results.image), item->sample->path);
   else
     fm_print("score %.4f  %s\n", (double)item->one.score, item->sample->path);
@@ -161,17 +138,9 @@ static enum fm_status conclude(struct run *r) {
 /* ---- the command ---- */
 
 static enum fm_status predict(struct run *r, struct fm_device *d) {
-  struct fm_threshold image, pixel;
-  fm_model_thresholds(&r->model, r->a->refine, &image, &pixel);
-  bool known = r->model.has_thresholds;
-  r->results = (struct fm_results){
-      .ctx = r->ctx,
-      .folder = r->a->out,
-      .image = image,
-      .pixel = pixel,
-      .heat = fm_heat_make(known ? 0 : NAN, known ? pixel.value : NAN, known ? 2 * pixel.value : NAN)};
+  FM_TRY(fm_results_make(r->ctx, &r->model, r->a->refine, &r->results));
+  r->results.folder = r->a->out;
   memcpy(r->results.wanted, r->a->files, sizeof r->results.wanted);
-  FM_TRY(fm_recipe_preprocess(r->ctx, &r->model.recipe, &r->results.preprocess));
   FM_TRY(fm_folder_make(r->ctx, r->a->out));
   if (!(r->trouble = fm_alloc(r->ctx, r->given.count, sizeof *r->trouble))) return FM_MEMORY;
   const struct fm_score_list list = {.samples = r->given.item,

@@ -309,24 +309,6 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
   return status;
 }
 
-void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_threshold *image,
-                         struct fm_threshold *pixel) {
-  static const struct fm_threshold none = {.value = INFINITY,
-                                           .alpha = NAN,
-                                           .promised = NAN,
-                                           .low = NAN,
-                                           .high = NAN,
-                                           .origin = "the model has no threshold"};
-  *image = model->has_thresholds ? model->image : none;
-  *pixel = model->has_thresholds ? model->pixel : none;
-  if (!refine) return;
-  *pixel = model->refinement.threshold;
-  if (!model->refinement.scores) return;
-  *image = model->refinement.image;
-  /* So that a flagged picture has something to outline. */
-  if (pixel->value > image->value) *pixel = *image;
-}
-
 static void __attribute__((format(printf, 3, 4)))
 add(struct fm_model_facts *f, const char *name, const char *format, ...) {
   if (f->count == FM_MODEL_FACTS) return;
@@ -374,13 +356,4 @@ enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, enum fm
   *wish = !text ? FM_AUTO : strcmp(text, "off") == 0 ? FM_NO : FM_YES;
   if (*wish != FM_YES || strcmp(text, "f2pad") == 0) return FM_OK;
   return fm_error(ctx, FM_USAGE, "--refine %.40s is not known; there are f2pad and off", text);
-}
-
-bool fm_refine_pays(const struct fm_model *model, enum fm_switch wish) {
-  char sentence[400];
-  if (wish == FM_AUTO) return model->refinement.there;
-  if (wish == FM_NO || !model->refinement.off) return wish == FM_YES;
-  fm_refinement_sentence(&model->refinement, sentence);
-  fm_note(model->ctx, "note: the maps are the detector's own: %s", sentence);
-  return false;
 }

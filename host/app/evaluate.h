@@ -44,12 +44,4 @@ void fm_model_facts(const struct fm_model *model, struct fm_model_facts *facts);
 /* --refine's value: "f2pad" FM_YES, "off" FM_NO, NULL FM_AUTO, else FM_USAGE. */
 enum fm_status fm_refine_parse(struct fm_context *ctx, const char *text, enum fm_switch *wish);
 
-/* Whether maps are sharpened: with FM_AUTO where the model learned to; where that is wanted, unless the model
- * was found to do without (a note says why). */
-bool fm_refine_pays(const struct fm_model *model, enum fm_switch wish);
-
-/* The thresholds of a model; where it has none, values that nothing is over. */
-void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_threshold *image,
-                         struct fm_threshold *pixel);
-
 #endif

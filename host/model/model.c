@@ -305,3 +305,30 @@ enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *rec
   if (status != FM_OK) fm_model_free(m);
   return status;
 }
+
+void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_threshold *image,
+                         struct fm_threshold *pixel) {
+  static const struct fm_threshold none = {.value = INFINITY,
+                                           .alpha = NAN,
+                                           .promised = NAN,
+                                           .low = NAN,
+                                           .high = NAN,
+                                           .origin = "the model has no threshold"};
+  *image = model->has_thresholds ? model->image : none;
+  *pixel = model->has_thresholds ? model->pixel : none;
+  if (!refine) return;
+  *pixel = model->refinement.threshold;
+  if (!model->refinement.scores) return;
+  *image = model->refinement.image;
+  /* So that a flagged picture has something to outline. */
+  if (pixel->value > image->value) *pixel = *image;
+}
+
+bool fm_refine_pays(const struct fm_model *model, enum fm_switch wish) {
+  char sentence[400];
+  if (wish == FM_AUTO) return model->refinement.there;
+  if (wish == FM_NO || !model->refinement.off) return wish == FM_YES;
+  fm_refinement_sentence(&model->refinement, sentence);
+  fm_note(model->ctx, "note: the maps are the detector's own: %s", sentence);
+  return false;
+}

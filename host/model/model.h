@@ -90,6 +90,14 @@ void fm_model_free(struct fm_model *model);
 enum fm_status fm_model_check_trained(const struct fm_model *model, const char *path, bool untrained);
 enum fm_status fm_model_save(const struct fm_model *model, const char *path, bool thin);
 
+/* Whether maps are sharpened: with FM_AUTO where the model learned to; where that is wanted, unless the model
+ * was found to do without (a note says why). */
+bool fm_refine_pays(const struct fm_model *model, enum fm_switch wish);
+
+/* The thresholds of a model; where it has none, values that nothing is over. */
+void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_threshold *image,
+                         struct fm_threshold *pixel);
+
 /* A CDO model from two weight files with plain names (an expert and an apprentice trained elsewhere). The
  * recipe names method, backbone and size; the model has no thresholds. */
 enum fm_status fm_model_join(struct fm_context *ctx, const struct fm_recipe *recipe, const char *expert,

@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
-#include "app/results.h"
+#include "report/results.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -8,6 +8,7 @@
 #include "refine/f2pad.h"
 #include "report/overlay.h"
 
+#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -19,6 +20,20 @@ static const struct {
 
 const char *fm_result_name(enum fm_result kind) {
   return kinds[kind].name;
+}
+
+enum fm_status fm_results_make(struct fm_context *ctx, const struct fm_model *model, bool refine,
+                               struct fm_results *r) {
+  bool known = model->has_thresholds;
+  *r = (struct fm_results){.ctx = ctx, .known = known};
+  fm_model_thresholds(model, refine, &r->image, &r->pixel);
+  double middle = known ? r->pixel.value : NAN;
+  r->heat = fm_heat_make(known ? 0 : NAN, middle, 2 * middle);
+  return fm_recipe_preprocess(ctx, &model->recipe, &r->preprocess);
+}
+
+const char *fm_result_verdict(const struct fm_results *r, double score) {
+  return !r->known ? "unknown" : fm_result_flagged(r, score) ? "flawed" : "good";
 }
 
 bool fm_result_flagged(const struct fm_results *r, double score) {

@@ -1,10 +1,9 @@
 /* The files that predict writes for a picture: its map, what is over the threshold, both drawn over the
  * picture, and the repaired picture. */
-#ifndef FM_APP_RESULTS_H
-#define FM_APP_RESULTS_H
+#ifndef FM_REPORT_RESULTS_H
+#define FM_REPORT_RESULTS_H
 
 #include "report/heat.h"
-#include "score/threshold.h"
 #include "task/score_set.h"
 
 enum fm_result { FM_RESULT_MAP, FM_RESULT_MASK, FM_RESULT_OVERLAY, FM_RESULT_REPAIRED, FM_RESULTS };
@@ -13,16 +12,25 @@ struct fm_results {
   struct fm_context *ctx;
   const char *folder;
   bool wanted[FM_RESULTS];
+  bool known;                       /* the model has thresholds */
   struct fm_threshold image, pixel; /* verdicts and outlines */
   struct fm_heat heat;
   struct fm_preprocess preprocess;
 };
+
+/* The thresholds and colours of a model, of its sharpened maps with refine; folder and wanted are the
+ * caller's to set. */
+enum fm_status fm_results_make(struct fm_context *ctx, const struct fm_model *model, bool refine,
+                               struct fm_results *results);
 
 /* FOLDER/KIND/NAME.EXTENSION, a new string. name: of the picture, without extension; folders may be in it. */
 char *fm_result_path(const struct fm_results *results, const char *name, enum fm_result kind);
 
 /* Whether a picture of that score is flagged. */
 bool fm_result_flagged(const struct fm_results *results, double score);
+
+/* "good", "flawed", or "unknown" where the model has no thresholds. */
+const char *fm_result_verdict(const struct fm_results *results, double score);
 
 /* "map", "mask", "overlay", "repaired". */
 const char *fm_result_name(enum fm_result kind);
