@@ -320,8 +320,6 @@ void fm_model_thresholds(const struct fm_model *model, bool refine, struct fm_th
   *pixel = model->refinement.threshold;
   if (!model->refinement.scores) return;
   *image = model->refinement.image;
-  /* So that a flagged picture has something to outline. */
-  if (pixel->value > image->value) *pixel = *image;
 }
 
 bool fm_refine_pays(const struct fm_model *model, enum fm_switch wish) {

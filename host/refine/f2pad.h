@@ -35,4 +35,11 @@ enum fm_status fm_repaired_enlarge(struct fm_context *ctx, const struct fm_prepr
 enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
                             const struct fm_sample *held, size_t held_count);
 
+/* t's pictures join the model's refinement, which it has. known: among the held-out good ones are some of
+ * those the model was made with, so that limits and threshold come from held pictures, and sharpening may be
+ * switched off; else nothing tells that the old ones would still pass, limits only rise, and the threshold
+ * stays. */
+enum fm_status fm_f2pad_join(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
+                             const struct fm_sample *held, size_t held_count, bool known);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "model/method.h"
 #include "refine/f2pad_internal.h"
+#include "refine/join.h"
 #include "refine/tally.h"
 
 #include <math.h>
@@ -133,7 +134,7 @@ static enum fm_status measure(struct run *r, struct candidate *c) {
   return fm_f2pad_measure(r->d, &normal, &c->made);
 }
 
-static enum fm_status look_at_held(struct run *r, struct candidate *c) {
+static enum fm_status look_at_held(struct run *r, bool pieces, struct candidate *c) {
   struct fm_look look = {0};
   FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, BATCH, false, &look));
   r->pixels = fm_size_pixels(look.scorer->size);
@@ -143,7 +144,7 @@ static enum fm_status look_at_held(struct run *r, struct candidate *c) {
   enum fm_status status = make_seen(r, &c->seen);
   if (status == FM_OK) status = look_at_all(r, &look, false, c, see);
   if (status == FM_OK) status = measure(r, c);
-  if (status == FM_OK) status = try_pieces(r, &look, c);
+  if (status == FM_OK && pieces) status = try_pieces(r, &look, c);
   fm_look_free(&look);
   return status;
 }
@@ -154,7 +155,7 @@ static bool better(const struct candidate *a, const struct candidate *b) {
 
 /* Looks with a candidate; the better of it and the best so far is *best then, the other one *c. */
 static enum fm_status compare(struct run *r, struct candidate *c, struct candidate *best) {
-  FM_TRY(look_at_held(r, c));
+  FM_TRY(look_at_held(r, true, c));
   fm_note(r->ctx,
           "reference %s, blur %g: it finds pieces with a pixel AP of %.1f %%; good "
           "pictures differ from it by %.4f",
@@ -196,12 +197,28 @@ static void say_worth(struct fm_context *ctx, const struct fm_refinement *m) {
   fm_note(ctx, "sharpening: %s", sentence);
 }
 
+/* What is made is the model's from now on, and what it had is the candidate's. */
+static void put(struct fm_context *ctx, struct fm_model *model, struct candidate *c) {
+  if (c->made.off) switch_off(ctx, &c->made);
+  struct fm_refinement before = model->refinement;
+  model->refinement = c->made;
+  c->made = before;
+}
+
+static struct run run_of(struct fm_device *d, const struct fm_model *model, const struct fm_sample *held,
+                         size_t count) {
+  return (struct run){.ctx = fm_device_context(d),
+                      .d = d,
+                      .model = model,
+                      .held = held,
+                      .count = count < MOST_HELD ? count : MOST_HELD};
+}
+
 enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
                             const struct fm_sample *held, size_t held_count) {
-  struct run r = {.ctx = fm_device_context(d), .d = d, .model = model, .held = held};
+  struct run r = run_of(d, model, held, held_count);
   struct candidate best = {.ap = NAN};
   enum fm_status status = FM_OK;
-  r.count = held_count < MOST_HELD ? held_count : MOST_HELD;
   for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++)
     status = try_kind(&r, t, kind, &best);
   if (status == FM_OK) status = try_blur(&r, &best);
@@ -210,11 +227,46 @@ enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const s
   if (status == FM_OK) status = fm_f2pad_judge(d, model, held, held_count, &best.made);
   if (status == FM_OK) {
     say_worth(r.ctx, &best.made);
-    if (best.made.off) switch_off(r.ctx, &best.made);
-    struct fm_refinement before = model->refinement;
-    model->refinement = best.made;
-    best.made = before;
+    put(r.ctx, model, &best);
   }
   free_candidate(r.ctx, &best);
+  return status;
+}
+
+/* ---- new pictures ---- */
+
+static double higher(double a, double b) {
+  return a > b ? a : b;
+}
+
+/* Limits of new pictures that the old ones pass as well. */
+static void only_rise(const struct run *r, const struct fm_refinement *was, struct fm_refinement *is) {
+  for (size_t i = 0; i < r->cells; i++) is->limit[i] = fmaxf(is->limit[i], was->limit[i]);
+  for (size_t i = 0; i < r->pixels; i++) is->usual[i] = fmaxf(is->usual[i], was->usual[i]);
+  is->q99 = higher(is->q99, was->q99);
+  is->q995 = higher(is->q995, was->q995);
+  is->q9995 = higher(is->q9995, was->q9995);
+  is->rho = higher(is->rho, was->rho);
+}
+
+enum fm_status fm_f2pad_join(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
+                             const struct fm_sample *held, size_t held_count, bool known) {
+  struct run r = run_of(d, model, held, held_count);
+  const struct fm_refinement *was = &model->refinement;
+  struct candidate c = {.made = {.there = true,
+                                 .blur = was->blur,
+                                 .scores = was->scores,
+                                 .worth = was->worth,
+                                 .threshold = was->threshold,
+                                 .image = was->image,
+                                 .base = was->base},
+                        .ap = NAN};
+  enum fm_status status = fm_reference_join(d, t, &was->reference, &c.made.reference);
+  if (status == FM_OK) status = look_at_held(&r, false, &c);
+  if (status == FM_OK && known) status = fm_f2pad_judge(d, model, held, held_count, &c.made);
+  if (status == FM_OK && known) say_worth(r.ctx, &c.made);
+  if (status == FM_OK && !known) only_rise(&r, was, &c.made);
+  if (status == FM_OK) put(r.ctx, model, &c);
+  free_candidate(r.ctx, &c);
   return status;
 }

@@ -19,8 +19,8 @@ static const float SHARPNESS = 20;
 /* Blend: of how many pictures those that stand for all are chosen, at most. */
 enum { MOST_LOOKED_AT = 256 };
 
-/* Quilt: how many cells of good pictures are kept at most, and what share of a picture's. */
-enum { MOST_ROWS = 16384, SHARE = 3 };
+/* Quilt: what share of a picture's cells is kept. */
+enum { SHARE = 3 };
 
 /* ---- learning ---- */
 
@@ -118,7 +118,7 @@ static enum fm_status begin_cells(struct cells *c, struct fm_net *net) {
   int batch = fm_net_batch(net);
   FM_TRY(fm_patches_make(d, fm_net_tap(net, 1), fm_net_tap(net, 2), &(struct fm_patch_kind){0}, false,
                          &c->patches));
-  size_t width = (size_t)c->patches.width, most = MOST_ROWS / r->count;
+  size_t width = (size_t)c->patches.width, most = FM_REFERENCE_ROWS / r->count;
   c->cells = (size_t)(c->patches.h * c->patches.w);
   c->each = (c->cells + SHARE - 1) / SHARE;
   if (c->each > most) c->each = most ? most : 1;

@@ -13,7 +13,7 @@
 
 /* From at most FM_REFERENCE_PICTURES of the pictures to learn from: for a blend those that stand for all of
  * them (few.h), for a quilt every n-th one. */
-enum { FM_REFERENCE_PICTURES = 48 };
+enum { FM_REFERENCE_PICTURES = 48, FM_REFERENCE_ROWS = 16384 /* cells of a quilt, at most */ };
 enum fm_status fm_reference_fit(struct fm_device *d, const struct fm_train *t, enum fm_reference_kind kind,
                                 struct fm_reference *r);
 

@@ -6,6 +6,7 @@
 #include "base/sort.h"
 #include "file/sha256.h"
 #include "model/seen.h"
+#include "refine/f2pad.h"
 #include "task/calibrate.h"
 
 #include <stdio.h>
@@ -128,18 +129,23 @@ static enum fm_status steps(struct run *r, const struct fm_method *method, struc
   return FM_OK;
 }
 
+static struct fm_train train_of(const struct run *r) {
+  const struct fm_model *m = r->m;
+  return (struct fm_train){.recipe = m->recipe,
+                           .category = m->data.category,
+                           .samples = r->split.learn,
+                           .count = r->split.learn_count,
+                           .data_hash = m->data.hash,
+                           .expert = &m->expert,
+                           .standard = fm_standard_none(&m->standard) ? NULL : &m->standard,
+                           .on = m};
+}
+
 static enum fm_status learn(struct run *r) {
   struct fm_model *m = r->m;
   const struct fm_method *method = fm_method_of(&m->recipe);
   struct fm_weights learned;
-  struct fm_train t = {.recipe = m->recipe,
-                       .category = m->data.category,
-                       .samples = r->split.learn,
-                       .count = r->split.learn_count,
-                       .data_hash = m->data.hash,
-                       .expert = &m->expert,
-                       .standard = fm_standard_none(&m->standard) ? NULL : &m->standard,
-                       .on = m};
+  struct fm_train t = train_of(r);
   char what[80];
   size_t bytes;
   FM_TRY(steps(r, method, &t));
@@ -174,6 +180,22 @@ static enum fm_status remember(struct run *r) {
   return FM_OK;
 }
 
+/* Limits of two pictures would be no limits. */
+enum { LEAST_TO_SHARPEN = 3 };
+
+static enum fm_status join_references(struct run *r) {
+  if (!r->m->refinement.there) return FM_OK;
+  if (r->judges < LEAST_TO_SHARPEN) {
+    fm_note(r->ctx,
+            "note: %zu held-out pictures are too few to say what is normal, so what sharpens its maps "
+            "(--refine) is still that of the pictures before",
+            r->judges);
+    return FM_OK;
+  }
+  struct fm_train t = train_of(r);
+  return fm_f2pad_join(r->d, r->m, &t, r->judge, r->judges, r->u->old_count > 0);
+}
+
 /* ---- thresholds ---- */
 
 /* One that somebody named stays. One from pictures that are not at hand only rises. */
@@ -187,7 +209,7 @@ static void hold(const struct run *r, const struct fm_threshold *was, struct fm_
 
 static enum fm_status thresholds(struct run *r) {
   struct fm_model *m = r->m;
-  const struct fm_threshold image = m->image, pixel = m->pixel;
+  const struct fm_threshold image = m->image, pixel = m->pixel, sharpened = m->refinement.image;
   bool had = m->has_thresholds;
   if (!r->judges) {
     fm_note(r->ctx,
@@ -204,6 +226,7 @@ static enum fm_status thresholds(struct run *r) {
   double chosen = m->image.value;
   hold(r, &image, &m->image);
   hold(r, &pixel, &m->pixel);
+  if (m->refinement.scores) hold(r, &sharpened, &m->refinement.image);
   if (m->image.value > chosen && !fm_threshold_is_by_hand(&m->image))
     fm_note(r->ctx,
             "note: the threshold stays as it was, %.6g; %zu held-out new pictures alone would lower it to "
@@ -224,10 +247,8 @@ static enum fm_status update(struct run *r) {
   if (r->judges) FM_TRY(score(r, r->judge, r->judges, "scores now", r->after));
   FM_TRY(tell(r, 0, held, "new"));
   FM_TRY(tell(r, held, r->u->old_count, "old"));
-  FM_TRY(thresholds(r));
-  if (r->m->refinement.there)
-    fm_note(r->ctx, "note: what sharpens its maps (--refine) is still that of the pictures before");
-  return FM_OK;
+  FM_TRY(join_references(r));
+  return thresholds(r);
 }
 
 enum fm_status fm_model_update(struct fm_device *d, struct fm_model *model, const struct fm_update *u) {

@@ -238,9 +238,31 @@ static void known_pictures(void **state) {
   tiny_close(&s.t);
 }
 
+/* References of sharpened maps: new pictures join them where enough are there to say what is normal. */
+static void references_join(void **state) {
+  struct setting s;
+  struct fm_model m;
+  open_setting(*state, &s, "padim");
+  struct fm_context *ctx = s.t.ctx;
+  s.t.fit.recipe.channels = 20;
+  s.t.fit.recipe.refine = true;
+  s.t.fit.recipe.hold_out = 0.3;
+  for (int enough = 0; enough < 2; enough++) {
+    struct fm_update u = {.good = &s.fresh, .old = s.old.train, .old_count = enough ? 4 : 0};
+    fit(&s, &s.old, &m);
+    if (!m.refinement.there) fail_msg("this model shall sharpen its maps");
+    size_t before = m.refinement.reference.count;
+    ASSERT_OK(ctx, fm_model_update(s.t.d, &m, &u));
+    if (!m.refinement.there) fail_msg("and shall go on doing so");
+    assert_int_equal(m.refinement.reference.count, before + (enough ? m.data.joined : 0));
+    fm_model_free(&m);
+  }
+  tiny_close(&s.t);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(padim_joins),       TEST(patchcore_joins),
-                                     TEST(patchcore_goes_on), TEST(networks_learn_on),
-                                     TEST(known_pictures),    TEST(thresholds_are_honest)};
+  const struct CMUnitTest tests[] = {
+      TEST(padim_joins),    TEST(patchcore_joins),       TEST(patchcore_goes_on), TEST(networks_learn_on),
+      TEST(known_pictures), TEST(thresholds_are_honest), TEST(references_join)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
