@@ -36,7 +36,15 @@ static enum fm_status dispatch(int argc, char **argv, int *exit_status) {
     return FM_OK;
   }
   if (strcmp(argv[1], "--version") == 0) {
-    fm_print("flawmap %s\n", fm_version());
+    const char *commit = fm_commit(), *end = strchr(commit, '-');
+    fm_print("flawmap %s", fm_version());
+    if (commit[0]) fm_print(" (%.10s%s)", commit, end ? end : "");
+    fm_print("\n");
+    return FM_OK;
+  }
+  if (strcmp(argv[1], "--list-options") == 0) {
+    for (size_t i = 0; i < fm_command_count; i++)
+      fm_print("%s\t%s\n", fm_commands[i].name, fm_commands[i].about);
     return FM_OK;
   }
   const struct fm_command *command = fm_command_find(argv[1]);

@@ -135,6 +135,22 @@ static void print_help(const struct fm_command *c, const struct fm_option *optio
   print_ours(c->examples);
 }
 
+/* The table for programs (completion, the manual): --name, whether it takes a value, its placeholder, the
+ * help; between tabs, a line each. */
+static void list_options(const struct fm_option *options, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const struct fm_option *o = &options[i];
+    bool rare = is_rare(o), unnamed = rare && o->help; /* "=VALUE": the default only */
+    if (o->kind == FM_OPT_GROUP || (o->help && !o->help[0])) continue;
+    fm_print("%s%s\t%s\t%s\t", strlen(o->name) == 1 ? "-" : "--", o->name,
+             o->kind == FM_OPT_FLAG ? "flag" : "value", o->argument ? o->argument : "");
+    if (unnamed)
+      fm_print("[%s]\n", o->help + 1);
+    else
+      print_ours(o->help ? o->help : "");
+  }
+}
+
 static enum fm_status unknown(struct fm_context *ctx, const struct fm_command *c,
                               const struct fm_option *options, size_t count, const char *word) {
   const char *names[128];
@@ -168,6 +184,11 @@ enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command 
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       print_help(command, options, option_count);
+      *help = true;
+      return FM_OK;
+    }
+    if (strcmp(word, "--list-options") == 0) {
+      list_options(options, option_count);
       *help = true;
       return FM_OK;
     }

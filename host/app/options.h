@@ -28,7 +28,9 @@ struct fm_command {
 };
 
 /* Parses argv[0..argc): options into their places, the rest into positional (room for argc), *count of them.
- * "--" ends the options. help: set where --help or -h was asked for; the help has then been printed. */
+ * "--" ends the options. help: set where --help or -h was asked for, or --list-options, the same for
+ * programs: a line an option, its name, "flag" or "value", placeholder and help with tabs between; it has
+ * then been printed. */
 enum fm_status fm_options_parse(struct fm_context *ctx, const struct fm_command *command,
                                 const struct fm_option *options, size_t option_count, int argc, char **argv,
                                 const char **positional, int *count, bool *help);

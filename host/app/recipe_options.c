@@ -52,7 +52,7 @@ static void describe(struct fm_recipe_options *r, const struct fm_recipe *shown,
   else if (!f->help)
     snprintf(help, 240, "=%.40s", value);
   else if (strcmp(f->key, "method") == 0)
-    snprintf(help, 240, "%s [%.40s]; see --method M --help", r->methods, value);
+    snprintf(help, 240, "[%.40s]; --method M --help shows its constants", value);
   else
     snprintf(help, 240, "%.110s [%.40s]", f->help, value);
 }
@@ -70,7 +70,8 @@ static struct fm_option make_option(struct fm_recipe_options *r, int i) {
   void *place = (char *)&r->recipe + f->offset;
   if (is_text(f)) place = &r->text[i];
   if (f->kind == FM_FIELD_SWITCH) place = &r->skip_background;
-  return (struct fm_option){f->key,     kinds[f->kind], place,   f->argument,
+  bool method = strcmp(f->key, "method") == 0;
+  return (struct fm_option){f->key,     kinds[f->kind], place,   method ? r->methods : f->argument,
                             r->help[i], f->low,         f->high, &r->given[i]};
 }
 
@@ -81,7 +82,7 @@ void fm_recipe_options_make(struct fm_context *ctx, struct fm_recipe_options *r,
   fm_recipe_default(&r->recipe);
   shown_recipe(ctx, argc, argv, &shown);
   for (int i = 0; i < fm_method_count && used < sizeof r->methods; i++)
-    used += (size_t)snprintf(r->methods + used, sizeof r->methods - used, ", %s", fm_methods[i]->name);
+    used += (size_t)snprintf(r->methods + used, sizeof r->methods - used, "|%s", fm_methods[i]->name);
   for (int i = 0; i < FM_FIELDS; i++) {
     describe(r, &shown, i, r->help[i]);
     option[i] = make_option(r, i);

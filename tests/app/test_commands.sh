@@ -25,7 +25,7 @@ done
 expect 0 "--batch N                pictures per step [16]" train --help
 expect 0 "share of the features to keep [0.1]" train --help --method patchcore
 expect 0 "share of the features to keep [0.25]" train --recipe=patchcore_wide_resnet50_2_25 --help
-expect 0 "cdo, cflow, padim, patchcore [padim]" train --method=padim --help
+expect 0 "auto|cdo|cflow|padim|patchcore [padim]" train --method=padim --help
 expect 0 "CDO with the constants of its authors' code of 2025" train --recipe list
 refuses 2 "no recipe 'cdo1'; 'flawmap train --recipe list'" train x -o y --recipe cdo1
 refuses 2 "did you mean --json?" devices --jsn
