@@ -6,7 +6,7 @@ flawmap=$(realpath "$1")
 source=$(realpath "$2")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export XDG_DATA_HOME=$work/none
+export XDG_DATA_HOME=$work/none XDG_DATA_DIRS=$work/none
 cd "$work" || exit 1
 
 fail() {

@@ -126,7 +126,7 @@ static void check_weights(struct doctor *x) {
   struct fm_pretrained_list list;
   const struct fm_backbone *backbone = &fm_backbones[0];
   const struct fm_pretrained *p;
-  char *path = fm_expert_path(x->ctx, backbone), advice[512];
+  char *path = fm_expert_find(x->ctx, backbone), advice[512];
   if (fm_pretrained_open(x->ctx, &list) != FM_OK || !path) {
     say_error(x, PROBLEM, NULL, "list of weights");
   } else {

@@ -53,16 +53,33 @@ static enum fm_status hash(struct fm_expert *e) {
   return status;
 }
 
+/* A folder's file of the network; both kinds of taps of resnet50_v2 have the same weights. */
+static char *weights_in(struct fm_context *ctx, int length, const char *folder, const char *below,
+                        const struct fm_backbone *backbone) {
+  size_t n = strlen(backbone->name), name = n > 5 && strcmp(backbone->name + n - 5, "_post") == 0 ? n - 5 : n;
+  return fm_format(ctx, "%.*s%s/flawmap/%.*s.safetensors", length, folder, below, (int)name, backbone->name);
+}
+
 char *fm_expert_path(struct fm_context *ctx, const struct fm_backbone *backbone) {
   const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-  /* Both kinds of taps of resnet50_v2 have the same weights. */
-  size_t n = strlen(backbone->name), name = n > 5 && strcmp(backbone->name + n - 5, "_post") == 0 ? n - 5 : n;
   bool own = data && data[0];
-  return fm_format(ctx, "%s%s/flawmap/%.*s.safetensors",
-                   own    ? data
-                   : home ? home
-                          : ".",
-                   own ? "" : "/.local/share", (int)name, backbone->name);
+  const char *folder = own ? data : home ? home : ".";
+  return weights_in(ctx, (int)strlen(folder), folder, own ? "" : "/.local/share", backbone);
+}
+
+char *fm_expert_find(struct fm_context *ctx, const struct fm_backbone *backbone) {
+  char *path = fm_expert_path(ctx, backbone);
+  const char *shared = getenv("XDG_DATA_DIRS");
+  if (!shared || !shared[0]) shared = "/usr/local/share:/usr/share";
+  while (path && !fm_file_exists(path) && *shared) {
+    size_t length = strcspn(shared, ":");
+    fm_free(ctx, path);
+    path = weights_in(ctx, (int)length, shared, "", backbone);
+    shared += length + (shared[length] == ':');
+  }
+  if (path && fm_file_exists(path)) return path;
+  fm_free(ctx, path);
+  return fm_expert_path(ctx, backbone);
 }
 
 static enum fm_status from_file(struct fm_context *ctx, const char *path, struct fm_expert *e) {
@@ -88,7 +105,7 @@ static enum fm_status find(struct fm_context *ctx, const struct fm_backbone *bac
     return FM_OK;
   }
   if (path) return from_file(ctx, path, e);
-  char *usual = fm_expert_path(ctx, backbone);
+  char *usual = fm_expert_find(ctx, backbone);
   if (!usual) return FM_MEMORY;
   enum fm_status status = fm_file_exists(usual)
                               ? from_file(ctx, usual, e)

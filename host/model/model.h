@@ -31,15 +31,17 @@ struct fm_expert {
 /* What is said on top of every result of a model whose expert is untrained. */
 #define FM_UNTRAINED "UNTRAINED: the expert has random weights; these results say nothing about the method"
 
-/* From `path`; where that is NULL from the folder that `flawmap fetch` fills; FM_USAGE, naming fetch, where
+/* From `path`; where that is NULL from where fm_expert_find finds them; FM_USAGE, naming fetch, where
  * nothing is there. untrained: random weights, whatever is there; a note says what that means. */
 enum fm_status fm_expert_load(struct fm_context *ctx, const struct fm_backbone *backbone, const char *path,
                               bool untrained, struct fm_expert *expert);
 void fm_expert_free(struct fm_expert *expert);
 
-/* Where pretrained weights lie: $XDG_DATA_HOME/flawmap/BACKBONE.safetensors, else under ~/.local/share. A new
- * string. */
+/* Where pretrained weights are put: $XDG_DATA_HOME/flawmap/BACKBONE.safetensors, else under ~/.local/share;
+ * and where they are found: there, else in a folder of XDG_DATA_DIRS (/usr/local/share, /usr/share), which
+ * packages fill; the former where there are none. New strings. */
 char *fm_expert_path(struct fm_context *ctx, const struct fm_backbone *backbone);
+char *fm_expert_find(struct fm_context *ctx, const struct fm_backbone *backbone);
 
 /* Parameters of a backbone, zero; they are the same at every size. */
 enum fm_status fm_backbone_weights(struct fm_context *ctx, const struct fm_backbone *backbone,

@@ -2,7 +2,7 @@
 # The small commands: devices, doctor, synth, convert, fetch, metrics; help, wrong usage and bad input of each.
 # usage: test_commands.sh FLAWMAP SOURCE_FOLDER
 . "$(dirname "$0")/../lib.sh"
-export XDG_DATA_HOME=$work/data
+export XDG_DATA_HOME=$work/data XDG_DATA_DIRS=$work/data
 
 # expect_words: the same where others may speak, too.
 expect_words() {

@@ -150,6 +150,7 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   *f = (struct fixture){.ctx = ctx, .folder = folder_make()};
   struct fm_model *m = &f->model;
   setenv("XDG_DATA_HOME", f->folder.path, 1);
+  setenv("XDG_DATA_DIRS", f->folder.path, 1);
   m->ctx = ctx;
   ASSERT_OK(ctx, fm_device_open(ctx, NULL, &f->d));
   fm_recipe_default(&m->recipe);

@@ -240,6 +240,7 @@ static void memory_of_the_largest(void **state) {
   const struct fm_backbone *backbone;
   size_t bytes;
   setenv("XDG_DATA_HOME", "/nonexistent", 1);
+  setenv("XDG_DATA_DIRS", "/nonexistent", 1);
   ASSERT_OK(ctx, fm_device_open(ctx, NULL, &d));
   struct fm_train t = {.expert = &expert, .count = 391};
   ASSERT_OK(ctx, fm_recipe_read(ctx, "padim_wide_resnet50_2", &t.recipe));

@@ -433,6 +433,7 @@ static void memory(void **state) {
   recipe_of(ctx, "size=256", &t.recipe);
   ASSERT_OK(ctx, fm_backbone_find(ctx, t.recipe.backbone, &backbone));
   setenv("XDG_DATA_HOME", "/nonexistent", 1);
+  setenv("XDG_DATA_DIRS", "/nonexistent", 1);
   ASSERT_OK(ctx, fm_expert_load(ctx, backbone, NULL, true, &expert));
   size_t most = fm_device_facts(d)->max_allocation, points = (size_t)4000 * 1024 * 128 * sizeof(float);
   if (most == 0 || points <= most) {

@@ -33,6 +33,7 @@ static inline void tiny_open(struct fm_context *ctx, struct tiny *t) {
   struct fm_make_options make = {.size = 64, .train = 11, .test_good = 1, .per_kind = 1, .product = "gear"};
   *t = (struct tiny){.ctx = ctx, .folder = folder_make()};
   setenv("XDG_DATA_HOME", t->folder.path, 1); /* no pretrained weights there */
+  setenv("XDG_DATA_DIRS", t->folder.path, 1);
   ASSERT_OK(ctx, fm_make_dataset(ctx, folder_path(&t->folder, "data", data), &make));
   ASSERT_OK(ctx, fm_dataset_open(ctx, data, NULL, &t->set));
   ASSERT_OK(ctx, fm_category_open(ctx, &t->set, "gear", &t->category));

@@ -19,6 +19,7 @@ static void fixture_open(struct fm_context *ctx, struct fixture *f) {
   struct fm_model *m = &f->model;
   m->ctx = ctx;
   setenv("XDG_DATA_HOME", f->folder.path, 1);
+  setenv("XDG_DATA_DIRS", f->folder.path, 1);
   folder_path(&f->folder, "a.flawmap", f->path);
   fm_recipe_default(&m->recipe);
   m->recipe.size = fm_square(64);
@@ -346,8 +347,33 @@ static void pictures_are_no_models(void **state) {
   fixture_close(&f);
 }
 
+/* Weights of the user's own come first, then those of packages, in the order of XDG_DATA_DIRS. */
+static void where_weights_lie(void **state) {
+  struct fm_context *ctx = *state;
+  struct folder f = folder_make();
+  static const char *const names[] = {"b/flawmap/resnet50_v2.safetensors",
+                                      "a/flawmap/resnet50_v2.safetensors",
+                                      "own/flawmap/resnet50_v2.safetensors"};
+  const struct fm_backbone *backbone;
+  char text[512], dirs[1200], path[512];
+  ASSERT_OK(ctx, fm_backbone_find(ctx, "resnet50_v2_post", &backbone));
+  snprintf(dirs, sizeof dirs, "%s/none:%s/a:%s/b", f.path, f.path, f.path);
+  setenv("XDG_DATA_HOME", folder_path(&f, "own", text), 1);
+  setenv("XDG_DATA_DIRS", dirs, 1);
+  for (int i = -1; i < 3; i++) { /* nowhere: where they would be put */
+    if (i >= 0) folder_touch(ctx, &f, names[i]);
+    char *found = fm_expert_find(ctx, backbone), *put = fm_expert_path(ctx, backbone);
+    assert_string_equal(put, folder_path(&f, names[2], path));
+    assert_string_equal(found, folder_path(&f, names[i < 0 ? 2 : i], path));
+    fm_free(ctx, found);
+    fm_free(ctx, put);
+  }
+  folder_remove(&f);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(round_trip), TEST(older_and_newer), TEST(pictures_are_no_models),
-                                     TEST(thin),       TEST(hostile),         TEST(standards)};
+  const struct CMUnitTest tests[] = {
+      TEST(round_trip), TEST(older_and_newer), TEST(pictures_are_no_models), TEST(thin),
+      TEST(hostile),    TEST(standards),       TEST(where_weights_lie)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
