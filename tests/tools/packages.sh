@@ -34,7 +34,7 @@ inside apt-get -q -y install pocl-opencl-icd >"$base/use.log" 2>&1 # what it nee
 everything >"$base/before"
 inside sh -c 'apt-get -q -y install ./packages/*.deb' >>"$base/use.log" 2>&1 || fail "$(tail -20 "$base/use.log")"
 inside useradd -m worker
-work() { inside su worker -c "cd && export XDG_CACHE_HOME=/home/worker/cache && $1" >>"$base/use.log" 2>&1 || fail "'$1': $(tail -20 "$base/use.log")"; }
+work() { inside su worker -c "cd && export POCL_CACHE_DIR=/tmp/pocl FLAWMAP_CACHE=/tmp/flawmap && $1" >>"$base/use.log" 2>&1 || fail "'$1': $(tail -20 "$base/use.log")"; }
 work 'flawmap --version'
 work 'flawmap doctor'
 work 'flawmap synth pictures --product gear --train 24'
