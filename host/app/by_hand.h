@@ -1,6 +1,6 @@
-/* Thresholds that somebody names on the command line: --threshold and --pixel-threshold of calibrate, predict
- * and eval. They take the place of the model's own, in memory, and everything that is said or written of a
- * threshold says that it was set by hand. */
+/* What somebody names on the command line about verdicts: --threshold and --pixel-threshold of calibrate,
+ * predict and eval, and --min-area of the latter two. The thresholds take the place of the model's own, in
+ * memory, and everything that is said or written of one says that it was set by hand. */
 #ifndef FM_APP_BY_HAND_H
 #define FM_APP_BY_HAND_H
 
@@ -27,6 +27,13 @@ struct fm_by_hand {
   {                                                                                                          \
     "pixel-threshold", FM_OPT_NUMBER, &(h)->pixel, "X",                                                      \
         "the same for pixels: masks and outlines of flawed pictures", -1e30, 1e30, &(h)->pixel_given         \
+  }
+
+/* The row of --min-area; min_area: a long that is 1 before. */
+#define FM_MIN_AREA_OPTION(min_area)                                                                         \
+  {                                                                                                          \
+    "min-area", FM_OPT_INT, (min_area), "N",                                                                 \
+        "regions of fewer than N pixels are none, and pictures without others are good [1]", 1, 1e9, NULL    \
   }
 
 /* The threshold of pixels follows that of pictures where the model has none, or had one number for both.

@@ -22,6 +22,7 @@ struct args {
   bool force;
   enum fm_switch refine;
   bool json, no_maps, no_masks, no_overlays;
+  long min_area;
   struct fm_by_hand by_hand;
 };
 
@@ -52,6 +53,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"leave-out", FM_OPT_TEXT, &a->leave_out, "FILE|MODEL",
        "test pictures to leave out: lines KIND/NAME, or what a model learned", 0, 0, NULL},
       FM_BY_HAND_OPTIONS(&a->by_hand),
+      FM_MIN_AREA_OPTION(&a->min_area),
       {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -193,8 +195,8 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
     status = fm_category_complete(r->ctx, &category, true);
     if (status == FM_OK) status = leave_out(r, &model, &category);
     if (status == FM_OK)
-      status =
-          fm_evaluate(r->d, &model, fm_refine_pays(&model, r->a->refine), &category, r->report, &evaluation);
+      status = fm_evaluate(r->d, &model, fm_refine_pays(&model, r->a->refine), (size_t)r->a->min_area,
+                           &category, r->report, &evaluation);
     if (status == FM_OK && !r->a->json) print_category(category.name, &model, &evaluation);
     fm_category_close(r->ctx, &category);
   }
@@ -276,7 +278,8 @@ static enum fm_status evaluate(struct run *r) {
   if (a->json)
     FM_TRY(print_json(r));
   else
-    fm_print("results: %s/report.html, metrics.json, metrics.csv, images.csv, maps, masks, overlays\n",
+    fm_print("results: %s/report.html, metrics.json, metrics.csv, images.csv, regions.csv, maps, masks, "
+             "overlays\n",
              a->out);
   if (r->failed)
     return fm_error(r->ctx, FM_FORMAT, "%zu categories could not be evaluated; the first is %s", r->failed,
@@ -297,7 +300,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a) {
 }
 
 enum fm_status fm_cmd_eval(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
-  struct args a = {0};
+  struct args a = {.min_area = 1};
   bool help = false;
   const char **positional = fm_alloc(ctx, (size_t)argc + 1, sizeof *positional);
   if (!positional) return FM_MEMORY;

@@ -13,6 +13,7 @@
 #include "base/print.h"
 #include "data/find.h"
 #include "report/result_json.h"
+#include "report/results_csv.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct args {
   enum fm_switch refine_wish;
   bool force, refine, untrained;
   bool json, exit_flawed, files[FM_RESULTS];
+  long min_area;
   struct fm_by_hand by_hand;
 };
 
@@ -33,6 +35,8 @@ struct run {
   struct fm_model model;
   struct fm_results results;
   struct fm_given given;
+  struct fm_results_csv csv;
+  struct fm_verdict *found; /* [given.count], freed once it was told */
   char **trouble; /* [given.count]: why a picture's results could not be written; NULL where they were */
   size_t flawed, unread, unwritten;
   bool marked; /* the folder of results was */
@@ -49,7 +53,9 @@ static enum fm_status write_results(void *user, const struct fm_score_item *item
   struct run *r = user;
   struct fm_context branch;
   fm_context_branch(&branch, r->ctx);
-  enum fm_status status = fm_results_write(&branch, &r->results, item);
+  struct fm_verdict *found = &r->found[item->index];
+  enum fm_status status = fm_verdict_make(&branch, &r->results.rule, &item->one, found);
+  if (status == FM_OK) status = fm_results_write(&branch, &r->results, item, found);
   if (status != FM_OK && !ends_a_picture(status)) {
     fm_error(r->ctx, status, "%s", branch.message);
   } else if (status != FM_OK) {
@@ -68,7 +74,7 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
   fm_json_begin(&j, &text, false);
   fm_json_object(&j, NULL);
   fm_json_string(&j, "picture", item->sample->path);
-  fm_result_put(&j, &r->results, item);
+  fm_result_put(&j, &r->results, item, &r->found[item->index]);
   for (int k = 0; k < FM_RESULTS; k++) {
     if (!r->a->files[k]) continue;
     char *path = fm_result_path(&r->results, item->sample->name, (enum fm_result)k);
@@ -83,14 +89,11 @@ static enum fm_status print_json(const struct run *r, const struct fm_score_item
   return FM_OK;
 }
 
-static enum fm_status print_verdict(struct run *r, const struct fm_score_item *item) {
-  bool flawed = fm_result_flagged(&r->results, (double)item->one.score);
-  r->flawed += flawed;
+static enum fm_status print_verdict(struct run *r, const struct fm_score_item *item, const char *verdict) {
   if (r->a->json) return print_json(r, item);
   if (r->model.has_thresholds)
-    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n",
-             fm_result_verdict(&r->results, (double)item->one.score), (double)item->one.score,
-             r->results.image.value, fm_by_hand_mark(&r->results.image), item->sample->path);
+    fm_print("%-7s score %.4f, threshold %.4f%s  %s\n", verdict, (double)item->one.score,
+             r->results.rule.image.value, fm_by_hand_mark(&r->results.rule.image), item->sample->path);
   else
     fm_print("score %.4f  %s\n", (double)item->one.score, item->sample->path);
   return FM_OK;
@@ -101,8 +104,14 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
   const char *trouble = r->trouble[item->index];
   if (item->image->had_alpha)
     fm_note(r->ctx, "note: '%s' has transparency, which is ignored", item->sample->path);
-  FM_TRY(print_verdict(r, item));
+  struct fm_verdict *found = &r->found[item->index];
+  const char *verdict = fm_result_verdict(&r->results, found);
+  r->flawed += found->flagged;
+  enum fm_status status = print_verdict(r, item, verdict);
   fflush(stdout);
+  if (status == FM_OK) status = fm_results_csv_add(&r->csv, item, found, verdict, trouble);
+  fm_verdict_free(r->ctx, found);
+  FM_TRY(status);
   if (!trouble && !r->marked) FM_TRY(fm_mark_results(r->ctx, r->a->out));
   r->marked |= !trouble;
   if (!trouble) return FM_OK;
@@ -115,6 +124,7 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
 static enum fm_status leave_out(void *user, const struct fm_unread *unread) {
   struct run *r = user;
   if (r->given.count == 1) return fm_error(r->ctx, unread->status, "%s", unread->message);
+  FM_TRY(fm_results_csv_unread(&r->csv, r->given.item[unread->picture].path, unread->message));
   fm_note(r->ctx, "left out: %s", unread->message);
   r->unread++;
   return FM_OK;
@@ -140,9 +150,13 @@ static enum fm_status conclude(struct run *r) {
 static enum fm_status predict(struct run *r, struct fm_device *d) {
   FM_TRY(fm_results_make(r->ctx, &r->model, r->a->refine, &r->results));
   r->results.folder = r->a->out;
+  r->results.rule.min_area = (size_t)r->a->min_area;
   memcpy(r->results.wanted, r->a->files, sizeof r->results.wanted);
   FM_TRY(fm_folder_make(r->ctx, r->a->out));
-  if (!(r->trouble = fm_alloc(r->ctx, r->given.count, sizeof *r->trouble))) return FM_MEMORY;
+  r->trouble = fm_alloc(r->ctx, r->given.count, sizeof *r->trouble);
+  r->found = fm_alloc(r->ctx, r->given.count, sizeof *r->found);
+  if (!r->trouble || !r->found) return FM_MEMORY;
+  FM_TRY(fm_results_csv_open(&r->csv, r->ctx, r->a->out, r->results.rule.image.value));
   const struct fm_score_list list = {.samples = r->given.item,
                                      .count = r->given.count,
                                      .text = "scoring",
@@ -154,7 +168,10 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
                                      .take = take,
                                      .unread = leave_out,
                                      .user = r};
-  FM_TRY(fm_score_set(d, &r->model, &list));
+  enum fm_status status = fm_score_set(d, &r->model, &list);
+  /* What was scored before a failure is worth having. */
+  enum fm_status listed = fm_results_csv_close(&r->csv);
+  FM_TRY(status != FM_OK ? status : listed);
   return conclude(r);
 }
 
@@ -174,14 +191,16 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   if (status == FM_OK && a->exit_flawed && r.flawed) *exit_status = 3;
   fm_model_free(&r.model);
   for (size_t i = 0; r.trouble && i < r.given.count; i++) fm_free(ctx, r.trouble[i]);
+  for (size_t i = 0; r.found && i < r.given.count; i++) fm_verdict_free(ctx, &r.found[i]);
   fm_free(ctx, r.trouble);
+  fm_free(ctx, r.found);
   fm_given_free(ctx, &r.given);
   enum fm_status closed = fm_device_close(d);
   return status != FM_OK ? status : closed;
 }
 
 enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
-  struct args a = {.files = {true, true, true, true}};
+  struct args a = {.files = {true, true, true, true}, .min_area = 1};
   struct fm_option options[] = {
       {"o", FM_OPT_TEXT, &a.out, "DIR", "the folder for the results", 0, 0, NULL},
       {"json", FM_OPT_FLAG, &a.json, NULL, "one line of JSON per picture", 0, 0, NULL},
@@ -198,6 +217,7 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
       {"repaired", FM_OPT_FLAG, &a.files[3], NULL, "and write the repaired ones (the default; --no-repaired)",
        0, 0, NULL},
       FM_BY_HAND_OPTIONS(&a.by_hand),
+      FM_MIN_AREA_OPTION(&a.min_area),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"untrained", FM_OPT_FLAG, &a.untrained, NULL, "accept a model whose expert is untrained", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},

@@ -27,7 +27,7 @@ struct run {
   struct fm_heat base_heat;
   float *score, *base_score;    /* [count]; base_score: the detector's own */
   struct fm_adjusted *adjusted; /* [count] */
-  size_t count;
+  size_t count, min_area;
   bool masks, refine, own_score; /* own_score: a picture's score is not its map's largest value */
 };
 
@@ -206,8 +206,9 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
                                  .size_official = "the pictures' own size",
                                  .size_cdo1 = size};
   if (!model->expert.trained) c.warning = FM_UNTRAINED;
-  fm_model_thresholds(model, r->refine, &c.image, &c.pixel);
-  c.heat = find_heat(r, r->small, c.pixel.value);
+  fm_model_thresholds(model, r->refine, &c.rule.image, &c.rule.pixel);
+  c.rule.min_area = r->min_area;
+  c.heat = find_heat(r, r->small, c.rule.pixel.value);
   if (r->refine) r->base_heat = find_heat(r, r->base, model->pixel.value);
   FM_TRY(fm_report_category_begin(report, &c));
   struct fm_progress progress;
@@ -255,7 +256,7 @@ static void say_memory(struct run *r) {
           scarce ? ", which may not be enough: evaluate fewer or smaller pictures at a time" : "");
 }
 
-enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
+enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine, size_t min_area,
                            const struct fm_category *category, struct fm_report *report,
                            struct fm_evaluation *out) {
   struct run r = {.ctx = fm_device_context(d),
@@ -263,6 +264,7 @@ enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bo
                   .category = category,
                   .count = category->test_count,
                   .refine = refine,
+                  .min_area = min_area,
                   .own_score = refine};
   *out = (struct fm_evaluation){.pictures = r.count, .refined = refine};
   if (!r.count)

@@ -25,9 +25,9 @@ struct fm_evaluation {
 /* Adds the category to the report. Memory does not grow with the number of pictures times their size
  * (full_size.h, score/ranges.h): of each picture the network's map is held, 5 bytes a pixel of the network's
  * input, 15 with refine. What it takes is said before it begins where it is much.
- * refine: with sharpened maps, which the model must have learned. Flawed pictures must all have masks, or
- * none of them: then there are metrics of pictures only. */
-enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine,
+ * refine: with sharpened maps, which the model must have learned. min_area: of a region (task/verdict.h).
+ * Flawed pictures must all have masks, or none of them: then there are metrics of pictures only. */
+enum fm_status fm_evaluate(struct fm_device *d, const struct fm_model *model, bool refine, size_t min_area,
                            const struct fm_category *category, struct fm_report *report,
                            struct fm_evaluation *out);
 

@@ -150,9 +150,10 @@ static void put_lie(struct fm_csv *csv, const struct fm_record *r) {
 
 enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
                                    const struct fm_section *section, size_t count) {
-  static const char *const heading[] = {
-      "category",      "kind",     "name",       "score",     "verdict", "truth",   "threshold", "origin",
-      "flagged_share", "gain_red", "gain_green", "gain_blue", "angle",   "shift_x", "shift_y",   "scale"};
+  static const char *const heading[] = {"category",   "kind",      "name",   "score",         "verdict",
+                                        "truth",      "threshold", "origin", "flagged_share", "gain_red",
+                                        "gain_green", "gain_blue", "angle",  "shift_x",       "shift_y",
+                                        "scale",      "regions"};
   struct fm_text text;
   fm_text_begin(&text, ctx);
   struct fm_csv csv;
@@ -172,7 +173,30 @@ enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
       fm_csv_number(&csv, r->share);
       for (int c = 0; c < 3; c++) fm_csv_number(&csv, r->adjusted.lit ? (double)r->adjusted.gain[c] : NAN);
       put_lie(&csv, r);
+      fm_csv_integer(&csv, (int64_t)r->found.spots.count);
       fm_csv_row(&csv);
     }
   return write_text(ctx, folder, "images.csv", &text);
+}
+
+enum fm_status fm_files_regions_csv(struct fm_context *ctx, const char *folder,
+                                    const struct fm_section *section, size_t count) {
+  const char *heading[3 + FM_REGION_COLUMNS] = {"category", "kind", "name"};
+  for (int i = 0; i < FM_REGION_COLUMNS; i++) heading[3 + i] = fm_region_columns[i];
+  struct fm_text text;
+  fm_text_begin(&text, ctx);
+  struct fm_csv csv;
+  fm_csv_begin(&csv, &text);
+  fm_csv_strings(&csv, sizeof heading / sizeof *heading, heading);
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < section[i].count; k++) {
+      const struct fm_record *r = &section[i].record[k];
+      for (size_t g = 0; g < r->found.spots.count; g++) {
+        fm_csv_string(&csv, section[i].name);
+        fm_csv_string(&csv, r->kind);
+        fm_csv_string(&csv, r->name);
+        fm_verdict_csv_row(&csv, &r->found, g);
+      }
+    }
+  return write_text(ctx, folder, "regions.csv", &text);
 }

@@ -21,7 +21,8 @@ enum fm_tile {
 struct fm_record { /* a picture */
   char *kind, *name;
   struct fm_adjusted adjusted;
-  double score, share;          /* share: of its pixels that are outlined */
+  double score, share; /* share: of its pixels that are outlined */
+  struct fm_verdict found;
   bool flawed, flagged, masked; /* masked: the truth has a flawed pixel */
   char *jpeg[FM_TILES];         /* base64; NULL: no such tile */
   int width, height;            /* of the tiles */
@@ -38,6 +39,7 @@ struct fm_section { /* a category; owns its strings */
   char *name, *warning, *size_official, *size_cdo1;
   struct fm_fact_list facts;
   struct fm_threshold image, pixel;
+  size_t min_area;
   struct fm_heat heat;
   struct fm_metrics official, cdo1;
   bool has_cdo1, ended;
@@ -69,6 +71,9 @@ enum fm_status fm_files_metrics_csv(struct fm_context *ctx, const char *folder,
                                     const struct fm_section *section, size_t count);
 enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
                                    const struct fm_section *section, size_t count);
+
+enum fm_status fm_files_regions_csv(struct fm_context *ctx, const char *folder,
+                                    const struct fm_section *section, size_t count);
 
 /* The mean over categories of official (cdo1 false) or cdo1 metrics; NaN where one of them has none. */
 struct fm_metrics fm_section_mean(const struct fm_section *section, size_t count, bool cdo1);

@@ -9,6 +9,7 @@
 #include "report/overlay.h"
 #include "report/record.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { SIDE = 256, SHOWN = 200, SHOWN_OF_SEVERAL = 24, QUALITY = 85 };
@@ -74,7 +75,11 @@ enum fm_status fm_report_open(struct fm_context *ctx, const struct fm_report_hea
 enum fm_status fm_report_category_begin(struct fm_report *r, const struct fm_report_category *c) {
   FM_TRY(fm_grow(r->ctx, (void **)&r->section, &r->capacity, r->count, sizeof *r->section));
   struct fm_section *s = &r->section[r->count++];
-  *s = (struct fm_section){.ctx = r->ctx, .image = c->image, .pixel = c->pixel, .heat = c->heat};
+  *s = (struct fm_section){.ctx = r->ctx,
+                           .image = c->rule.image,
+                           .pixel = c->rule.pixel,
+                           .min_area = c->rule.min_area,
+                           .heat = c->heat};
   s->name = fm_strdup(r->ctx, c->name);
   if (c->warning && !(s->warning = fm_strdup(r->ctx, c->warning))) return FM_MEMORY;
   if (c->size_official) s->size_official = fm_strdup(r->ctx, c->size_official);
@@ -233,11 +238,36 @@ static void count_verdict(struct fm_report_tally *t, const struct fm_record *r) 
   ++*count;
 }
 
+static void map_row(void *user, int y, float *row) {
+  const struct fm_report_picture *p = user;
+  size_t width = (size_t)p->image->width;
+  memcpy(row, p->map + (size_t)y * width, width * sizeof *row);
+}
+
+/* The verdict, its regions, and those as a mask. */
+static enum fm_status judge(struct fm_context *ctx, const struct fm_section *s,
+                            const struct fm_report_picture *p, struct fm_verdict *found,
+                            unsigned char **mask) {
+  const struct fm_verdict_rule rule = {s->image, s->pixel, s->min_area};
+  const struct fm_spot_map map = {p->image->width, p->image->height, map_row, (void *)p};
+  size_t width = (size_t)map.width, pixels = width * (size_t)map.height;
+  float peak = p->map[0];
+  for (size_t i = 1; i < pixels; i++) peak = fmaxf(peak, p->map[i]);
+  FM_TRY(fm_verdict_of_map(ctx, &rule, &map, p->score, (double)peak, found));
+  if (!(*mask = fm_alloc(ctx, pixels, 1))) return FM_MEMORY;
+  struct fm_spot_mask cut;
+  enum fm_status status = fm_spot_mask_open(ctx, &cut, &found->spots);
+  for (size_t at = 0; at < pixels && status == FM_OK; at += width)
+    fm_spot_mask_row(&cut, p->map + at, *mask + at);
+  fm_spot_mask_close(ctx, &cut);
+  return status;
+}
+
 enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture *p) {
   struct fm_section *s = &r->section[r->count - 1];
   FM_TRY(fm_grow(r->ctx, (void **)&s->record, &s->capacity, s->count, sizeof *s->record));
   struct fm_record *record = &s->record[s->count++];
-  *record = (struct fm_record){.score = p->score, .flawed = p->flawed, .flagged = p->score > s->image.value};
+  *record = (struct fm_record){.score = p->score, .flawed = p->flawed};
   if (p->adjusted) record->adjusted = *p->adjusted;
   record->own_width = p->image->width;
   record->own_height = p->image->height;
@@ -245,17 +275,14 @@ enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture
   record->name = fm_strdup(r->ctx, p->name);
   if (!record->kind || !record->name) return FM_MEMORY;
   struct full_size full = {.report = r, .picture = p, .heat = &s->heat};
-  size_t pixels = (size_t)p->image->width * (size_t)p->image->height, over = 0;
-  double outline = fm_threshold_outline_of(&s->pixel, record->flagged, p->map, pixels);
-  FM_TRY(fm_mask_from_map(r->ctx, p->map, p->image->width, p->image->height, outline, &full.mask));
-  for (size_t i = 0; i < pixels; i++) {
-    over += full.mask[i] != 0;
-    record->masked |= p->truth && p->truth[i];
-  }
-  record->share = (double)over / (double)pixels;
+  size_t pixels = (size_t)p->image->width * (size_t)p->image->height;
+  enum fm_status status = judge(r->ctx, s, p, &record->found, &full.mask);
+  for (size_t i = 0; i < pixels; i++) record->masked |= p->truth && p->truth[i];
+  record->flagged = record->found.flagged;
+  record->share = fm_verdict_share(&record->found);
   count_verdict(&s->tally, record);
   fm_histogram_add(&r->pixels, pixels, p->map, p->truth);
-  enum fm_status status = fm_parallel(r->ctx, 4, write_file, &full);
+  if (status == FM_OK) status = fm_parallel(r->ctx, 4, write_file, &full);
   if (status == FM_OK) status = show_picture(r, p, &s->heat, full.mask, record);
   fm_free(r->ctx, full.mask);
   return status;
@@ -324,6 +351,7 @@ enum fm_status fm_report_close(struct fm_report *r) {
   FM_TRY(fm_files_metrics_json(r->ctx, r->folder, &r->facts, r->section, r->count));
   FM_TRY(fm_files_metrics_csv(r->ctx, r->folder, r->section, r->count));
   FM_TRY(fm_files_images_csv(r->ctx, r->folder, r->section, r->count));
+  FM_TRY(fm_files_regions_csv(r->ctx, r->folder, r->section, r->count));
   return write_page(r);
 }
 
@@ -336,6 +364,7 @@ static void free_section(struct fm_section *s) {
   for (size_t i = 0; i < s->count; i++) {
     fm_free(s->ctx, s->record[i].kind);
     fm_free(s->ctx, s->record[i].name);
+    fm_verdict_free(s->ctx, &s->record[i].found);
   }
   free_facts(s->ctx, &s->facts);
   fm_free(s->ctx, s->record);

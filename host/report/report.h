@@ -15,11 +15,11 @@
  *   overlays/KIND/NAME.png   the picture with map and outlines (overlay.h)
  *   contact.png              all (at most 150) pictures on a sheet
  * and in the folder itself:
- *   metrics.json, metrics.csv (a row a category, and the mean), images.csv, report.html (self-contained)
+ *   metrics.json, metrics.csv (a row a category, and the mean), images.csv, regions.csv, report.html
+ * (self-contained)
  *
  * Every file is written atomically. The same input gives the same bytes: no date, no path. Memory: one
- * picture, and of each one so far what the page shows of it (some 60 KB). A picture is flawed where its score
- * is greater than the image threshold; a pixel where it is greater than the pixel threshold. */
+ * picture, and of each one so far what the page shows of it (some 60 KB). What is flawed: task/verdict.h. */
 #ifndef FM_REPORT_REPORT_H
 #define FM_REPORT_REPORT_H
 
@@ -27,7 +27,7 @@
 #include "file/image.h"
 #include "report/heat.h"
 #include "score/metrics.h"
-#include "score/threshold.h"
+#include "task/verdict.h"
 
 struct fm_fact {
   const char *name, *value; /* "backbone", "efficientnet_lite0" */
@@ -48,7 +48,7 @@ struct fm_report_category {
   const char *name;
   const char *warning; /* stands on top of what is said about it; NULL: none */
   size_t pictures;     /* how many will be added */
-  struct fm_threshold image, pixel;
+  struct fm_verdict_rule rule;
   struct fm_heat heat; /* fm_heat_make(lowest score, pixel threshold, highest score), over all pictures */
   const struct fm_fact *facts; /* of this category */
   size_t fact_count;

@@ -17,11 +17,14 @@ static void put_adjusted(struct fm_json *j, const struct fm_adjusted *a, int wid
   fm_json_number(j, "scale", lie.scale);
 }
 
-void fm_result_put(struct fm_json *j, const struct fm_results *r, const struct fm_score_item *item) {
-  double score = (double)item->one.score;
-  fm_json_string(j, "verdict", fm_result_verdict(r, score));
-  fm_json_number(j, "score", score);
-  fm_json_number(j, "threshold", r->image.value);
-  if (fm_threshold_is_by_hand(&r->image)) fm_json_bool(j, "threshold_set_by_hand", true);
+void fm_result_put(struct fm_json *j, const struct fm_results *r, const struct fm_score_item *item,
+                   const struct fm_verdict *found) {
+  fm_json_string(j, "verdict", fm_result_verdict(r, found));
+  fm_json_number(j, "score", (double)item->one.score);
+  fm_json_number(j, "threshold", r->rule.image.value);
+  if (fm_threshold_is_by_hand(&r->rule.image)) fm_json_bool(j, "threshold_set_by_hand", true);
+  fm_json_integer(j, "width", item->one.width);
+  fm_json_integer(j, "height", item->one.height);
   put_adjusted(j, item->adjusted, item->one.width, item->one.height);
+  fm_verdict_json(j, found);
 }

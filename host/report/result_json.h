@@ -5,8 +5,9 @@
 #include "file/json.h"
 #include "report/results.h"
 
-/* Into the object that is open: verdict, score, threshold, and what the model's standard did to the picture.
- */
-void fm_result_put(struct fm_json *json, const struct fm_results *results, const struct fm_score_item *item);
+/* Into the object that is open: verdict, score, threshold, size, what the model's standard did to the
+ * picture, and its regions. */
+void fm_result_put(struct fm_json *json, const struct fm_results *results, const struct fm_score_item *item,
+                   const struct fm_verdict *found);
 
 #endif

@@ -26,18 +26,14 @@ enum fm_status fm_results_make(struct fm_context *ctx, const struct fm_model *mo
                                struct fm_results *r) {
   bool known = model->has_thresholds;
   *r = (struct fm_results){.ctx = ctx, .known = known};
-  fm_model_thresholds(model, refine, &r->image, &r->pixel);
-  double middle = known ? r->pixel.value : NAN;
+  fm_model_thresholds(model, refine, &r->rule.image, &r->rule.pixel);
+  double middle = known ? r->rule.pixel.value : NAN;
   r->heat = fm_heat_make(known ? 0 : NAN, middle, 2 * middle);
   return fm_recipe_preprocess(ctx, &model->recipe, &r->preprocess);
 }
 
-const char *fm_result_verdict(const struct fm_results *r, double score) {
-  return !r->known ? "unknown" : fm_result_flagged(r, score) ? "flawed" : "good";
-}
-
-bool fm_result_flagged(const struct fm_results *r, double score) {
-  return score > r->image.value;
+const char *fm_result_verdict(const struct fm_results *r, const struct fm_verdict *found) {
+  return !r->known ? "unknown" : found->flagged ? "flawed" : "good";
 }
 
 char *fm_result_path(const struct fm_results *r, const char *name, enum fm_result kind) {
@@ -48,6 +44,7 @@ struct work { /* a picture */
   struct fm_context *ctx;
   const struct fm_results *results;
   const struct fm_score_item *item;
+  const struct fm_verdict *found;
   const struct fm_image *image;
 };
 
@@ -64,33 +61,33 @@ static enum fm_status write_map(const struct work *w, const char *path) {
 struct mask { /* that is made of a map, row by row */
   const struct fm_score_map *map;
   float *row;
-  double threshold;
+  struct fm_spot_mask cut;
 };
 
-static void cut(const struct mask *m, int y, unsigned char *out) {
-  fm_score_map_row(m->map, y, m->row);
-  for (int x = 0; x < m->map->rows.out_width; x++) out[x] = (double)m->row[x] > m->threshold ? 255 : 0;
-}
-
 static void mask_row(void *user, int y, unsigned char *out) {
-  cut(user, y, out);
+  struct mask *m = user;
+  fm_score_map_row(m->map, y, m->row);
+  fm_spot_mask_row(&m->cut, m->row, out);
 }
 
+/* Closed also after a failure. */
 static enum fm_status mask_open(const struct work *w, struct mask *m) {
-  const struct fm_score_one *one = &w->item->one;
-  bool flagged = fm_result_flagged(w->results, (double)one->score);
-  *m = (struct mask){.map = &one->map,
-                     .threshold = fm_threshold_outline(&w->results->pixel, flagged, (double)one->peak)};
-  m->row = fm_alloc(w->ctx, (size_t)one->width, sizeof *m->row);
-  return m->row ? FM_OK : FM_MEMORY;
+  *m = (struct mask){.map = &w->item->one.map};
+  m->row = fm_alloc(w->ctx, (size_t)w->item->one.width, sizeof *m->row);
+  return m->row ? fm_spot_mask_open(w->ctx, &m->cut, &w->found->spots) : FM_MEMORY;
+}
+
+static void mask_close(const struct work *w, struct mask *m) {
+  fm_spot_mask_close(w->ctx, &m->cut);
+  fm_free(w->ctx, m->row);
 }
 
 static enum fm_status write_mask(const struct work *w, const char *path) {
   struct mask m;
-  FM_TRY(mask_open(w, &m));
-  enum fm_status status =
-      fm_png_write_rows(w->ctx, path, w->item->one.width, w->item->one.height, 1, mask_row, &m);
-  fm_free(w->ctx, m.row);
+  enum fm_status status = mask_open(w, &m);
+  if (status == FM_OK)
+    status = fm_png_write_rows(w->ctx, path, w->item->one.width, w->item->one.height, 1, mask_row, &m);
+  mask_close(w, &m);
   return status;
 }
 
@@ -100,15 +97,15 @@ static enum fm_status write_overlay(const struct work *w, const char *path) {
   struct fm_tint tint;
   struct mask m;
   fm_tint_make(&tint, &w->results->heat);
-  FM_TRY(mask_open(w, &m));
+  enum fm_status status = mask_open(w, &m);
   size_t width = (size_t)overlay.width, pixels = width * (size_t)overlay.height;
   unsigned char *mask = fm_alloc(w->ctx, pixels, 1);
   overlay.pixels = fm_alloc(w->ctx, pixels, 3);
-  enum fm_status status = mask && overlay.pixels ? FM_OK : FM_MEMORY;
+  if (!mask || !overlay.pixels) status = FM_MEMORY;
   if (status == FM_OK) {
     memcpy(overlay.pixels, w->image->pixels, 3 * pixels);
     for (size_t y = 0; y < (size_t)overlay.height; y++) {
-      cut(&m, (int)y, mask + y * width);
+      mask_row(&m, (int)y, mask + y * width);
       fm_overlay_blend(overlay.pixels + 3 * y * width, m.row, width, &tint);
     }
     fm_overlay_outline(&overlay, mask);
@@ -116,7 +113,7 @@ static enum fm_status write_overlay(const struct work *w, const char *path) {
   }
   fm_image_free(w->ctx, &overlay);
   fm_free(w->ctx, mask);
-  fm_free(w->ctx, m.row);
+  mask_close(w, &m);
   return status;
 }
 
@@ -160,9 +157,9 @@ size_t fm_results_bytes(const struct fm_results *results) {
 }
 
 enum fm_status fm_results_write(struct fm_context *ctx, const struct fm_results *results,
-                                const struct fm_score_item *item) {
+                                const struct fm_score_item *item, const struct fm_verdict *found) {
   const bool *wanted = results->wanted;
-  struct work w = {.ctx = ctx, .results = results, .item = item};
+  struct work w = {.ctx = ctx, .results = results, .item = item, .found = found};
   struct fm_image room = {0};
   enum fm_status status = FM_OK;
   if (wanted[FM_RESULT_OVERLAY] || wanted[FM_RESULT_REPAIRED])

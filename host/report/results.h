@@ -5,6 +5,7 @@
 
 #include "report/heat.h"
 #include "task/score_set.h"
+#include "task/verdict.h"
 
 enum fm_result { FM_RESULT_MAP, FM_RESULT_MASK, FM_RESULT_OVERLAY, FM_RESULT_REPAIRED, FM_RESULTS };
 
@@ -12,25 +13,22 @@ struct fm_results {
   struct fm_context *ctx;
   const char *folder;
   bool wanted[FM_RESULTS];
-  bool known;                       /* the model has thresholds */
-  struct fm_threshold image, pixel; /* verdicts and outlines */
+  bool known;                  /* the model has thresholds */
+  struct fm_verdict_rule rule; /* verdicts and outlines */
   struct fm_heat heat;
   struct fm_preprocess preprocess;
 };
 
-/* The thresholds and colours of a model, of its sharpened maps with refine; folder and wanted are the
- * caller's to set. */
+/* The thresholds and colours of a model, of its sharpened maps with refine; folder, wanted and
+ * rule.min_area are the caller's to set. */
 enum fm_status fm_results_make(struct fm_context *ctx, const struct fm_model *model, bool refine,
                                struct fm_results *results);
 
 /* FOLDER/KIND/NAME.EXTENSION, a new string. name: of the picture, without extension; folders may be in it. */
 char *fm_result_path(const struct fm_results *results, const char *name, enum fm_result kind);
 
-/* Whether a picture of that score is flagged. */
-bool fm_result_flagged(const struct fm_results *results, double score);
-
 /* "good", "flawed", or "unknown" where the model has no thresholds. */
-const char *fm_result_verdict(const struct fm_results *results, double score);
+const char *fm_result_verdict(const struct fm_results *results, const struct fm_verdict *found);
 
 /* "map", "mask", "overlay", "repaired". */
 const char *fm_result_name(enum fm_result kind);
@@ -38,8 +36,9 @@ const char *fm_result_name(enum fm_result kind);
 /* Memory that fm_results_write takes: bytes a pixel of the picture, the picture itself included. */
 size_t fm_results_bytes(const struct fm_results *results);
 
-/* Writes the wanted files of item under its sample's name. A failure is reported into ctx. */
+/* Writes the wanted files of item, with what was found in it, under its sample's name. A failure is reported
+ * into ctx. */
 enum fm_status fm_results_write(struct fm_context *ctx, const struct fm_results *results,
-                                const struct fm_score_item *item);
+                                const struct fm_score_item *item, const struct fm_verdict *found);
 
 #endif

@@ -1,72 +1,17 @@
 #include "score/region.h"
 
 #include "base/memory.h"
+#include "score/label.h"
 
 #include <string.h>
 
-/* Provisional labels and which of them mean the same region: parent[l] <= l, equal for a root. */
-struct forest {
-  uint32_t *parent;
-  size_t count, capacity;
-};
-
-static uint32_t root_of(struct forest *f, uint32_t label) {
-  while (f->parent[label] != label) {
-    f->parent[label] = f->parent[f->parent[label]];
-    label = f->parent[label];
-  }
-  return label;
-}
-
-static uint32_t join(struct forest *f, uint32_t a, uint32_t b) {
-  a = root_of(f, a);
-  b = root_of(f, b);
-  /* The smaller label wins: a root is then the label of the region's first pixel. */
-  if (a < b) return f->parent[b] = a;
-  return f->parent[a] = b;
-}
-
-static enum fm_status new_label(struct fm_context *ctx, struct forest *f, uint32_t *label) {
-  FM_TRY(fm_grow(ctx, (void **)&f->parent, &f->capacity, f->count, sizeof *f->parent));
-  *label = (uint32_t)f->count;
-  f->parent[f->count++] = *label;
-  return FM_OK;
-}
-
-/* First pass: every flawed pixel takes the label of its neighbours to the left and above. */
-static enum fm_status label_row(struct fm_context *ctx, struct forest *f, const unsigned char *mask,
-                                uint32_t *row, const uint32_t *above, int width) {
-  for (int x = 0; x < width; x++) {
-    if (!mask[x]) continue;
-    uint32_t label = x ? row[x - 1] : 0;
-    if (above) {
-      int from = x ? x - 1 : 0, to = x + 1 < width ? x + 1 : x;
-      for (int k = from; k <= to; k++)
-        if (above[k]) label = label ? join(f, label, above[k]) : above[k];
-    }
-    if (!label) FM_TRY(new_label(ctx, f, &label));
-    row[x] = label;
-  }
-  return FM_OK;
-}
-
-/* Turns the roots into 1, 2, ... in ascending order; returns how many there are. parent[l] becomes the final
- * label. */
-static size_t number_roots(struct forest *f) {
-  uint32_t next = 0;
-  for (size_t l = 1; l < f->count; l++)
-    f->parent[l] =
-        f->parent[l] == l ? ++next : f->parent[f->parent[l]]; /* a parent is smaller: already final */
-  return next;
-}
-
 /* Second pass: final labels, areas and boxes. */
-static void measure(struct fm_regions *r, const struct forest *f) {
+static void measure(struct fm_regions *r, const struct fm_labels *labels) {
   uint32_t *label = r->label;
   for (int y = 0; y < r->height; y++)
     for (int x = 0; x < r->width; x++, label++) {
       if (!*label) continue;
-      *label = f->parent[*label];
+      *label = labels->parent[*label];
       struct fm_region *g = &r->region[*label - 1];
       if (!g->area++) *g = (struct fm_region){.area = 1, .x0 = x, .y0 = y};
       if (x < g->x0) g->x0 = x;
@@ -82,21 +27,21 @@ enum fm_status fm_regions_find(struct fm_context *ctx, int width, int height, co
   if (pixels > UINT32_MAX / 2)
     return fm_error(ctx, FM_LIMIT, "a mask of %d x %d pixels is over the limit of 2^31 pixels", width,
                     height);
-  struct forest f = {0};
-  uint32_t none;
+  struct fm_labels labels = {0};
   out->label = fm_alloc(ctx, pixels, sizeof *out->label);
-  enum fm_status status = out->label ? new_label(ctx, &f, &none) : FM_MEMORY;
+  enum fm_status status = out->label ? fm_labels_begin(ctx, &labels) : FM_MEMORY;
   for (size_t y = 0; status == FM_OK && y < (size_t)height; y++)
-    status = label_row(ctx, &f, mask + y * w, out->label + y * w, y ? out->label + (y - 1) * w : NULL, width);
+    status = fm_labels_row(ctx, &labels, mask + y * w, y ? out->label + (y - 1) * w : NULL,
+                           out->label + y * w, width);
   if (status == FM_OK) {
-    out->count = number_roots(&f);
+    out->count = fm_labels_finish(&labels);
     out->region = fm_alloc(ctx, out->count, sizeof *out->region);
     if (out->region)
-      measure(out, &f);
+      measure(out, &labels);
     else
       status = FM_MEMORY;
   }
-  fm_free(ctx, f.parent);
+  fm_labels_free(ctx, &labels);
   return status;
 }
 

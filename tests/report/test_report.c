@@ -34,8 +34,8 @@ static const struct fm_metrics official = {.image_auroc = 0.75, .image_ap = 0.5,
 static enum fm_status add_category(struct fm_context *ctx, struct fm_report *report, const char *name) {
   const float holdout[] = {0.5f, 1, 0.25f};
   struct fm_report_category category = {.name = name, .pictures = 4, .heat = fm_heat_make(0, 1, 3)};
-  FM_TRY(fm_threshold_choose(ctx, 3, holdout, 0.25, 0, "held-out good pictures", &category.image));
-  category.pixel = category.image;
+  FM_TRY(fm_threshold_choose(ctx, 3, holdout, 0.25, 0, "held-out good pictures", &category.rule.image));
+  category.rule.pixel = category.rule.image;
   FM_TRY(fm_report_category_begin(report, &category));
   static const struct {
     const char *kind, *name;
@@ -135,10 +135,17 @@ static void tables(void **state) {
   size_t size;
   char *csv = content(ctx, &f, "images.csv", &size);
   assert_non_null(strstr(csv, "category,kind,name,score,verdict,truth,threshold,origin,flagged_share,gain_"
-                              "red,gain_green,gain_blue,angle,shift_x,shift_y,scale\n"));
-  assert_non_null(strstr(csv, "bottle,crack,000,3,flawed,flawed,1,3 held-out good pictures,0.0375,,,,,,,\n"));
+                              "red,gain_green,gain_blue,angle,shift_x,shift_y,scale,regions\n"));
+  assert_non_null(
+      strstr(csv, "bottle,crack,000,3,flawed,flawed,1,3 held-out good pictures,0.0375,,,,,,,,1\n"));
   assert_non_null(strstr(csv, "bottle,crack,001,0.5,good,flawed,1,"));
   assert_non_null(strstr(csv, "screw,good,a<b,1,good,good,1,")); /* at the threshold is not over it */
+  fm_free(ctx, csv);
+  csv = content(ctx, &f, "regions.csv", &size);
+  assert_non_null(
+      strstr(csv, "category,kind,name,region,x,y,width,height,area,share,peak,mean,centre_x,centre_y\n"));
+  assert_non_null(strstr(csv, "bottle,crack,000,1,"));
+  assert_null(strstr(csv, "crack,001")); /* missed */
   fm_free(ctx, csv);
   csv = content(ctx, &f, "metrics.csv", &size);
   assert_non_null(strstr(csv, "category,image_auroc,image_ap,"));
