@@ -23,6 +23,10 @@ const struct fm_command fm_commands[] = {
      "  flawmap predict bottle.flawmap today/ -o results --exit-flawed\n"
      "  flawmap predict bottle.flawmap 17.png --json -o results | jq .score",
      fm_cmd_predict},
+    {"serve", "MODEL... [options]", "Stays, and looks at pictures as they come: over HTTP.",
+     "  flawmap serve bottle.flawmap\n"
+     "  curl --data-binary @17.png http://127.0.0.1:8471/v1/score",
+     fm_cmd_serve},
     {"calibrate", "MODEL [DIR] [options]",
      "Chooses a model's thresholds again, from a folder of good pictures or by hand.",
      "  flawmap calibrate bottle.flawmap more/good/bottles\n"

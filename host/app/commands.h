@@ -19,6 +19,7 @@ FM_COMMAND(doctor);
 FM_COMMAND(fetch);
 FM_COMMAND(metrics);
 FM_COMMAND(refine);
+FM_COMMAND(serve);
 FM_COMMAND(synth);
 FM_COMMAND(tune);
 FM_COMMAND(update);

@@ -12,6 +12,7 @@ struct fm_embedded {
 
 extern const struct fm_embedded fm_embedded_cl[];
 extern const struct fm_embedded fm_embedded_models[];
+extern const struct fm_embedded fm_embedded_serve[];
 
 /* The row of that name, or NULL. */
 const struct fm_embedded *fm_embedded_find(const struct fm_embedded *table, const char *name);

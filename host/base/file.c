@@ -165,8 +165,25 @@ enum fm_status fm_writer_commit(struct fm_writer *w) {
   return FM_OK;
 }
 
+enum fm_status fm_writer_open_memory(struct fm_writer *w, struct fm_context *ctx) {
+  *w = (struct fm_writer){.ctx = ctx};
+  if (!(w->path = fm_strdup(ctx, "a file in memory"))) return FM_MEMORY;
+  return (w->stream = open_memstream(&w->memory, &w->memory_size)) ? FM_OK : io_error(ctx, "write", w->path);
+}
+
+enum fm_status fm_writer_take(struct fm_writer *w, unsigned char **bytes, size_t *size) {
+  /* A stream onto memory ends where it was written last, which a writer of TIFF does at its front. */
+  if (fseeko(w->stream, 0, SEEK_END) != 0 || fflush(w->stream) != 0)
+    return io_error(w->ctx, "write", w->path);
+  *size = w->memory_size;
+  if (!(*bytes = fm_alloc(w->ctx, *size, 1))) return FM_MEMORY;
+  memcpy(*bytes, w->memory, *size);
+  return FM_OK;
+}
+
 void fm_writer_discard(struct fm_writer *w) {
   if (w->stream) fclose(w->stream);
+  free(w->memory);
   if (w->temporary) unlink(w->temporary);
   fm_free(w->ctx, w->temporary);
   fm_free(w->ctx, w->path);
@@ -197,6 +214,21 @@ bool fm_file_exists(const char *path) {
 size_t fm_file_size(const char *path) {
   struct stat info;
   return stat(path, &info) == 0 && S_ISREG(info.st_mode) ? (size_t)info.st_size : 0;
+}
+
+struct fm_file_stamp fm_file_stamp(const char *path) {
+  struct stat info;
+  if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return (struct fm_file_stamp){0};
+  return (struct fm_file_stamp){.there = true,
+                                .device = (uint64_t)info.st_dev,
+                                .inode = (uint64_t)info.st_ino,
+                                .size = (uint64_t)info.st_size,
+                                .modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec};
+}
+
+bool fm_file_stamp_same(const struct fm_file_stamp *a, const struct fm_file_stamp *b) {
+  return a->there == b->there && a->device == b->device && a->inode == b->inode && a->size == b->size &&
+         a->modified == b->modified;
 }
 
 size_t fm_file_head(const char *path, void *bytes, size_t size) {

@@ -27,6 +27,8 @@ struct fm_writer {
   struct fm_context *ctx;
   FILE *stream;
   char *path, *temporary;
+  char *memory; /* what was written onto memory, libc's */
+  size_t memory_size;
 };
 enum fm_status fm_writer_open(struct fm_writer *w, struct fm_context *ctx, const char *path);
 enum fm_status fm_writer_check(struct fm_context *ctx,
@@ -39,6 +41,10 @@ void fm_writer_discard(struct fm_writer *w);          /* also after commit: then
 /* Opens and discards: whether a file can be written there is said before long work is done for it. */
 enum fm_status fm_writer_try(struct fm_context *ctx, const char *path);
 
+/* The same onto memory: *bytes is the caller's (fm_free). Nothing is committed; discarded after take, too. */
+enum fm_status fm_writer_open_memory(struct fm_writer *w, struct fm_context *ctx);
+enum fm_status fm_writer_take(struct fm_writer *w, unsigned char **bytes, size_t *size);
+
 /* open, write, commit in one call. */
 enum fm_status fm_file_write(struct fm_context *ctx, const char *path, const void *bytes, size_t size);
 
@@ -49,6 +55,15 @@ size_t fm_file_head(const char *path, void *bytes, size_t size);
 bool fm_file_exists(const char *path);   /* a regular file */
 size_t fm_file_size(const char *path);   /* of a regular file, else 0 */
 bool fm_folder_exists(const char *path); /* a folder */
+
+/* What tells whether a file is still the one it was. */
+struct fm_file_stamp {
+  bool there; /* a regular file */
+  uint64_t device, inode, size;
+  int64_t modified; /* nanoseconds */
+};
+struct fm_file_stamp fm_file_stamp(const char *path);
+bool fm_file_stamp_same(const struct fm_file_stamp *a, const struct fm_file_stamp *b);
 
 /* True where both exist and are the same file or folder, whatever they are called. */
 bool fm_path_same(const char *a, const char *b);

@@ -37,6 +37,12 @@ double fm_seconds(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+void fm_utc(time_t when, char out[24]) {
+  struct tm utc;
+  out[0] = 0;
+  if (gmtime_r(&when, &utc)) strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
 void fm_duration(double seconds, char out[32]) {
   long s = (long)(seconds + 0.5);
   if (seconds < 0.1)

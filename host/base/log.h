@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+#include <time.h>
+
 /* One line to stderr unless ctx->quiet. */
 void fm_note(struct fm_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -16,6 +18,9 @@ double fm_seconds(void);
 
 /* "3.2 s", "4 min 10 s", "2 h 5 min" into out. */
 void fm_duration(double seconds, char out[32]);
+
+/* "2026-01-31T17:05:09Z" into out. */
+void fm_utc(time_t when, char out[24]);
 
 /* Progress of work of `total` equal steps: a bar redrawn on a terminal, a line every ten seconds elsewhere,
  * nothing for work under two seconds. Text names the work ("training bottle"). */

@@ -86,6 +86,15 @@ enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *widt
   return FM_OK;
 }
 
+enum fm_status fm_image_decode_size(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                                    size_t size, int *width, int *height) {
+  struct fm_image image;
+  FM_TRY(decode(ctx, name, bytes, size, false, false, &image));
+  *width = image.width;
+  *height = image.height;
+  return FM_OK;
+}
+
 enum fm_status fm_image_set_size(struct fm_context *ctx, const char *name, size_t width, size_t height,
                                  struct fm_image *image) {
   if (width == 0 || height == 0) return fm_image_damaged(ctx, name, "picture", "a side is zero");

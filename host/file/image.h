@@ -38,6 +38,10 @@ enum fm_status fm_image_read_labels(struct fm_context *ctx, const char *path, st
 enum fm_status fm_image_decode(struct fm_context *ctx, const char *name, const unsigned char *bytes,
                                size_t size, struct fm_image *image);
 
+/* Only the header of a picture in memory. */
+enum fm_status fm_image_decode_size(struct fm_context *ctx, const char *name, const unsigned char *bytes,
+                                    size_t size, int *width, int *height);
+
 /* Only the header: width and height, and the bytes that reading the picture takes at most, the file included.
  */
 enum fm_status fm_image_size(struct fm_context *ctx, const char *path, int *width, int *height, size_t *most);

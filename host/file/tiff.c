@@ -134,28 +134,50 @@ static bool write_map(TIFF *tiff, size_t width, size_t height, float *strip, siz
   return ok && TIFFWriteDirectory(tiff);
 }
 
-enum fm_status fm_tiff_write_rows(struct fm_context *ctx, const char *path, int width, int height,
-                                  void (*row)(void *user, int y, float *row), void *user) {
-  if (width < 1 || height < 1 || width > FM_IMAGE_MAX_SIDE || height > FM_IMAGE_MAX_SIDE)
-    return fm_error(ctx, FM_INTERNAL, "a map of %d x %d values cannot be written to '%s'", width, height,
-                    path);
+/* Through a writer that is open; path: for messages. */
+static enum fm_status write_rows(struct fm_writer *writer, const char *path, int width, int height,
+                                 void (*row)(void *user, int y, float *row), void *user) {
+  struct fm_context *ctx = writer->ctx;
   struct fm_tiff_memory memory;
-  struct fm_writer writer;
   size_t bytes = (size_t)width * sizeof(float), rows = bytes < STRIP ? STRIP / bytes : 1;
   float *strip = fm_alloc(ctx, rows, bytes);
   if (!strip) return FM_MEMORY;
+  TIFF *tiff = fm_tiff_create(&memory, ctx, writer);
+  bool ok = tiff && write_map(tiff, (size_t)width, (size_t)height, strip, rows, row, user);
+  if (tiff) TIFFClose(tiff);
+  enum fm_status status = memory.status;
+  if (!ok && status == FM_OK)
+    status = fm_error(ctx, FM_INTERNAL, "the map '%s' could not be made: %s", path, reason(&memory));
+  fm_free(ctx, strip);
+  return status;
+}
+
+static enum fm_status check_size(struct fm_context *ctx, const char *path, int width, int height) {
+  if (width >= 1 && height >= 1 && width <= FM_IMAGE_MAX_SIDE && height <= FM_IMAGE_MAX_SIDE) return FM_OK;
+  return fm_error(ctx, FM_INTERNAL, "a map of %d x %d values cannot be written to '%s'", width, height, path);
+}
+
+enum fm_status fm_tiff_write_rows(struct fm_context *ctx, const char *path, int width, int height,
+                                  void (*row)(void *user, int y, float *row), void *user) {
+  struct fm_writer writer;
+  FM_TRY(check_size(ctx, path, width, height));
   enum fm_status status = fm_writer_open(&writer, ctx, path);
-  if (status == FM_OK) {
-    TIFF *tiff = fm_tiff_create(&memory, ctx, &writer);
-    bool ok = tiff && write_map(tiff, (size_t)width, (size_t)height, strip, rows, row, user);
-    if (tiff) TIFFClose(tiff);
-    status = memory.status;
-    if (!ok && status == FM_OK)
-      status = fm_error(ctx, FM_INTERNAL, "the map '%s' could not be made: %s", path, reason(&memory));
-  }
+  if (status == FM_OK) status = write_rows(&writer, path, width, height, row, user);
   if (status == FM_OK) status = fm_writer_commit(&writer);
   fm_writer_discard(&writer);
-  fm_free(ctx, strip);
+  return status;
+}
+
+enum fm_status fm_tiff_encode_rows(struct fm_context *ctx, int width, int height,
+                                   void (*row)(void *user, int y, float *row), void *user,
+                                   unsigned char **bytes, size_t *size) {
+  static const char path[] = "in memory";
+  struct fm_writer writer;
+  FM_TRY(check_size(ctx, path, width, height));
+  enum fm_status status = fm_writer_open_memory(&writer, ctx);
+  if (status == FM_OK) status = write_rows(&writer, path, width, height, row, user);
+  if (status == FM_OK) status = fm_writer_take(&writer, bytes, size);
+  fm_writer_discard(&writer);
   return status;
 }
 

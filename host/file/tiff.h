@@ -18,4 +18,9 @@ enum fm_status fm_tiff_write(struct fm_context *ctx, const char *path, int width
 enum fm_status fm_tiff_write_rows(struct fm_context *ctx, const char *path, int width, int height,
                                   void (*row)(void *user, int y, float *row), void *user);
 
+/* The same bytes in memory, the caller's (fm_free). */
+enum fm_status fm_tiff_encode_rows(struct fm_context *ctx, int width, int height,
+                                   void (*row)(void *user, int y, float *row), void *user,
+                                   unsigned char **bytes, size_t *size);
+
 #endif

@@ -91,48 +91,80 @@ static enum fm_status write_mask(const struct work *w, const char *path) {
   return status;
 }
 
+static enum fm_status draw_mask(const struct work *w, struct fm_image *out) {
+  struct mask m;
+  *out = (struct fm_image){.width = w->item->one.width, .height = w->item->one.height, .channels = 1};
+  enum fm_status status = mask_open(w, &m);
+  out->pixels = fm_alloc(w->ctx, (size_t)out->width, (size_t)out->height);
+  if (!out->pixels) status = FM_MEMORY;
+  for (int y = 0; status == FM_OK && y < out->height; y++)
+    mask_row(&m, y, out->pixels + (size_t)y * (size_t)out->width);
+  mask_close(w, &m);
+  return status;
+}
+
 /* Outlines look at rows above and below, so this one is drawn whole. */
-static enum fm_status write_overlay(const struct work *w, const char *path) {
-  struct fm_image overlay = *w->image;
+static enum fm_status draw_overlay(const struct work *w, struct fm_image *overlay) {
   struct fm_tint tint;
   struct mask m;
+  *overlay = *w->image;
+  overlay->pixels = NULL;
   fm_tint_make(&tint, &w->results->heat);
   enum fm_status status = mask_open(w, &m);
-  size_t width = (size_t)overlay.width, pixels = width * (size_t)overlay.height;
+  size_t width = (size_t)overlay->width, pixels = width * (size_t)overlay->height;
   unsigned char *mask = fm_alloc(w->ctx, pixels, 1);
-  overlay.pixels = fm_alloc(w->ctx, pixels, 3);
-  if (!mask || !overlay.pixels) status = FM_MEMORY;
+  overlay->pixels = fm_alloc(w->ctx, pixels, 3);
+  if (!mask || !overlay->pixels) status = FM_MEMORY;
   if (status == FM_OK) {
-    memcpy(overlay.pixels, w->image->pixels, 3 * pixels);
-    for (size_t y = 0; y < (size_t)overlay.height; y++) {
+    memcpy(overlay->pixels, w->image->pixels, 3 * pixels);
+    for (size_t y = 0; y < (size_t)overlay->height; y++) {
       mask_row(&m, (int)y, mask + y * width);
-      fm_overlay_blend(overlay.pixels + 3 * y * width, m.row, width, &tint);
+      fm_overlay_blend(overlay->pixels + 3 * y * width, m.row, width, &tint);
     }
-    fm_overlay_outline(&overlay, mask);
-    status = fm_png_write(w->ctx, path, &overlay);
+    fm_overlay_outline(overlay, mask);
   }
-  fm_image_free(w->ctx, &overlay);
   fm_free(w->ctx, mask);
   mask_close(w, &m);
   return status;
 }
 
-static enum fm_status write_repaired(const struct work *w, const char *path) {
+static enum fm_status draw_repaired(const struct work *w, struct fm_image *out) {
   const struct fm_score_one *one = &w->item->one;
-  struct fm_image out = {.width = one->width, .height = one->height, .channels = 3};
-  out.pixels = fm_alloc(w->ctx, (size_t)out.width * (size_t)out.height, 3);
-  if (!out.pixels) return FM_MEMORY;
-  enum fm_status status = fm_repaired_enlarge(w->ctx, &w->results->preprocess, one->rgb, one->repaired,
-                                              w->image->pixels, out.width, out.height, out.pixels);
+  *out = (struct fm_image){.width = one->width, .height = one->height, .channels = 3};
+  out->pixels = fm_alloc(w->ctx, (size_t)out->width * (size_t)out->height, 3);
+  if (!out->pixels) return FM_MEMORY;
+  return fm_repaired_enlarge(w->ctx, &w->results->preprocess, one->rgb, one->repaired, w->image->pixels,
+                             out->width, out->height, out->pixels);
+}
+
+static enum fm_status (*const draw[FM_RESULTS])(const struct work *, struct fm_image *) = {
+    [FM_RESULT_MASK] = draw_mask, [FM_RESULT_OVERLAY] = draw_overlay, [FM_RESULT_REPAIRED] = draw_repaired};
+
+static enum fm_status write_drawn(const struct work *w, enum fm_result kind, const char *path) {
+  struct fm_image out = {0};
+  enum fm_status status = draw[kind](w, &out);
   if (status == FM_OK) status = fm_png_write(w->ctx, path, &out);
   fm_image_free(w->ctx, &out);
   return status;
 }
 
+enum fm_status fm_result_encode(struct fm_context *ctx, const struct fm_results *results,
+                                const struct fm_score_item *item, const struct fm_verdict *found,
+                                const struct fm_image *image, enum fm_result kind, unsigned char **bytes,
+                                size_t *size) {
+  const struct work w = {.ctx = ctx, .results = results, .item = item, .found = found, .image = image};
+  const struct fm_score_one *one = &item->one;
+  if (kind == FM_RESULT_MAP)
+    return fm_tiff_encode_rows(ctx, one->width, one->height, map_row, (void *)&one->map, bytes, size);
+  struct fm_image out = {0};
+  enum fm_status status = draw[kind](&w, &out);
+  if (status == FM_OK) status = fm_png_encode(ctx, &out, bytes, size);
+  fm_image_free(ctx, &out);
+  return status;
+}
+
 /* One of the files; overlays, which take longest, come before maps and masks. */
 static enum fm_status write_file(void *user, size_t index) {
-  static enum fm_status (*const write[FM_RESULTS])(const struct work *, const char *) = {
-      write_map, write_mask, write_overlay, write_repaired};
   const struct work *w = user;
   enum fm_result kind = (enum fm_result)(FM_RESULTS - 1 - index);
   if (!w->results->wanted[kind]) return FM_OK;
@@ -142,7 +174,10 @@ static enum fm_status write_file(void *user, size_t index) {
   *slash = 0;
   enum fm_status status = fm_folder_make(w->ctx, path);
   *slash = '/';
-  if (status == FM_OK) status = write[kind](w, path);
+  if (status == FM_OK)
+    status = kind == FM_RESULT_MAP    ? write_map(w, path)
+             : kind == FM_RESULT_MASK ? write_mask(w, path)
+                                      : write_drawn(w, kind, path);
   fm_free(w->ctx, path);
   return status;
 }

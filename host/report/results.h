@@ -41,4 +41,11 @@ size_t fm_results_bytes(const struct fm_results *results);
 enum fm_status fm_results_write(struct fm_context *ctx, const struct fm_results *results,
                                 const struct fm_score_item *item, const struct fm_verdict *found);
 
+/* One of them as bytes, the same as the file's (the caller's, fm_free). image: the picture, RGB at its own
+ * size; a map and a mask do without (NULL). */
+enum fm_status fm_result_encode(struct fm_context *ctx, const struct fm_results *results,
+                                const struct fm_score_item *item, const struct fm_verdict *found,
+                                const struct fm_image *image, enum fm_result kind, unsigned char **bytes,
+                                size_t *size);
+
 #endif

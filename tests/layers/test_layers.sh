@@ -5,7 +5,7 @@
 set -u
 flawmap=$1
 cd "$2" || exit 1
-layers="base device file op net data score model method refine check task report app"
+layers="base device file op net data score model method refine check task report serve app"
 failed=0
 
 wrong() {

@@ -1,0 +1,46 @@
+#include "serve/page.h"
+
+#include "base/embedded.h"
+#include "base/memory.h"
+#include "file/sha256.h"
+#include "report/html.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *fm_page_file(const char *name) {
+  const struct fm_embedded *file = fm_embedded_find(fm_embedded_serve, name);
+  return file ? (const char *)file->bytes : "";
+}
+
+enum fm_status fm_page_hash(struct fm_context *ctx, char hash[64]) {
+  static const char open[] = "<script>", close[] = "</script>";
+  char hex[65];
+  const char *begin = strstr(fm_page_file("page.html"), open);
+  const char *end = begin ? strstr(begin, close) : NULL;
+  if (!end) return fm_error(ctx, FM_INTERNAL, "the page has no script");
+  begin += sizeof open - 1;
+  FM_TRY(fm_sha256_bytes(ctx, begin, (size_t)(end - begin), hex));
+  unsigned char bytes[32];
+  for (int i = 0; i < 32; i++) {
+    unsigned value = 0;
+    sscanf(hex + 2 * i, "%2x", &value);
+    bytes[i] = (unsigned char)value;
+  }
+  struct fm_text text;
+  char *base64;
+  fm_text_begin(&text, ctx);
+  fm_base64(&text, bytes, sizeof bytes);
+  FM_TRY(fm_text_take(&text, &base64, NULL));
+  snprintf(hash, 64, "%s", base64);
+  fm_free(ctx, base64);
+  return FM_OK;
+}
+
+void fm_page_policy(const char *hash, char *out, size_t room) {
+  snprintf(
+      out, room,
+      "default-src 'none'; script-src 'sha256-%s'; style-src 'unsafe-inline'; img-src 'self' blob: data:; "
+      "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      hash);
+}
