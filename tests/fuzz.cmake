@@ -3,7 +3,7 @@
 if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "FM_FUZZ needs clang: add -DCMAKE_C_COMPILER=clang")
 endif()
-target_compile_options(flawmap_core PRIVATE -fno-sanitize-recover=undefined)
+target_compile_options(flawmap_objects PRIVATE -fno-sanitize-recover=undefined)
 file(GLOB FM_FUZZERS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*/fuzz/fuzz_*.c)
 add_custom_target(fuzzers)
 foreach(source IN LISTS FM_FUZZERS)

@@ -1,16 +1,16 @@
 /* flawmap calibrate: new thresholds for a model, from good pictures or by hand. */
 #define _POSIX_C_SOURCE 200809L
 #include "app/by_hand.h"
+#include "app/by_name.h"
 #include "app/commands.h"
 #include "app/good_folder.h"
 #include "app/odd_sheet.h"
 #include "app/place.h"
-#include "app/trusted.h"
 
-#include "base/print.h"
 #include "task/calibrate.h"
 
 struct args {
+  struct fm_device *given;
   const char *model, *data, *out, *weights, *device; /* data: may be NULL with a threshold by hand */
   bool force, leave_out_odd;
   double false_alarms;
@@ -22,7 +22,7 @@ static enum fm_status choose(struct fm_context *ctx, const struct args *a, struc
   struct fm_good_folder folder = {0};
   struct fm_device *d = NULL;
   enum fm_status status = fm_good_folder_open(ctx, a->data, &folder);
-  if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
+  if (status == FM_OK) status = fm_by_name_open(ctx, a->given, a->device, a->force, &d);
   if (status == FM_OK)
     status = fm_model_calibrate(d, model,
                                 &(struct fm_calibration){.samples = folder.good.train,
@@ -30,7 +30,7 @@ static enum fm_status choose(struct fm_context *ctx, const struct args *a, struc
                                                          .what = "good pictures for calibration",
                                                          .odd = fm_odd_sheet,
                                                          .user = (void *)(a->out ? a->out : a->model)});
-  enum fm_status closed = fm_device_close(d);
+  enum fm_status closed = fm_by_name_close(a->given, d);
   fm_good_folder_close(ctx, &folder);
   return status != FM_OK ? status : closed;
 }
@@ -50,15 +50,15 @@ static enum fm_status calibrate(struct fm_context *ctx, const struct args *a) {
   if (status == FM_OK) status = fm_model_save(&model, out, model.thin);
   if (status == FM_OK) {
     fm_threshold_sentence(&model.image, sentence);
-    fm_print("%s: threshold %s\n", out, sentence);
-    if (had) fm_print("  it was %.6g before\n", before);
+    fm_by_name_tell(ctx, a->given, "%s: threshold %s", out, sentence);
+    if (had) fm_by_name_tell(ctx, a->given, "  it was %.6g before", before);
   }
   fm_model_free(&model);
   return status;
 }
 
-enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
-  struct args a = {0};
+enum fm_status fm_calibrate_by_name(struct fm_context *ctx, struct fm_device *given, int argc, char **argv) {
+  struct args a = {.given = given};
   struct fm_option options[] = {
       {"o", FM_OPT_TEXT, &a.out, "MODEL", "where to write the model (default: replace it)", 0, 0, NULL},
       {"false-alarms", FM_OPT_NUMBER, &a.false_alarms, "P",
@@ -82,4 +82,9 @@ enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, i
         ctx, FM_USAGE,
         "name a folder of good pictures (flawmap calibrate %s DIR), or a threshold (--threshold X)", a.model);
   return calibrate(ctx, &a);
+}
+
+enum fm_status fm_cmd_calibrate(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
+  (void)exit_status;
+  return fm_calibrate_by_name(ctx, NULL, argc, argv);
 }

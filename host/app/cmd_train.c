@@ -1,10 +1,10 @@
 /* flawmap train: learns from a category's good pictures. */
 #define _POSIX_C_SOURCE 200809L
+#include "app/by_name.h"
 #include "app/commands.h"
 #include "app/good_folder.h"
 #include "app/odd_sheet.h"
 #include "app/recipe_options.h"
-#include "app/trusted.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -21,6 +21,7 @@ enum { OWN_OPTIONS = 16, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
 
 /* What the command line says. */
 struct args {
+  struct fm_device *given;
   const char *data, *out, *category, *layout, *weights, *calibrate, *real_list, *device;
   bool force;
   bool resume, thin, untrained;
@@ -87,7 +88,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   return FM_OK;
 }
 
-static void print_model(const char *path, const struct fm_model *m, double seconds) {
+static void tell_model(const struct fm_device *given, const char *path, const struct fm_model *m,
+                       double seconds) {
   char sentence[400], time[32];
   fm_threshold_sentence(&m->image, sentence);
   fm_duration(seconds, time);
@@ -95,13 +97,13 @@ static void print_model(const char *path, const struct fm_model *m, double secon
   size_t real = fm_real_count(m->data.real);
   if (real) snprintf(flawed, sizeof flawed, " and %zu flawed ones", real);
   if (m->data.held) snprintf(held, sizeof held, ", %zu held out", m->data.held);
-  fm_print("%s: %s, %zu good pictures%s learned%s, %s\n  threshold %s\n", path, m->data.category,
-           m->data.learned, flawed, held, time, sentence);
-  fflush(stdout);
+  fm_by_name_tell(m->ctx, given, "%s: %s, %zu good pictures%s learned%s, %s", path, m->data.category,
+                  m->data.learned, flawed, held, time);
+  fm_by_name_tell(m->ctx, given, "  threshold %s", sentence);
 }
 
-static enum fm_status train_category(struct fm_device *d, struct fm_fit *fit, const struct fm_dataset *set,
-                                     const char *name) {
+static enum fm_status train_category(struct fm_device *d, const struct args *a, struct fm_fit *fit,
+                                     const struct fm_dataset *set, const char *name) {
   struct fm_context *ctx = fm_device_context(d);
   struct fm_category category;
   struct fm_model model;
@@ -113,25 +115,25 @@ static enum fm_status train_category(struct fm_device *d, struct fm_fit *fit, co
   if (status == FM_OK) status = fm_fit_run(d, fit, &model);
   fm_category_close(ctx, &category);
   fit->category = NULL;
-  if (status == FM_OK) print_model(fit->path, &model, fm_seconds() - begin);
+  if (status == FM_OK) tell_model(a->given, fit->path, &model, fm_seconds() - begin);
   if (status == FM_OK) fm_model_free(&model);
   return status;
 }
 
 /* One category that fails does not end the others; the command fails in the end. */
-static enum fm_status train_all(struct fm_device *d, struct fm_fit *fit, const struct fm_dataset *set,
-                                const char *folder) {
+static enum fm_status train_all(struct fm_device *d, const struct args *a, struct fm_fit *fit,
+                                const struct fm_dataset *set) {
   struct fm_context *ctx = fm_device_context(d);
   char first[1024] = "";
   size_t failed = 0;
-  FM_TRY(fm_folder_make(ctx, folder));
+  FM_TRY(fm_folder_make(ctx, a->out));
   for (size_t i = 0; i < set->categories.count; i++) {
     const char *name = set->categories.name[i];
-    char *path = fm_format(ctx, "%s/%s.flawmap", folder, name);
+    char *path = fm_format(ctx, "%s/%s.flawmap", a->out, name);
     if (!path) return FM_MEMORY;
     fm_note(ctx, "category %zu of %zu: %s", i + 1, set->categories.count, name);
     fit->path = fit->user = path;
-    enum fm_status status = train_category(d, fit, set, name);
+    enum fm_status status = train_category(d, a, fit, set, name);
     fm_free(ctx, path);
     if (status == FM_OK) continue;
     if (!fm_status_is_local(status)) return status;
@@ -164,7 +166,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
   fit.calibrate_count = folder.good.train_count;
   if (status == FM_OK) {
     bool all = every(a);
-    status = all ? train_all(d, &fit, set, a->out) : train_category(d, &fit, set, a->category);
+    status = all ? train_all(d, a, &fit, set) : train_category(d, a, &fit, set, a->category);
   }
   fm_good_folder_close(ctx, &folder);
   return status;
@@ -176,9 +178,9 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a) {
   struct fm_device *d = NULL;
   if (a->layout) FM_TRY(fm_layout_parse(ctx, a->layout, &options.layout));
   FM_TRY(fm_dataset_open(ctx, a->data, &options, &set));
-  enum fm_status status = fm_trusted_device(ctx, a->device, a->force, &d);
+  enum fm_status status = fm_by_name_open(ctx, a->given, a->device, a->force, &d);
   if (status == FM_OK) status = train(d, a, &set);
-  enum fm_status closed = fm_device_close(d);
+  enum fm_status closed = fm_by_name_close(a->given, d);
   fm_dataset_close(ctx, &set);
   return status != FM_OK ? status : closed;
 }
@@ -198,8 +200,8 @@ static void print_resume(struct fm_context *ctx, int argc, char **argv, bool res
   fm_text_free(&text);
 }
 
-enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
-  struct args a = {0};
+enum fm_status fm_train_by_name(struct fm_context *ctx, struct fm_device *given, int argc, char **argv) {
+  struct args a = {.given = given};
   bool help = false;
   const char **positional = fm_alloc(ctx, (size_t)argc + 1, sizeof *positional);
   if (!positional) return FM_MEMORY;
@@ -216,7 +218,12 @@ enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *
                     a.recipe.recipe.method);
   status = run(ctx, &a);
   const struct fm_method *method = fm_method_of(&a.recipe.recipe);
-  if (status == FM_STOPPED && (every(&a) || (method && method->resumes)))
+  if (status == FM_STOPPED && !given && (every(&a) || (method && method->resumes)))
     print_resume(ctx, argc, argv, a.resume);
   return status;
+}
+
+enum fm_status fm_cmd_train(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
+  (void)exit_status;
+  return fm_train_by_name(ctx, NULL, argc, argv);
 }

@@ -10,14 +10,29 @@
 #include <time.h>
 #include <unistd.h>
 
+static struct fm_context *root_of(struct fm_context *ctx) {
+  return ctx->root ? ctx->root : ctx;
+}
+
+/* What one thread says of a listener's context at a time. */
+static void tell(struct fm_context *root, const char *line) {
+  pthread_mutex_lock(&root->lock);
+  root->listener->line(root->listener_user, line);
+  pthread_mutex_unlock(&root->lock);
+}
+
 void fm_note(struct fm_context *ctx, const char *format, ...) {
-  if (ctx && ctx->quiet) return;
+  struct fm_context *root = ctx ? root_of(ctx) : NULL;
+  if (ctx && ctx->quiet && !root->listener) return;
   va_list args;
   va_start(args, format);
   char line[2048];
   fm_vshow(line, sizeof line, format, args);
   va_end(args);
-  fprintf(stderr, "%s\n", line); /* one call: lines of several threads do not mix */
+  if (root && root->listener)
+    tell(root, line);
+  else
+    fprintf(stderr, "%s\n", line); /* one call: lines of several threads do not mix */
 }
 
 bool fm_verbose(const char *topic) {
@@ -59,7 +74,7 @@ void fm_duration(double seconds, char out[32]) {
 
 /* A branch's work is done on its root's device. */
 static atomic_long *firsts_of(struct fm_context *ctx) {
-  return ctx->root ? &ctx->root->firsts : &ctx->firsts;
+  return &root_of(ctx)->firsts;
 }
 
 void fm_slow_first(struct fm_context *ctx) {
@@ -98,6 +113,12 @@ static void show(struct fm_progress *p, double now) {
   p->shown = now;
 }
 
+static void report(const struct fm_progress *p, struct fm_context *root) {
+  pthread_mutex_lock(&root->lock);
+  if (root->listener->progress(root->listener_user, p->text, p->done, p->total)) root->stop = true;
+  pthread_mutex_unlock(&root->lock);
+}
+
 void fm_progress_step(struct fm_progress *p, long steps) {
   double now = fm_seconds();
   long firsts = *firsts_of(p->ctx);
@@ -108,6 +129,10 @@ void fm_progress_step(struct fm_progress *p, long steps) {
   }
   p->firsts = firsts;
   p->stepped = now;
+  if (root_of(p->ctx)->listener) {
+    report(p, root_of(p->ctx));
+    return;
+  }
   if (p->ctx->quiet) return;
   if (now - p->begin < 1.0) return; /* short work shows nothing */
   if (now - p->shown >= (p->bar ? 0.1 : 10.0)) show(p, now);

@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-/* One line to stderr unless ctx->quiet. */
+/* One line to the context's listener, else to stderr unless ctx->quiet. */
 void fm_note(struct fm_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* True where FLAWMAP_VERBOSE (a comma-separated list: build,cache,choose,memory,launch,profile,graph) names
@@ -23,7 +23,7 @@ void fm_duration(double seconds, char out[32]);
 void fm_utc(time_t when, char out[24]);
 
 /* Progress of work of `total` equal steps: a bar redrawn on a terminal, a line every ten seconds elsewhere,
- * nothing for work under two seconds. Text names the work ("training bottle"). */
+ * nothing for work under two seconds; every step to a listener. Text names the work ("training bottle"). */
 struct fm_progress {
   struct fm_context *ctx;
   const char *text;

@@ -43,6 +43,11 @@ void fm_context_branch(struct fm_context *branch, struct fm_context *root) {
   branch->threads = root->threads;
 }
 
+void fm_context_listen(struct fm_context *ctx, const struct fm_listener *listener, void *user) {
+  ctx->listener = listener;
+  ctx->listener_user = user;
+}
+
 void fm_context_free(struct fm_context *ctx) {
   pthread_mutex_destroy(&ctx->lock);
 }

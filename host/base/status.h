@@ -49,6 +49,13 @@ struct fm_fault {
 
 enum fm_fault_kind { FM_FAULT_ALLOC, FM_FAULT_FILE, FM_FAULT_DEVICE, FM_FAULT_KINDS };
 
+/* Who hears notes and progress in place of stderr: a program that uses the library. Called by one thread at a
+ * time, which may be any. progress: true: the work shall stop. */
+struct fm_listener {
+  void (*line)(void *user, const char *text);
+  bool (*progress)(void *user, const char *text, long done, long total);
+};
+
 /* What a caller of the library holds. One context may be used by one thread at a time; the library's own
  * worker threads may report errors into it. Zero-initialised is not ready: use fm_context_init. */
 struct fm_context {
@@ -61,14 +68,19 @@ struct fm_context {
   atomic_bool stop;   /* set from a signal handler: long work ends at the next safe point */
   atomic_long firsts; /* what was done for the first time and is slow then: see fm_progress_step */
   bool quiet;         /* no notes and no progress on stderr */
-  unsigned swept[32], swept_next; /* folders where part.h looked for leftovers */
-  int threads;                    /* host worker threads; 0: one a core */
-  struct fm_context *root;        /* of a branch: where its memory and its faults count; else NULL */
+  unsigned swept[32], swept_next;     /* folders where part.h looked for leftovers */
+  int threads;                        /* host worker threads; 0: one a core */
+  const struct fm_listener *listener; /* NULL: stderr, unless quiet; a branch has its root's */
+  void *listener_user;
+  struct fm_context *root; /* of a branch: where its memory and its faults count; else NULL */
 };
 
 /* Never fails. Reads FLAWMAP_FAULT (tests only, see fault.h). */
 void fm_context_init(struct fm_context *ctx);
 void fm_context_free(struct fm_context *ctx);
+
+/* From now on listener hears; NULL: nobody, or stderr. */
+void fm_context_listen(struct fm_context *ctx, const struct fm_listener *listener, void *user);
 
 /* A context for work that may fail without ending what it is part of (one picture of a list): errors stay in
  * the branch, memory and faults count in the root. A block of one may be freed with the other. */

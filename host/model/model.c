@@ -252,15 +252,35 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   return get_expert_elsewhere(m, path, weights);
 }
 
+/* file is freed here. */
+static enum fm_status take_file(struct fm_context *ctx, struct fm_safetensors *file, const char *path,
+                                const char *weights, struct fm_model *model) {
+  enum fm_status status = fm_recipe_name_version(ctx, file, load(model, file, path, weights));
+  fm_safetensors_free(ctx, file);
+  if (status != FM_OK) fm_model_free(model);
+  return status;
+}
+
 enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const char *weights,
                              struct fm_model *model) {
   *model = (struct fm_model){.ctx = ctx};
   struct fm_safetensors *file;
   FM_TRY(fm_safetensors_read(ctx, path, &file));
-  enum fm_status status = fm_recipe_name_version(ctx, file, load(model, file, path, weights));
-  fm_safetensors_free(ctx, file);
-  if (status != FM_OK) fm_model_free(model);
-  return status;
+  return take_file(ctx, file, path, weights, model);
+}
+
+enum fm_status fm_model_parse(struct fm_context *ctx, const char *name, const void *bytes, size_t size,
+                              const char *weights, struct fm_model *model) {
+  *model = (struct fm_model){.ctx = ctx};
+  struct fm_safetensors *file;
+  if (size > FM_SAFETENSORS_MAX)
+    return fm_error(ctx, FM_LIMIT, "'%s' has %zu bytes; a model has at most %zu", name, size,
+                    (size_t)FM_SAFETENSORS_MAX);
+  unsigned char *copy = fm_alloc(ctx, size + 1, 1); /* a zero behind them, as a file has that was read */
+  if (!copy) return FM_MEMORY;
+  memcpy(copy, bytes, size);
+  FM_TRY(fm_safetensors_parse(ctx, name, copy, size, &file));
+  return take_file(ctx, file, name, weights, model);
 }
 
 void fm_model_free(struct fm_model *model) {

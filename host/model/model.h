@@ -85,6 +85,9 @@ size_t fm_model_samples(const struct fm_model *model);
 /* weights: for thin models the expert's file (else looked for as fm_expert_load does); NULL otherwise. */
 enum fm_status fm_model_load(struct fm_context *ctx, const char *path, const char *weights,
                              struct fm_model *model);
+/* The same from a file's bytes; name: for messages. */
+enum fm_status fm_model_parse(struct fm_context *ctx, const char *name, const void *bytes, size_t size,
+                              const char *weights, struct fm_model *model);
 void fm_model_free(struct fm_model *model);
 
 /* FM_USAGE where the model's expert is untrained and the caller did not say that this is what they want: its

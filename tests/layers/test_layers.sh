@@ -5,7 +5,7 @@
 set -u
 flawmap=$1
 cd "$2" || exit 1
-layers="base device file op net data score model method refine check task report serve app"
+layers="base device file op net data score model method refine check task report serve app api"
 failed=0
 
 wrong() {
@@ -19,7 +19,7 @@ complain() {
   while IFS= read -r line; do wrong "$1: $line"; done
 }
 
-# Every include of host/LAYER/FILE; files of host itself (the public API) stand above all layers but app.
+# Every include of host/LAYER/FILE; the public header, flawmap.h of host itself, stands above all layers.
 check_includes() {
   grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$1"/host/*/*.[ch] "$1"/host/*.[ch] 2>/dev/null |
     awk -v layers="$layers" -v root="$1/host/" '
@@ -29,7 +29,7 @@ check_includes() {
         match($0, /"[^"]*"/); target = substr($0, RSTART + 1, RLENGTH - 2)
         layer = file; if (!sub(/\/.*/, "", layer)) layer = ""
         other = target; if (!sub(/\/.*/, "", other)) other = ""
-        mine = layer == "" ? n - 0.5 : rank[layer]
+        mine = layer == "" ? n + 1 : rank[layer]
         if (!mine) print file ": its folder is no layer"
         else if (other == "" && target != "flawmap.h") print file ": includes \"" target "\" without a layer in front"
         else if (other == "") next

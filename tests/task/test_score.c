@@ -66,14 +66,19 @@ static void by_the_api(struct tiny *t, const float *want) {
   struct fm_session *s;
   struct fm_detector *d;
   assert_int_equal(fm_session_open(NULL, &s), 0);
-  fm_session_accept_untrained(s, 1);
-  assert_int_equal(fm_detector_open(s, t->model, 3, &d), 0);
+  assert_int_equal(fm_detector_open(s, t->model,
+                                    &(struct fm_detector_options){.size = sizeof(struct fm_detector_options),
+                                                                  .at_once = 3,
+                                                                  .sharpen = -1,
+                                                                  .untrained = 1},
+                                    &d),
+                   0);
   struct fm_picture p[MOST] = {{0}};
   struct fm_image image[MOST];
   size_t count = t->category.test_count;
   for (size_t i = 0; i < count; i++) {
     ASSERT_OK(t->ctx, fm_image_read(t->ctx, t->category.test[i].path, &image[i]));
-    p[i] = (struct fm_picture){.width = SIZE, .height = SIZE, .rgb = image[i].pixels};
+    p[i] = (struct fm_picture){.size = sizeof p[i], .width = SIZE, .height = SIZE, .pixels = image[i].pixels};
   }
   assert_int_equal(fm_detector_score(d, (int)count, p), 0);
   for (size_t i = 0; i < count; i++) {
@@ -197,13 +202,19 @@ static void on_every_seam(void **state) {
   map = fm_alloc(t.ctx, PIXELS, sizeof *map);
   clean = fm_alloc(t.ctx, PIXELS, sizeof *clean);
   assert_int_equal(fm_session_open(NULL, &s), 0);
-  fm_session_accept_untrained(s, 1);
-  assert_int_equal(fm_detector_open(s, t.model, 4, &d), 0);
+  assert_int_equal(fm_detector_open(s, t.model,
+                                    &(struct fm_detector_options){.size = sizeof(struct fm_detector_options),
+                                                                  .at_once = 4,
+                                                                  .sharpen = -1,
+                                                                  .untrained = 1},
+                                    &d),
+                   0);
   for (int k = 0; k < SEAMS * SEAMS; k++) {
     struct fm_image image;
     int x = seam[k % SEAMS], y = seam[k / SEAMS], at = 0;
     ASSERT_OK(t.ctx, fm_image_read(t.ctx, t.category.train[0].path, &image));
-    struct fm_picture p = {.width = SIZE, .height = SIZE, .rgb = image.pixels, .map = clean};
+    struct fm_picture p = {
+        .size = sizeof p, .width = SIZE, .height = SIZE, .pixels = image.pixels, .map = clean};
     assert_int_equal(fm_detector_score(d, 1, &p), 0);
     stain(&image, x, y);
     p.map = map;

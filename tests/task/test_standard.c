@@ -76,11 +76,16 @@ static void by_the_api(struct tiny *t, const struct fm_sample *copy, const struc
   struct fm_picture p[COPIES] = {{0}};
   struct fm_image image[COPIES];
   assert_int_equal(fm_session_open(NULL, &s), 0);
-  fm_session_accept_untrained(s, 1);
-  assert_int_equal(fm_detector_open(s, t->model, 3, &d), 0);
+  assert_int_equal(fm_detector_open(s, t->model,
+                                    &(struct fm_detector_options){.size = sizeof(struct fm_detector_options),
+                                                                  .at_once = 3,
+                                                                  .sharpen = -1,
+                                                                  .untrained = 1},
+                                    &d),
+                   0);
   for (int i = 0; i < COPIES; i++) {
     ASSERT_OK(t->ctx, fm_image_read(t->ctx, copy[i].path, &image[i]));
-    p[i] = (struct fm_picture){.width = SIZE, .height = SIZE, .rgb = image[i].pixels};
+    p[i] = (struct fm_picture){.size = sizeof p[i], .width = SIZE, .height = SIZE, .pixels = image[i].pixels};
   }
   assert_int_equal(fm_detector_score(d, COPIES, p), 0);
   for (int i = 0; i < COPIES; i++) {

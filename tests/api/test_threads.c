@@ -21,10 +21,10 @@ struct work {
 
 static void score(struct work *w, struct fm_session *s) {
   static unsigned char rgb[SIDE * SIDE * 3]; /* black */
-  struct fm_picture p = {.width = SIDE, .height = SIDE, .rgb = rgb};
+  struct fm_picture p = {.size = sizeof p, .width = SIDE, .height = SIDE, .pixels = rgb};
   struct fm_detector *d = NULL;
-  fm_session_accept_untrained(s, 1);
-  if (fm_detector_open(s, w->model, 1, &d) == 0 && fm_detector_score(d, 1, &p) == 0) w->score = p.score;
+  const struct fm_detector_options o = {.size = sizeof o, .untrained = 1};
+  if (fm_detector_open(s, w->model, &o, &d) == 0 && fm_detector_score(d, 1, &p) == 0) w->score = p.score;
   fm_detector_close(d);
 }
 
