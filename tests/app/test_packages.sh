@@ -24,5 +24,10 @@ for path in bin/flawmap share/man/man1/flawmap.1.gz share/bash-completion/comple
 done
 contents "$dev" | grep -qx ./usr/include/flawmap.h || fail "the header is not in its package"
 contents "$program" | grep -q include && fail "what is for developers is in the program's package"
+library=$(ls one/libflawmap0_*.deb) && python=$(ls one/python3-flawmap_*.deb) || fail "not all packages are there: $(ls one)"
+contents "$library" | grep -q '/libflawmap\.so\.0$' || fail "the library's package lacks the library"
+contents "$python" | grep -qx ./usr/lib/python3/dist-packages/flawmap/__init__.py || fail "the module is not in Python's package"
+contents "$python" | grep -q pycache && fail "compiled Python is in the package"
+dpkg-deb -f "$python" Depends | grep -q libflawmap0 || fail "Python's package does not need the library"
 dpkg-deb -x "$program" root || fail "the package cannot be unpacked"
 [ "$(root/usr/bin/flawmap --version)" = "$("$flawmap" --version)" ] || fail "its program does not run"
