@@ -21,7 +21,7 @@ struct args {
       *device;
   bool force;
   enum fm_switch refine;
-  bool json, no_maps, no_masks, no_overlays;
+  bool json, no_maps, no_masks, no_overlays, single_file;
   long min_area;
   struct fm_by_hand by_hand;
 };
@@ -64,6 +64,8 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
       {"masks", FM_OPT_FLAG, &masks, NULL, "write the masks (the default; --no-masks)", 0, 0, NULL},
       {"overlays", FM_OPT_FLAG, &overlays, NULL,
        "write pictures with map and outlines (the default; --no-overlays)", 0, 0, NULL},
+      {"single-file", FM_OPT_FLAG, &a->single_file, NULL, "report.html with its small pictures inside", 0, 0,
+       NULL},
   };
   int n;
   FM_TRY(fm_options_parse(ctx, fm_command_find("eval"), options, sizeof options / sizeof *options, argc, argv,
@@ -268,7 +270,8 @@ static enum fm_status evaluate(struct run *r) {
                                 .several = folder && !a->category,
                                 .no_maps = a->no_maps,
                                 .no_masks = a->no_masks,
-                                .no_overlays = a->no_overlays};
+                                .no_overlays = a->no_overlays,
+                                .single_file = a->single_file};
   FM_TRY(fm_report_open(r->ctx, &head, &r->report));
   bool spoiled;
   enum fm_status status = folder ? eval_folder(r) : eval_model(r, a->model, a->category, &spoiled);

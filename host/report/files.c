@@ -161,7 +161,7 @@ enum fm_status fm_files_images_csv(struct fm_context *ctx, const char *folder,
   fm_csv_strings(&csv, sizeof heading / sizeof *heading, heading);
   for (size_t i = 0; i < count; i++)
     for (size_t k = 0; k < section[i].count; k++) {
-      const struct fm_record *r = &section[i].record[k];
+      const struct fm_record *r = section[i].record[k];
       fm_csv_string(&csv, section[i].name);
       fm_csv_string(&csv, r->kind);
       fm_csv_string(&csv, r->name);
@@ -190,7 +190,7 @@ enum fm_status fm_files_regions_csv(struct fm_context *ctx, const char *folder,
   fm_csv_strings(&csv, sizeof heading / sizeof *heading, heading);
   for (size_t i = 0; i < count; i++)
     for (size_t k = 0; k < section[i].count; k++) {
-      const struct fm_record *r = &section[i].record[k];
+      const struct fm_record *r = section[i].record[k];
       for (size_t g = 0; g < r->found.spots.count; g++) {
         fm_csv_string(&csv, section[i].name);
         fm_csv_string(&csv, r->kind);

@@ -10,10 +10,10 @@
 enum {
   WIDTH = 560,
   HEIGHT = 300,
-  LEFT = 46,
-  RIGHT = 12,
-  TOP = 34,
-  BOTTOM = 34,
+  LEFT = 58,
+  RIGHT = 14,
+  TOP = 38,
+  BOTTOM = 28,
   COLUMNS = 80,
   BIN_SHIFT = 14
 };
@@ -80,9 +80,8 @@ static void draw_axis(struct fm_text *t, const struct axis *a, int bottom) {
     fm_text_printf(t,
                    "<line class=\"axis\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>"
                    "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.4g</text>\n",
-                   x, bottom, x, bottom + 4, x, bottom + 18, i * step + 0.0);
+                   x, bottom, x, bottom + 4, x, bottom + 20, i * step + 0.0);
   }
-  fm_text_printf(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">score</text>\n", WIDTH - RIGHT, bottom + 31);
 }
 
 static bool shown(const struct axis *a, double score) {
@@ -100,17 +99,17 @@ static void cut_line(struct fm_text *t, const struct axis *a, double score, cons
 static void cut_label(struct fm_text *t, const struct axis *a, double score, const char *name, int y) {
   if (!shown(a, score)) return;
   double x = place(a, score);
-  bool right = x > WIDTH * 0.7; /* then to the left of its line */
-  fm_text_printf(t, "<text class=\"strong\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s %.4g</text>\n",
-                 right ? x - 5 : x + 5, y, right ? "end" : "start", name, score);
+  bool right = x > WIDTH * 0.5; /* then to the left of its line */
+  fm_text_printf(t, "<text class=\"strong%s\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s %.4g</text>\n",
+                 *name == 't' ? " cut" : "", right ? x - 5 : x + 5, y, right ? "end" : "start", name, score);
 }
 
 /* Lines first: no line crosses a label. */
 static void draw_cuts(struct fm_text *t, const struct axis *a, double threshold, double f1, int bottom) {
-  cut_line(t, a, f1, "f1", 18, bottom);
+  cut_line(t, a, f1, "f1", 20, bottom);
   cut_line(t, a, threshold, "cut", 2, bottom);
-  cut_label(t, a, f1, "best F1 (not honest)", 28);
-  cut_label(t, a, threshold, "threshold", 12);
+  cut_label(t, a, f1, "best F1 (not honest)", 32);
+  cut_label(t, a, threshold, "threshold", 13);
 }
 
 static double bin_score(size_t bin) {
@@ -176,44 +175,56 @@ static double shift(size_t i) {
   return (golden - floor(golden) - 0.5) * 18;
 }
 
+enum { ROW = 46, ROW_LABEL = 14, ROW_DOTS = 31, EDGE = 14 };
+
+/* The kind stands over its dots, so that long names take no room from them. */
 static void draw_row(struct fm_text *t, const struct axis *a, const struct fm_plot_dot *dot, size_t count,
-                     double y) {
-  fm_text_printf(t, "<text class=\"strong\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", a->left - 10, y + 4);
-  fm_html_escape(t, dot->kind);
+                     double top) {
+  fm_text_printf(t, "<text class=\"strong\" x=\"%d\" y=\"%.1f\">", EDGE, top + ROW_LABEL);
+  fm_html_escape(t, *dot->kind ? dot->kind : "pictures");
   fm_text_append(t, "</text>\n");
   for (size_t i = 0; i < count; i++) {
-    fm_text_printf(t, "<circle class=\"dot %c\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>",
-                   dot[i].flawed ? 'f' : 'g', place(a, dot[i].score), y + shift(i));
+    fm_text_printf(t, "<circle class=\"dot %c\" data-card=\"%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>",
+                   dot[i].flawed ? 'f' : 'g', dot[i].card, place(a, dot[i].score), top + ROW_DOTS + shift(i));
     fm_html_escape(t, dot[i].kind);
-    fm_html_wrap(t, "/", dot[i].name, "");
+    fm_html_wrap(t, *dot[i].kind ? "/" : "", dot[i].name, "");
     fm_text_printf(t, ": %.4g</title></circle>\n", dot[i].score);
   }
 }
 
-void fm_plot_pictures(struct fm_text *t, size_t count, const struct fm_plot_dot *dots, double threshold,
-                      double f1_threshold) {
-  enum { ROW = 30 };
-  if (!count) return;
-  double low = dots[0].score, high = low, longest = 0;
-  int rows = 0;
+static struct axis axis_of_dots(size_t count, const struct fm_plot_dot *dots, double threshold) {
+  double low = dots[0].score, high = low;
   for (size_t i = 0; i < count; i++) {
     low = fmin(low, dots[i].score);
     high = fmax(high, dots[i].score);
-    longest = fmax(longest, (double)strlen(dots[i].kind));
-    rows += !i || strcmp(dots[i].kind, dots[i - 1].kind) != 0;
   }
   if (isfinite(threshold)) {
     low = fmin(low, threshold);
     high = fmax(high, threshold);
   }
   double margin = (high - low) * 0.03;
-  struct axis a = axis_of(low - margin, high + margin, fmin(24 + 7 * longest, 180));
-  int bottom = TOP + 6 + rows * ROW;
-  begin_svg(t, bottom + BOTTOM, "Scores of the pictures by kind");
+  return axis_of(low - margin, high + margin, EDGE);
+}
+
+void fm_plot_pictures(struct fm_text *t, size_t count, const struct fm_plot_dot *dots, double threshold,
+                      double f1_threshold) {
+  if (!count) return;
+  int rows = 0;
+  for (size_t i = 0; i < count; i++) rows += !i || strcmp(dots[i].kind, dots[i - 1].kind) != 0;
+  struct axis a = axis_of_dots(count, dots, threshold);
+  int bottom = TOP + 4 + rows * ROW;
+  fm_text_append(t, "<svg class=\"dots\" data-low=\"");
+  fm_text_number(t, a.low);
+  fm_text_append(t, "\" data-high=\"");
+  fm_text_number(t, a.high);
+  fm_text_printf(t,
+                 "\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Every picture a dot by its score, a row "
+                 "each kind; %zu pictures, scores from %.4g to %.4g\">\n",
+                 WIDTH, bottom + BOTTOM, count, a.low, a.high);
   for (size_t i = 0, row = 0; i < count; row++) {
     size_t n = 1;
     while (i + n < count && !strcmp(dots[i].kind, dots[i + n].kind)) n++;
-    draw_row(t, &a, dots + i, n, TOP + 6 + ROW * ((double)row + 0.5));
+    draw_row(t, &a, dots + i, n, TOP + ROW * (double)row);
     i += n;
   }
   draw_axis(t, &a, bottom);

@@ -6,8 +6,8 @@
 #include "report/plot.h"
 #include "report/report.h"
 
-/* The first FM_CONTACT_TILES are on the contact sheet, too; the others are there where maps were sharpened.
- */
+/* The small pictures. The first FM_CONTACT_TILES are on the contact sheet, too; the others are there where
+ * maps were sharpened. */
 enum fm_tile {
   FM_TILE_PICTURE,
   FM_TILE_MAP,
@@ -18,15 +18,24 @@ enum fm_tile {
   FM_TILES
 };
 
+/* Where something lies in its picture: 0 to 1 from the left and from the top. */
+struct fm_point {
+  double x, y;
+};
+
 struct fm_record { /* a picture */
   char *kind, *name;
   struct fm_adjusted adjusted;
-  double score, share; /* share: of its pixels that are outlined */
+  double score;
+  double share, true_share; /* of its pixels that are outlined; that are flawed in truth */
   struct fm_verdict found;
-  bool flawed, flagged, masked; /* masked: the truth has a flawed pixel */
-  char *jpeg[FM_TILES];         /* base64; NULL: no such tile */
-  int width, height;            /* of the tiles */
-  int own_width, own_height;    /* of the picture */
+  double peak; /* the largest value of its map */
+  struct fm_point peak_at, truth_at;
+  bool flawed, flagged, blind, masked; /* masked: the truth has a flawed pixel */
+  bool tile[FM_TILES];                 /* there is such a small picture */
+  char *jpeg[FM_TILES];                /* its bytes in base64, with single_file */
+  int width, height;                   /* of the tiles */
+  int own_width, own_height;           /* of the picture */
 };
 
 struct fm_fact_list {
@@ -42,26 +51,58 @@ struct fm_section { /* a category; owns its strings */
   size_t min_area;
   struct fm_heat heat;
   struct fm_metrics official, cdo1;
-  bool has_cdo1, ended;
+  bool blind, has_cdo1, has_overlays, has_whole;
   struct fm_report_tally tally;
-  struct fm_record *record;
+  struct fm_record **record;
   size_t count, capacity;
+  const char *base; /* the category's folder as seen from the page: "", or its name and "/"; not owned */
+  size_t shown;     /* with single_file: how many cards have pictures, beside the mistakes; else all */
 };
 
+/* "found", "missed", "false alarm", "passed"; of a blind category "flagged", "passed". */
+const char *fm_record_verdict(const struct fm_record *record);
+/* The verdict is not what the picture is. */
+bool fm_record_wrong(const struct fm_record *record);
+
+/* picture.c: what is drawn and written of one picture. */
+struct fm_page_place {
+  struct fm_context *ctx;
+  const struct fm_report_head *head;
+  const char *folder; /* of the category */
+  const struct fm_section *section;
+};
+enum fm_status fm_picture_draw(const struct fm_page_place *place, const struct fm_report_picture *picture,
+                               struct fm_image tile[FM_TILES], struct fm_record **record);
+/* "picture", "map", ...: the folder of these small pictures, and the word under them. */
+extern const char *const fm_tile_names[FM_TILES];
+
 /* page.c: the parts of report.html. */
-void fm_page_facts(struct fm_text *page, const struct fm_fact_list *facts);
 void fm_page_overview(struct fm_text *page, const struct fm_section *section, size_t count,
                       const struct fm_metrics *mean);
 enum fm_status fm_page_section(struct fm_text *page, const struct fm_section *section, size_t number,
-                               const struct fm_histogram *pixels, size_t shown);
+                               const struct fm_histogram *pixels);
+/* The words, what all was measured with, and the end of the page. */
+void fm_page_end(struct fm_text *page, const struct fm_fact_list *facts);
 
-/* cards.c: the pictures. The order is by kind (good ones last), the worst mistakes of each kind first, then
- * by how close a call it was. The caller's (fm_free). */
-enum fm_status fm_cards_order(const struct fm_section *section, const struct fm_record ***order);
-void fm_cards_mistakes(struct fm_text *page, const struct fm_section *section, const struct fm_record **order,
+/* verdicts.c: what came out at the threshold, and what would at another. */
+void fm_verdicts_put(struct fm_text *page, const struct fm_section *section, struct fm_record *const *order,
+                     size_t number);
+void fm_verdicts_kinds(struct fm_text *page, const struct fm_section *section,
+                       struct fm_record *const *order);
+
+/* figures.c: the metrics in words, and the curves. */
+void fm_figures_put(struct fm_text *page, const struct fm_section *section,
+                    const struct fm_histogram *pixels);
+/* A cell in percent with two digits, a dash where there is no value. */
+void fm_figures_percent(struct fm_text *page, const char *label, double value);
+
+/* cards.c: the pictures. The order: the worst mistakes first, then by how close a call it was. The caller's
+ * (fm_free). */
+enum fm_status fm_cards_order(const struct fm_section *section, struct fm_record ***order);
+void fm_cards_mistakes(struct fm_text *page, const struct fm_section *section, struct fm_record *const *order,
                        size_t number);
-void fm_cards_put(struct fm_text *page, const struct fm_section *section, const struct fm_record **order,
-                  size_t number, size_t shown);
+void fm_cards_put(struct fm_text *page, const struct fm_section *section, struct fm_record *const *order,
+                  size_t number);
 
 /* files.c: the files for programs, from all sections. */
 enum fm_status fm_files_metrics_json(struct fm_context *ctx, const char *folder,

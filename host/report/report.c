@@ -2,17 +2,14 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/thread.h"
-#include "file/jpeg_encode.h"
-#include "file/tiff.h"
 #include "report/html.h"
-#include "report/overlay.h"
 #include "report/record.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
-enum { SIDE = 256, SHOWN = 200, SHOWN_OF_SEVERAL = 24, QUALITY = 85 };
+enum { SIDE = 256, SHOWN = 200, SHOWN_OF_SEVERAL = 24 };
 
 struct fm_report {
   struct fm_context *ctx;
@@ -79,7 +76,11 @@ enum fm_status fm_report_category_begin(struct fm_report *r, const struct fm_rep
                            .image = c->rule.image,
                            .pixel = c->rule.pixel,
                            .min_area = c->rule.min_area,
-                           .heat = c->heat};
+                           .heat = c->heat,
+                           .blind = c->blind,
+                           .has_overlays = !r->head.no_overlays,
+                           .has_whole = !r->head.no_overlays && !r->head.single_file,
+                           .shown = r->head.single_file ? r->head.shown : SIZE_MAX};
   s->name = fm_strdup(r->ctx, c->name);
   if (c->warning && !(s->warning = fm_strdup(r->ctx, c->warning))) return FM_MEMORY;
   if (c->size_official) s->size_official = fm_strdup(r->ctx, c->size_official);
@@ -96,141 +97,14 @@ enum fm_status fm_report_category_begin(struct fm_report *r, const struct fm_rep
   return fm_histogram_begin(&r->pixels, r->ctx);
 }
 
-/* The files of one picture at its own size. They are independent, so threads share them. */
-struct full_size {
-  struct fm_report *report;
-  const struct fm_report_picture *picture;
-  const struct fm_heat *heat;
-  unsigned char *mask;
-};
-
-/* WHAT/KIND/NAME.EXTENSION in the category's folder, which is made; a new string. */
-static enum fm_status picture_path(const struct full_size *f, const char *what, const char *extension,
-                                   char **path) {
-  struct fm_context *ctx = f->report->ctx;
-  *path = fm_format(ctx, "%s/%s/%s/%s.%s", f->report->category_folder, what, f->picture->kind,
-                    f->picture->name, extension);
-  if (!*path) return FM_MEMORY;
-  char *slash = strrchr(*path, '/');
-  *slash = 0;
-  enum fm_status status = fm_folder_make(ctx, *path);
-  *slash = '/';
-  return status;
+const char *fm_record_verdict(const struct fm_record *r) {
+  if (r->blind) return r->flagged ? "flagged" : "passed";
+  if (r->flawed) return r->flagged ? "found" : "missed";
+  return r->flagged ? "false alarm" : "passed";
 }
 
-static enum fm_status write_map(const struct full_size *f, const char *path) {
-  const struct fm_image *image = f->picture->image;
-  return fm_tiff_write(f->report->ctx, path, image->width, image->height, f->picture->map);
-}
-
-static enum fm_status write_mask(const struct full_size *f, const char *path) {
-  const struct fm_image *image = f->picture->image;
-  struct fm_image mask = {.width = image->width, .height = image->height, .channels = 1, .pixels = f->mask};
-  return fm_png_write(f->report->ctx, path, &mask);
-}
-
-static enum fm_status write_overlay(const struct full_size *f, const char *path) {
-  struct fm_context *ctx = f->report->ctx;
-  const struct fm_report_picture *p = f->picture;
-  struct fm_image overlay;
-  enum fm_status status = fm_overlay_draw(ctx, p->image, p->map, f->mask, p->truth, f->heat, &overlay);
-  if (status == FM_OK) status = fm_png_write(ctx, path, &overlay);
-  fm_image_free(ctx, &overlay);
-  return status;
-}
-
-static enum fm_status write_repaired(const struct full_size *f, const char *path) {
-  return fm_png_write(f->report->ctx, path, f->picture->repaired);
-}
-
-static enum fm_status write_file(void *user, size_t index) {
-  struct full_size *f = user;
-  static const struct {
-    const char *folder, *extension;
-    enum fm_status (*write)(const struct full_size *, const char *);
-  } file[] = {{"overlays", "png", write_overlay},
-              {"maps", "tiff", write_map},
-              {"masks", "png", write_mask},
-              {"repaired", "png", write_repaired}};
-  const struct fm_report_head *head = &f->report->head;
-  const bool left_out[] = {head->no_overlays, head->no_maps, head->no_masks, !f->picture->repaired};
-  if (left_out[index]) return FM_OK;
-  char *path;
-  enum fm_status status = picture_path(f, file[index].folder, file[index].extension, &path);
-  if (status == FM_OK) status = file[index].write(f, path);
-  fm_free(f->report->ctx, path);
-  return status;
-}
-
-/* What sharpening adds to the small pictures of the page. */
-static enum fm_status draw_refined(struct fm_report *r, const struct fm_report_picture *p, int u, int v,
-                                   struct fm_image tile[FM_TILES]) {
-  float *map = NULL;
-  enum fm_status status = fm_canvas_shrink(r->ctx, p->repaired, u, v, &tile[FM_TILE_REPAIRED]);
-  if (status == FM_OK)
-    status = fm_canvas_shrink_map(r->ctx, p->base, p->base_width, p->base_height, u, v, &map);
-  if (status == FM_OK) status = fm_overlay_heat(r->ctx, map, u, v, p->base_heat, &tile[FM_TILE_BASE]);
-  fm_free(r->ctx, map);
-  return status;
-}
-
-/* The small pictures of the page. */
-static enum fm_status draw_tiles(struct fm_report *r, const struct fm_report_picture *p,
-                                 const struct fm_heat *heat, const unsigned char *mask, bool masked,
-                                 struct fm_image tile[FM_TILES]) {
-  struct fm_context *ctx = r->ctx;
-  int w = p->image->width, h = p->image->height, u, v;
-  fm_canvas_fit(w, h, r->head.side, &u, &v);
-  float *map = NULL;
-  unsigned char *found = NULL, *truth = NULL;
-  enum fm_status status = fm_canvas_shrink(ctx, p->image, u, v, &tile[FM_TILE_PICTURE]);
-  if (status == FM_OK) status = fm_canvas_shrink_map(ctx, p->map, w, h, u, v, &map);
-  if (status == FM_OK) status = fm_canvas_shrink_mask(ctx, mask, w, h, u, v, &found);
-  if (status == FM_OK && masked) status = fm_canvas_shrink_mask(ctx, p->truth, w, h, u, v, &truth);
-  if (status == FM_OK) status = fm_overlay_heat(ctx, map, u, v, heat, &tile[FM_TILE_MAP]);
-  if (status == FM_OK)
-    status = fm_overlay_draw(ctx, &tile[FM_TILE_PICTURE], map, found, truth, heat, &tile[FM_TILE_FOUND]);
-  if (status == FM_OK && masked)
-    status = fm_overlay_truth(ctx, &tile[FM_TILE_PICTURE], truth, &tile[FM_TILE_TRUTH]);
-  if (status == FM_OK && p->base) status = draw_refined(r, p, u, v, tile);
-  fm_free(ctx, map);
-  fm_free(ctx, found);
-  fm_free(ctx, truth);
-  return status;
-}
-
-static enum fm_status keep_tiles(struct fm_report *r, const struct fm_image tile[FM_TILES],
-                                 struct fm_record *record) {
-  record->width = tile[FM_TILE_PICTURE].width;
-  record->height = tile[FM_TILE_PICTURE].height;
-  for (int t = 0; t < FM_TILES; t++) {
-    if (!tile[t].pixels) continue;
-    unsigned char *jpeg;
-    size_t size;
-    FM_TRY(fm_jpeg_encode(r->ctx, &tile[t], QUALITY, &jpeg, &size));
-    struct fm_text text;
-    fm_text_begin(&text, r->ctx);
-    fm_base64(&text, jpeg, size);
-    fm_free(r->ctx, jpeg);
-    FM_TRY(fm_text_take(&text, &record->jpeg[t], NULL));
-  }
-  return FM_OK;
-}
-
-static enum fm_status show_picture(struct fm_report *r, const struct fm_report_picture *p,
-                                   const struct fm_heat *heat, const unsigned char *mask,
-                                   struct fm_record *record) {
-  struct fm_image tile[FM_TILES] = {{0}};
-  char *label = fm_format(r->ctx, "%s/%s %.4g%s", p->kind, p->name, p->score,
-                          record->flawed == record->flagged ? ""
-                          : record->flawed                  ? " missed"
-                                                            : " false alarm");
-  enum fm_status status = label ? draw_tiles(r, p, heat, mask, record->masked, tile) : FM_MEMORY;
-  if (status == FM_OK) status = keep_tiles(r, tile, record);
-  if (status == FM_OK) status = fm_contact_add(&r->contact, tile, label, record->flawed != record->flagged);
-  for (int t = 0; t < FM_TILES; t++) fm_image_free(r->ctx, &tile[t]);
-  fm_free(r->ctx, label);
-  return status;
+bool fm_record_wrong(const struct fm_record *r) {
+  return !r->blind && r->flawed != r->flagged;
 }
 
 static void count_verdict(struct fm_report_tally *t, const struct fm_record *r) {
@@ -238,54 +112,61 @@ static void count_verdict(struct fm_report_tally *t, const struct fm_record *r) 
   ++*count;
 }
 
-static void map_row(void *user, int y, float *row) {
-  const struct fm_report_picture *p = user;
-  size_t width = (size_t)p->image->width;
-  memcpy(row, p->map + (size_t)y * width, width * sizeof *row);
+static struct fm_page_place place_of(const struct fm_report *r, struct fm_context *ctx) {
+  return (struct fm_page_place){
+      .ctx = ctx, .head = &r->head, .folder = r->category_folder, .section = &r->section[r->count - 1]};
 }
 
-/* The verdict, its regions, and those as a mask. */
-static enum fm_status judge(struct fm_context *ctx, const struct fm_section *s,
-                            const struct fm_report_picture *p, struct fm_verdict *found,
-                            unsigned char **mask) {
-  const struct fm_verdict_rule rule = {s->image, s->pixel, s->min_area};
-  const struct fm_spot_map map = {p->image->width, p->image->height, map_row, (void *)p};
-  size_t width = (size_t)map.width, pixels = width * (size_t)map.height;
-  float peak = p->map[0];
-  for (size_t i = 1; i < pixels; i++) peak = fmaxf(peak, p->map[i]);
-  FM_TRY(fm_verdict_of_map(ctx, &rule, &map, p->score, (double)peak, found));
-  if (!(*mask = fm_alloc(ctx, pixels, 1))) return FM_MEMORY;
-  struct fm_spot_mask cut;
-  enum fm_status status = fm_spot_mask_open(ctx, &cut, &found->spots);
-  for (size_t at = 0; at < pixels && status == FM_OK; at += width)
-    fm_spot_mask_row(&cut, p->map + at, *mask + at);
-  fm_spot_mask_close(ctx, &cut);
+/* The record is the report's when this is over, or freed. */
+enum fm_status fm_report_take(struct fm_report *r, struct fm_record *record) {
+  struct fm_section *s = &r->section[r->count - 1];
+  enum fm_status status = fm_grow(r->ctx, (void **)&s->record, &s->capacity, s->count, sizeof(void *));
+  if (status != FM_OK) {
+    fm_record_free(r->ctx, record);
+    return status;
+  }
+  s->record[s->count++] = record;
+  count_verdict(&s->tally, record);
+  return FM_OK;
+}
+
+enum fm_status fm_report_draw(struct fm_report *r, struct fm_context *ctx, const struct fm_report_picture *p,
+                              struct fm_record **drawn) {
+  const struct fm_page_place place = place_of(r, ctx);
+  struct fm_image tile[FM_TILES] = {{0}};
+  enum fm_status status = fm_picture_draw(&place, p, tile, drawn);
+  for (int t = 0; t < FM_TILES; t++) fm_image_free(ctx, &tile[t]);
+  if (status == FM_OK) return FM_OK;
+  fm_record_free(ctx, *drawn);
+  *drawn = NULL;
+  return status;
+}
+
+static enum fm_status add_to_contact(struct fm_report *r, const struct fm_record *record,
+                                     const struct fm_image tile[FM_TILES]) {
+  const bool wrong = fm_record_wrong(record);
+  char *label = fm_format(r->ctx, "%s/%s %.4g%s%s", record->kind, record->name, record->score,
+                          wrong ? " " : "", wrong ? fm_record_verdict(record) : "");
+  enum fm_status status = label ? fm_contact_add(&r->contact, tile, label, wrong) : FM_MEMORY;
+  fm_free(r->ctx, label);
   return status;
 }
 
 enum fm_status fm_report_add(struct fm_report *r, const struct fm_report_picture *p) {
-  struct fm_section *s = &r->section[r->count - 1];
-  FM_TRY(fm_grow(r->ctx, (void **)&s->record, &s->capacity, s->count, sizeof *s->record));
-  struct fm_record *record = &s->record[s->count++];
-  *record = (struct fm_record){.score = p->score, .flawed = p->flawed};
-  if (p->adjusted) record->adjusted = *p->adjusted;
-  record->own_width = p->image->width;
-  record->own_height = p->image->height;
-  record->kind = fm_strdup(r->ctx, p->kind);
-  record->name = fm_strdup(r->ctx, p->name);
-  if (!record->kind || !record->name) return FM_MEMORY;
-  struct full_size full = {.report = r, .picture = p, .heat = &s->heat};
-  size_t pixels = (size_t)p->image->width * (size_t)p->image->height;
-  enum fm_status status = judge(r->ctx, s, p, &record->found, &full.mask);
-  for (size_t i = 0; i < pixels; i++) record->masked |= p->truth && p->truth[i];
-  record->flagged = record->found.flagged;
-  record->share = fm_verdict_share(&record->found);
-  count_verdict(&s->tally, record);
-  fm_histogram_add(&r->pixels, pixels, p->map, p->truth);
-  if (status == FM_OK) status = fm_parallel(r->ctx, 4, write_file, &full);
-  if (status == FM_OK) status = show_picture(r, p, &s->heat, full.mask, record);
-  fm_free(r->ctx, full.mask);
-  return status;
+  const struct fm_page_place place = place_of(r, r->ctx);
+  struct fm_image tile[FM_TILES] = {{0}};
+  struct fm_record *record;
+  enum fm_status status = fm_picture_draw(&place, p, tile, &record);
+  if (status == FM_OK && !r->head.page_only) status = add_to_contact(r, record, tile);
+  for (int t = 0; t < FM_TILES; t++) fm_image_free(r->ctx, &tile[t]);
+  if (status != FM_OK) {
+    fm_record_free(r->ctx, record);
+    return status;
+  }
+  FM_TRY(fm_report_take(r, record));
+  if (!place.section->blind)
+    fm_histogram_add(&r->pixels, (size_t)p->image->width * (size_t)p->image->height, p->map, p->truth);
+  return FM_OK;
 }
 
 static enum fm_status write_contact(struct fm_report *r, const struct fm_section *s) {
@@ -303,19 +184,27 @@ static enum fm_status write_contact(struct fm_report *r, const struct fm_section
 static void free_tiles(struct fm_section *s) {
   for (size_t i = 0; i < s->count; i++)
     for (int t = 0; t < FM_TILES; t++) {
-      fm_free(s->ctx, s->record[i].jpeg[t]);
-      s->record[i].jpeg[t] = NULL;
+      fm_free(s->ctx, s->record[i]->jpeg[t]);
+      s->record[i]->jpeg[t] = NULL;
     }
 }
+
+static const struct fm_metrics no_metrics = {NAN, NAN, NAN, NAN, NAN, NAN,       NAN,
+                                             NAN, NAN, NAN, NAN, NAN, .sizes = 0};
 
 enum fm_status fm_report_category_end(struct fm_report *r, const struct fm_metrics *official,
                                       const struct fm_metrics *cdo1) {
   struct fm_section *s = &r->section[r->count - 1];
-  s->official = *official;
+  s->official = official ? *official : no_metrics;
   s->has_cdo1 = cdo1 != NULL;
   if (cdo1) s->cdo1 = *cdo1;
-  FM_TRY(write_contact(r, s));
-  FM_TRY(fm_page_section(&r->body, s, r->count, &r->pixels, r->head.shown));
+  if (!r->head.page_only) FM_TRY(write_contact(r, s));
+  char *base = r->head.several ? fm_format(r->ctx, "%s/", s->name) : fm_strdup(r->ctx, "");
+  s->base = base;
+  enum fm_status status = base ? fm_page_section(&r->body, s, r->count, &r->pixels) : FM_MEMORY;
+  s->base = NULL;
+  fm_free(r->ctx, base);
+  FM_TRY(status);
   free_tiles(s);
   fm_contact_free(&r->contact);
   fm_histogram_free(&r->pixels, r->ctx);
@@ -328,10 +217,9 @@ static enum fm_status write_page(struct fm_report *r) {
   fm_text_begin(&end, r->ctx);
   fm_html_begin(&top, r->title);
   fm_html_wrap(&top, "<h1>", r->title, "</h1>\n");
-  fm_page_facts(&top, &r->facts);
   struct fm_metrics mean = fm_section_mean(r->section, r->count, false);
   if (r->count > 1) fm_page_overview(&top, r->section, r->count, &mean);
-  fm_html_end(&end);
+  fm_page_end(&end, &r->facts);
   struct fm_writer w = {.ctx = r->ctx};
   char *path = fm_path_join(r->ctx, r->folder, "report.html");
   enum fm_status status = !path ? FM_MEMORY : top.status != FM_OK ? top.status : end.status;
@@ -348,6 +236,7 @@ static enum fm_status write_page(struct fm_report *r) {
 }
 
 enum fm_status fm_report_close(struct fm_report *r) {
+  if (r->head.page_only) return write_page(r);
   FM_TRY(fm_files_metrics_json(r->ctx, r->folder, &r->facts, r->section, r->count));
   FM_TRY(fm_files_metrics_csv(r->ctx, r->folder, r->section, r->count));
   FM_TRY(fm_files_images_csv(r->ctx, r->folder, r->section, r->count));
@@ -360,12 +249,7 @@ struct fm_report_tally fm_report_tally(const struct fm_report *r) {
 }
 
 static void free_section(struct fm_section *s) {
-  free_tiles(s);
-  for (size_t i = 0; i < s->count; i++) {
-    fm_free(s->ctx, s->record[i].kind);
-    fm_free(s->ctx, s->record[i].name);
-    fm_verdict_free(s->ctx, &s->record[i].found);
-  }
+  for (size_t i = 0; i < s->count; i++) fm_record_free(s->ctx, s->record[i]);
   free_facts(s->ctx, &s->facts);
   fm_free(s->ctx, s->record);
   fm_free(s->ctx, s->name);

@@ -11,6 +11,7 @@
 #include "score/region.h"
 
 #include <math.h>
+#include <string.h>
 
 struct work {
   struct fm_scan scan;
@@ -77,7 +78,7 @@ static enum fm_status cdo1(struct work *w, double *aupro) {
 /* ---- pixels and pictures ---- */
 
 static enum fm_status pixel_metrics(struct work *w, struct fm_metrics *out) {
-  struct fm_rank rank = {NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  struct fm_rank rank = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, {0}};
   out->aupro_cdo1 = NAN;
   if (w->scan.normals && w->scan.flaws) {
     fm_bins_sum(&w->bins, w->scan.lanes);
@@ -91,6 +92,7 @@ static enum fm_status pixel_metrics(struct work *w, struct fm_metrics *out) {
   out->pixel_iou = rank.iou;
   out->aupro_30 = rank.aupro_30;
   out->aupro_05 = rank.aupro_05;
+  memcpy(out->pro, rank.pro, sizeof out->pro);
   return FM_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef FM_SCORE_METRICS_H
 #define FM_SCORE_METRICS_H
 
+#include "score/rank.h"
 #include "score/scored.h"
 
 /* name; the order of output */
@@ -31,6 +32,8 @@ struct fm_metrics {
 #define FM_METRICS_FIELD(field, key) double field;
   FM_METRICS_LIST(FM_METRICS_FIELD)
 #undef FM_METRICS_FIELD
+  double pro[FM_PRO_POINTS]; /* the curve under which aupro_30 is the area (rank.h); where that is NaN:
+                                nothing */
   /* What it was computed from: why a value is missing (fm_metrics_missing in report/table.h). */
   size_t good, flawed, marked, unmarked; /* pictures; marked: with a flawed pixel in their masks */
   size_t sizes;                          /* pictures of another size than the first */

@@ -28,6 +28,19 @@ static void add_piece(struct fm_area *a, double x0, double y0, double x1, double
   fm_sum_add(&a->sum, (x1 - x0) * (y0 + y1) / 2);
 }
 
+double fm_pro_rate(int point) {
+  double at = (double)point / (FM_PRO_POINTS - 1);
+  return 0.3 * at * at;
+}
+
+/* The points of the curve that a piece of it passes. */
+static void add_points(struct fm_walk *w, double x0, double y0, double x1, double y1) {
+  for (; w->pro_points < FM_PRO_POINTS && fm_pro_rate(w->pro_points) <= x1; w->pro_points++) {
+    double x = fm_pro_rate(w->pro_points);
+    w->out.pro[w->pro_points] = x1 > x0 ? y0 + (y1 - y0) * (x - x0) / (x1 - x0) : y1;
+  }
+}
+
 static void pro_step(struct fm_walk *w, double above, double fpr, double gain) {
   fm_sum_add(&w->overlap, gain);
   double y = fm_sum_value(&w->overlap) / (double)w->regions;
@@ -36,6 +49,8 @@ static void pro_step(struct fm_walk *w, double above, double fpr, double gain) {
   add_piece(&w->area_05, w->x, w->y, above, w->y);
   add_piece(&w->area_30, above, w->y, fpr, y);
   add_piece(&w->area_05, above, w->y, fpr, y);
+  add_points(w, w->x, w->y, above, w->y);
+  add_points(w, above, w->y, fpr, y);
   w->x = fpr;
   w->y = y;
 }
@@ -87,7 +102,7 @@ void fm_walk_stop(struct fm_walk *w, uint32_t key, uint64_t over, uint64_t ties,
 }
 
 struct fm_rank fm_walk_end(struct fm_walk *w) {
-  if (!w->normals || !w->flawed) return (struct fm_rank){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+  if (!w->normals || !w->flawed) return (struct fm_rank){NAN, NAN, NAN, NAN, NAN, NAN, NAN, {0}};
   if (w->regions) pro_step(w, 1, 1, 0);
   double won = ldexp((double)w->won_twice[1], 64) + (double)w->won_twice[0];
   w->out.auroc = won / 2 / (double)w->normals / (double)w->flawed;

@@ -6,6 +6,7 @@
 #include "report/table.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void check(struct fm_context *ctx, struct fm_text *text, const char *want) {
@@ -29,6 +30,14 @@ static void escaping(void **state) {
 #define BAD "\xef\xbf\xbd"
   check(ctx, &text, BAD "|" BAD "|" BAD BAD "|" BAD BAD "|" BAD BAD BAD "|" BAD);
 #undef BAD
+}
+
+static void paths(void **state) {
+  struct fm_context *ctx = *state;
+  struct fm_text text;
+  fm_text_begin(&text, ctx);
+  fm_html_path(&text, "a/b c#1%?\"<\xff\xc3\xa9.x-_~:\n");
+  check(ctx, &text, "a/b%20c%231%25%3F%22%3C%FF%C3%A9.x-_~%3A%0A");
 }
 
 /* RFC 4648, section 10 */
@@ -74,13 +83,58 @@ static void plots(void **state) {
   assert_null(strstr(svg, "nan"));
   fm_free(ctx, svg);
   fm_histogram_free(&h, ctx);
-  const struct fm_plot_dot dot[] = {{"a<b", "x", 1, true}, {"a<b", "y", 1, true}, {"good", "z", 1, false}};
+  const struct fm_plot_dot dot[] = {
+      {"a<b", "x", 1, true, 7}, {"a<b", "y", 1, true, 1}, {"good", "z", 1, false, 0}};
   fm_text_begin(&text, ctx);
   fm_plot_pictures(&text, 3, dot, 1, 1);
   ASSERT_OK(ctx, fm_text_take(&text, &svg, NULL));
   assert_int_equal(occurrences(svg, "<circle"), 3);
   assert_int_equal(occurrences(svg, "a&lt;b"), 3);
+  assert_int_equal(occurrences(svg, "data-card=\"7\""), 1);
   assert_null(strstr(svg, "a<b"));
+  assert_null(strstr(svg, "nan"));
+  assert_null(strstr(svg, "inf"));
+  fm_free(ctx, svg);
+}
+
+/* Shares: a line from the lower left to the upper right corner of the frame that data-box names. */
+static void curves(void **state) {
+  struct fm_context *ctx = *state;
+  const double x[] = {0, 1}, y[] = {0, 1};
+  struct fm_curve c = {.label = "a \"curve\"",
+                       .x_name = "x<y",
+                       .y_name = "y",
+                       .percent = true,
+                       .x_high = 1,
+                       .count = 2,
+                       .x = x,
+                       .y = y,
+                       .mark_x = 0.5,
+                       .mark_y = 0.5,
+                       .line_x = NAN};
+  struct fm_text text;
+  char *svg;
+  fm_text_begin(&text, ctx);
+  fm_plot_curve(&text, &c);
+  ASSERT_OK(ctx, fm_text_take(&text, &svg, NULL));
+  int left, right, bottom, top;
+  assert_int_equal(sscanf(strstr(svg, "data-box"), "data-box=\"%d %d %d %d\"", &left, &right, &bottom, &top),
+                   4);
+  char line[80];
+  snprintf(line, sizeof line, "class=\"line\" d=\"M%d.0 %d.0L%d.0 %d.0\"", left, bottom, right, top);
+  assert_non_null(strstr(svg, line));
+  snprintf(line, sizeof line, "cx=\"%.1f\" cy=\"%.1f\"", (left + right) / 2.0, (bottom + top) / 2.0);
+  assert_non_null(strstr(svg, line));
+  assert_non_null(strstr(svg, "a &quot;curve&quot;"));
+  assert_non_null(strstr(svg, "x&lt;y"));
+  assert_int_equal(occurrences(svg, "class=\"f1\""), 0);
+  fm_free(ctx, svg);
+  /* One point, and values that are all the same. */
+  c = (struct fm_curve){
+      .label = "", .x_name = "", .y_name = "", .count = 1, .x = x, .y = y, .mark_x = NAN, .line_x = NAN};
+  fm_text_begin(&text, ctx);
+  fm_plot_curve(&text, &c);
+  ASSERT_OK(ctx, fm_text_take(&text, &svg, NULL));
   assert_null(strstr(svg, "nan"));
   assert_null(strstr(svg, "inf"));
   fm_free(ctx, svg);
@@ -112,6 +166,7 @@ static void metrics_as_json(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(escaping), TEST(base64), TEST(plots), TEST(metrics_as_json)};
+  const struct CMUnitTest tests[] = {TEST(escaping), TEST(paths),  TEST(base64),
+                                     TEST(plots),    TEST(curves), TEST(metrics_as_json)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

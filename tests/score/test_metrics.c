@@ -137,6 +137,22 @@ static void slow_reference_agrees(void **state) {
   }
 }
 
+/* The area under the points of the PRO curve is AUPRO, but for what happens between two of them. */
+static void pro_curve(void **state) {
+  struct fm_context *ctx = *state;
+  struct set *set = make(ctx, 5, 6, same, 1);
+  struct fm_metrics m;
+  double area = 0;
+  ASSERT_OK(ctx, compute(ctx, 6, set->picture, NULL, &m));
+  assert_true(m.pro[0] >= 0 && m.pro[FM_PRO_POINTS - 1] <= 1 && fm_pro_rate(FM_PRO_POINTS - 1) == 0.3);
+  for (int i = 1; i < FM_PRO_POINTS; i++) {
+    assert_true(m.pro[i] >= m.pro[i - 1]);
+    area += (fm_pro_rate(i) - fm_pro_rate(i - 1)) * (m.pro[i] + m.pro[i - 1]) / 2;
+  }
+  near(area / 0.3, m.aupro_30, 2e-3, "area under the curve");
+  fm_free(ctx, set);
+}
+
 /* The same numbers, to the last bit, on one thread and on four. */
 static void threads_do_not_matter(void **state) {
   struct fm_context *ctx = *state;
@@ -398,6 +414,7 @@ static void pictures_without_marks(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(python_values),
                                      TEST(slow_reference_agrees),
+                                     TEST(pro_curve),
                                      TEST(threads_do_not_matter),
                                      TEST(smallest_threshold_of_the_best_f1),
                                      TEST(pictures_without_marks),
