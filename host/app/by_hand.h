@@ -33,7 +33,7 @@ struct fm_by_hand {
 #define FM_MIN_AREA_OPTION(min_area)                                                                         \
   {                                                                                                          \
     "min-area", FM_OPT_INT, (min_area), "N",                                                                 \
-        "regions of fewer than N pixels are none, and pictures without others are good [1]", 1, 1e9, NULL    \
+        "regions of fewer pixels are none; a picture without others is good [1]", 1, 1e9, NULL               \
   }
 
 /* The threshold of pixels follows that of pictures where the model has none, or had one number for both.
