@@ -9,6 +9,12 @@ int fm_size_side(struct fm_size size) {
   return (int)(sqrt((double)size.width * (double)size.height) + 0.5);
 }
 
+int fm_size_at_once(struct fm_size size, int most) {
+  size_t pixels = fm_size_pixels(size), count = pixels ? ((size_t)16 << 16) / pixels : 1;
+  if (count < 1) return 1;
+  return count < (size_t)most ? (int)count : most;
+}
+
 /* A number without sign or space in front. */
 static bool number(const char **text, int *out) {
   char *end;

@@ -25,6 +25,10 @@ static inline bool fm_size_same(struct fm_size a, struct fm_size b) {
 /* The side of the square with as many pixels, rounded: what lengths in "pixels of 256" are measured by. */
 int fm_size_side(struct fm_size size);
 
+/* Pictures of a size that are worked on at a time: at most `most`, and as many pixels as 16 of 256 x 256
+ * have; at least 1. More would take memory and be no faster. Nothing that is computed depends on it. */
+int fm_size_at_once(struct fm_size size, int most);
+
 /* False where the text is no size; no limits but that of int. */
 bool fm_size_parse(const char *text, struct fm_size *size);
 

@@ -16,12 +16,12 @@ struct run {
   void *user;
 };
 
-/* Features do not depend on the batch; more than this many at a time are no faster. */
-enum { MOST_BATCH = 16 };
-
+/* Features do not depend on the batch. */
 int fm_taps_batch(const struct fm_train *t) {
-  size_t batch = t->recipe.batch < MOST_BATCH ? (size_t)t->recipe.batch : MOST_BATCH;
-  return (int)(batch < t->count ? batch : t->count);
+  const struct fm_recipe *r = &t->recipe;
+  enum { MOST_BATCH = 16 };
+  int batch = fm_size_at_once(r->size, r->batch < MOST_BATCH ? (int)r->batch : MOST_BATCH);
+  return (size_t)batch < t->count ? batch : (int)t->count;
 }
 
 static enum fm_status make(struct run *r, const struct fm_train *t) {

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BATCH = 8, MOST_HELD = 100 };
+enum { MOST_BATCH = 8, MOST_HELD = 100 };
 static const double BLUR = 2, MORE_BLUR = 4; /* of 256 pixels; the second for what never lies quite right */
 
 struct run {
@@ -19,6 +19,7 @@ struct run {
   const struct fm_model *model;
   const struct fm_sample *held;
   size_t count, pixels, cells;
+  int batch;
 };
 
 struct seen { /* of all held-out pictures: [count] cells; planes of blur |Y - R| */
@@ -28,7 +29,8 @@ struct seen { /* of all held-out pictures: [count] cells; planes of blur |Y - R|
 /* A reference with what is normal beside it, and how well it shows pieces that do not belong. */
 struct candidate {
   struct fm_refinement made;
-  struct seen seen;
+  struct seen seen; /* while it is measured */
+  bool tried;
   double residual, ap; /* mean of |Y - R|; NaN where there was no piece */
 };
 
@@ -36,11 +38,6 @@ static void free_seen(struct fm_context *ctx, struct seen *s) {
   fm_free(ctx, s->cells);
   fm_free(ctx, s->blur);
   *s = (struct seen){0};
-}
-
-static void free_candidate(struct fm_context *ctx, struct candidate *c) {
-  fm_refinement_free(ctx, &c->made);
-  free_seen(ctx, &c->seen);
 }
 
 static enum fm_status make_seen(struct run *r, struct seen *s) {
@@ -52,7 +49,7 @@ static enum fm_status make_seen(struct run *r, struct seen *s) {
 static enum fm_status open_held(struct run *r, bool pieces, struct fm_loader **loader) {
   struct fm_loader_options o = {.samples = r->held,
                                 .count = r->count,
-                                .batch = BATCH,
+                                .batch = r->batch,
                                 .pieces = pieces,
                                 .seed = (uint64_t)r->model->recipe.seed};
   FM_TRY(fm_model_preprocess(r->model, &o.preprocess));
@@ -66,7 +63,7 @@ static enum fm_status look_at_all(struct run *r, struct fm_look *look, bool piec
                                   void (*take)(const struct run *r, const struct fm_look *look,
                                                const struct fm_batch *batch, size_t at, void *user)) {
   struct fm_loader *loader;
-  float *map = fm_alloc(r->ctx, BATCH * r->pixels, sizeof *map);
+  float *map = fm_alloc(r->ctx, (size_t)r->batch * r->pixels, sizeof *map);
   enum fm_status status = map ? open_held(r, pieces, &loader) : FM_MEMORY;
   if (status != FM_OK) {
     fm_free(r->ctx, map);
@@ -136,7 +133,7 @@ static enum fm_status measure(struct run *r, struct candidate *c) {
 
 static enum fm_status look_at_held(struct run *r, bool pieces, struct candidate *c) {
   struct fm_look look = {0};
-  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, BATCH, false, &look));
+  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, r->batch, false, &look));
   r->pixels = fm_size_pixels(look.scorer->size);
   c->made.height = look.scorer->height;
   c->made.width = look.scorer->width;
@@ -144,6 +141,7 @@ static enum fm_status look_at_held(struct run *r, bool pieces, struct candidate 
   enum fm_status status = make_seen(r, &c->seen);
   if (status == FM_OK) status = look_at_all(r, &look, false, c, see);
   if (status == FM_OK) status = measure(r, c);
+  free_seen(r->ctx, &c->seen);
   if (status == FM_OK && pieces) status = try_pieces(r, &look, c);
   fm_look_free(&look);
   return status;
@@ -160,7 +158,8 @@ static enum fm_status compare(struct run *r, struct candidate *c, struct candida
           "reference %s, blur %g: it finds pieces with a pixel AP of %.1f %%; good "
           "pictures differ from it by %.4f",
           fm_reference_names[c->made.reference.kind], c->made.blur, 100 * c->ap, c->residual);
-  if (best->seen.blur && !better(c, best)) return FM_OK;
+  c->tried = true;
+  if (best->tried && !better(c, best)) return FM_OK;
   struct candidate worse = *best;
   *best = *c;
   *c = worse;
@@ -171,7 +170,7 @@ static enum fm_status try_kind(struct run *r, const struct fm_train *t, int kind
   struct candidate c = {.made.blur = BLUR, .ap = NAN};
   enum fm_status status = fm_reference_fit(r->d, t, (enum fm_reference_kind)kind, &c.made.reference);
   if (status == FM_OK) status = compare(r, &c, best);
-  free_candidate(r->ctx, &c);
+  fm_refinement_free(r->ctx, &c.made);
   return status;
 }
 
@@ -180,7 +179,7 @@ static enum fm_status try_blur(struct run *r, struct candidate *best) {
   struct candidate c = {.made.blur = MORE_BLUR, .made.reference = best->made.reference, .ap = NAN};
   enum fm_status status = compare(r, &c, best);
   c.made.reference = (struct fm_reference){0}; /* it is the best one's, whichever that is now */
-  free_candidate(r->ctx, &c);
+  fm_refinement_free(r->ctx, &c.made);
   return status;
 }
 
@@ -211,7 +210,8 @@ static struct run run_of(struct fm_device *d, const struct fm_model *model, cons
                       .d = d,
                       .model = model,
                       .held = held,
-                      .count = count < MOST_HELD ? count : MOST_HELD};
+                      .count = count < MOST_HELD ? count : MOST_HELD,
+                      .batch = fm_size_at_once(model->recipe.size, MOST_BATCH)};
 }
 
 enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const struct fm_train *t,
@@ -222,14 +222,13 @@ enum fm_status fm_f2pad_fit(struct fm_device *d, struct fm_model *model, const s
   for (int kind = 0; kind < FM_REFERENCE_KINDS && status == FM_OK; kind++)
     status = try_kind(&r, t, kind, &best);
   if (status == FM_OK) status = try_blur(&r, &best);
-  free_seen(r.ctx, &best.seen);
   best.made.there = true;
   if (status == FM_OK) status = fm_f2pad_judge(d, model, held, held_count, &best.made);
   if (status == FM_OK) {
     say_worth(r.ctx, &best.made);
     put(r.ctx, model, &best);
   }
-  free_candidate(r.ctx, &best);
+  fm_refinement_free(r.ctx, &best.made);
   return status;
 }
 
@@ -267,6 +266,6 @@ enum fm_status fm_f2pad_join(struct fm_device *d, struct fm_model *model, const 
   if (status == FM_OK && known) say_worth(r.ctx, &c.made);
   if (status == FM_OK && !known) only_rise(&r, was, &c.made);
   if (status == FM_OK) put(r.ctx, model, &c);
-  free_candidate(r.ctx, &c);
+  fm_refinement_free(r.ctx, &c.made);
   return status;
 }

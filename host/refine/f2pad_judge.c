@@ -9,7 +9,7 @@
 
 /* Pictures to judge by at most; drawn flaws at least, more than one on a picture where there are few. Of good
  * pictures' pixels so many may be over the threshold. */
-enum { BATCH = 8, MOST_PICTURES = 40, LEAST_PIECES = 20 };
+enum { MOST_BATCH = 8, MOST_PICTURES = 40, LEAST_PIECES = 20 };
 static const double FALSE_PIXELS = 0.001;
 
 struct judge {
@@ -18,8 +18,9 @@ struct judge {
   const struct fm_model *model;
   struct fm_sample *samples; /* [count] */
   size_t count, rounds, pixels;
-  float *own, *sharp;       /* [BATCH][pixels] maps */
-  float score[BATCH];       /* the detector's own; NaN: the largest value of its map */
+  int batch;
+  float *own, *sharp;       /* [batch][pixels] maps */
+  float score[MOST_BATCH];  /* the detector's own; NaN: the largest value of its map */
   struct fm_tally tally[4]; /* OWN_GOOD ... */
   float *picture[4];        /* scores of pictures, in the same order */
 };
@@ -44,7 +45,7 @@ static void add(struct judge *j, int to, size_t at, size_t i, const unsigned cha
 static enum fm_status look(struct judge *j, bool pieces, size_t rounds) {
   struct fm_loader_options o = {.samples = j->samples,
                                 .count = j->count,
-                                .batch = BATCH,
+                                .batch = j->batch,
                                 .pieces = pieces,
                                 .epochs = (int)rounds,
                                 .seed = (uint64_t)j->model->recipe.seed};
@@ -101,8 +102,8 @@ static enum fm_status prepare(struct judge *j, struct fm_device *d, const struct
   j->count = count < MOST_PICTURES ? count : MOST_PICTURES;
   j->rounds = (LEAST_PIECES + j->count - 1) / j->count;
   j->samples = fm_alloc(j->ctx, j->count, sizeof *j->samples);
-  j->own = fm_alloc(j->ctx, BATCH * j->pixels, sizeof *j->own);
-  j->sharp = fm_alloc(j->ctx, BATCH * j->pixels, sizeof *j->sharp);
+  j->own = fm_alloc(j->ctx, (size_t)j->batch * j->pixels, sizeof *j->own);
+  j->sharp = fm_alloc(j->ctx, (size_t)j->batch * j->pixels, sizeof *j->sharp);
   if (!j->samples || !j->own || !j->sharp) return FM_MEMORY;
   for (size_t i = 0; i < j->count; i++) j->samples[i] = held[i * count / j->count];
   for (int k = 0; k < 4; k++) {
@@ -111,7 +112,7 @@ static enum fm_status prepare(struct judge *j, struct fm_device *d, const struct
     FM_TRY(fm_tally_make(j->ctx, pictures, scale, &j->tally[k]));
     if (!(j->picture[k] = fm_alloc(j->ctx, pictures, sizeof(float)))) return FM_MEMORY;
   }
-  return fm_f2pad_make(d, j->model, BATCH, &j->f2pad);
+  return fm_f2pad_make(d, j->model, j->batch, &j->f2pad);
 }
 
 enum fm_status fm_f2pad_judge(struct fm_device *d, const struct fm_model *model, const struct fm_sample *held,
@@ -120,6 +121,7 @@ enum fm_status fm_f2pad_judge(struct fm_device *d, const struct fm_model *model,
   with.refinement = *m;
   struct judge j = {.ctx = fm_device_context(d), .model = &with};
   j.pixels = fm_size_pixels(m->reference.size);
+  j.batch = fm_size_at_once(m->reference.size, MOST_BATCH);
   enum fm_status status = prepare(&j, d, held, count);
   if (status == FM_OK) status = look(&j, false, 1);
   if (status == FM_OK) status = look(&j, true, j.rounds);

@@ -116,9 +116,10 @@ static void say_plan(struct run *r, int batch) {
              : "");
 }
 
-static int tiles_at_once(const struct fm_model *m, const struct fm_score_list *list) {
+/* Pictures at a time, or their tiles. */
+static int at_once(const struct fm_model *m, const struct fm_score_list *list) {
   long most = list->most ? list->most : m->recipe.batch;
-  return most < MOST_BATCH ? (int)most : MOST_BATCH;
+  return fm_size_at_once(m->recipe.size, most < MOST_BATCH ? (int)most : MOST_BATCH);
 }
 
 /* Whole pictures, as they are, one decoded ahead of the one at hand; tiles are cut later. */
@@ -132,7 +133,7 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
   struct fm_context *ctx = fm_device_context(d);
   struct fm_loader_options o = {.samples = list->samples,
                                 .count = list->count,
-                                .batch = list->most ? list->most : (int)m->recipe.batch,
+                                .batch = at_once(m, list),
                                 .tolerant = list->unread != NULL,
                                 .images = list->images,
                                 .pieces = list->pieces,
@@ -140,12 +141,11 @@ enum fm_status fm_score_set(struct fm_device *d, const struct fm_model *m, const
                                 .first_epoch = list->round,
                                 .epochs = list->round + 1};
   if (list->count == 0) return FM_OK;
-  if (o.batch > MOST_BATCH) o.batch = MOST_BATCH;
   if (list->learned) o.batch = 1; /* what a picture does without is a matter of the whole batch */
   if ((size_t)o.batch > list->count) o.batch = (int)list->count;
   FM_TRY(fm_model_preprocess(m, &o.preprocess));
   struct run r = {.ctx = ctx, .list = list, .tiles = o.preprocess.tile > 0};
-  const int most = r.tiles ? tiles_at_once(m, list) : o.batch;
+  const int most = r.tiles ? at_once(m, list) : o.batch;
   if (r.tiles) one_by_one(&o);
   r.item = fm_alloc(ctx, (size_t)o.batch, sizeof *r.item);
   enum fm_status status = r.item ? fm_score_batch_make(d, m, most, list->refine, &r.scorer) : FM_MEMORY;

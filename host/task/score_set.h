@@ -27,7 +27,7 @@ struct fm_score_list {
   bool images; /* decoded pictures are wanted, too */
   bool pieces; /* a piece (data/piece.h) is drawn on every picture, that of the model's seed and round */
   int round;
-  int most;          /* pictures at a time; 0: the recipe's batch, 16 at most */
+  int most;          /* pictures at a time, fewer where they are large; 0: the recipe's batch, 16 at most */
   size_t work_bytes; /* that work takes a pixel of the picture */
   /* Called for the pictures of a batch by several threads at once: for what takes long. NULL: nothing. */
   enum fm_status (*work)(void *user, const struct fm_score_item *item);

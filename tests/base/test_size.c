@@ -1,4 +1,4 @@
-/* Sizes as text, and the side of the square with as many pixels. */
+/* Sizes as text, the side of the square with as many pixels, and how many are worked on at a time. */
 #include "test.h"
 
 #include "base/size.h"
@@ -47,7 +47,18 @@ static void sides(void **state) {
   assert_int_equal(fm_size_pixels((struct fm_size){65536, 65536}), (size_t)1 << 32);
 }
 
+static void at_once(void **state) {
+  (void)state;
+  assert_int_equal(fm_size_at_once(fm_square(256), 16), 16);
+  assert_int_equal(fm_size_at_once(fm_square(64), 16), 16);
+  assert_int_equal(fm_size_at_once(fm_square(256), 8), 8);
+  assert_int_equal(fm_size_at_once(fm_square(512), 16), 4);
+  assert_int_equal(fm_size_at_once((struct fm_size){512, 384}, 16), 5);
+  assert_int_equal(fm_size_at_once(fm_square(768), 16), 1);
+  assert_int_equal(fm_size_at_once(fm_square(4096), 16), 1);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(text), TEST(sides)};
+  const struct CMUnitTest tests[] = {TEST(text), TEST(sides), TEST(at_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
