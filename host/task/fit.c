@@ -30,7 +30,11 @@ struct run {
   size_t dropped;            /* good ones that are odd and no longer among them */
   struct fm_checkpoint from;
   bool resumed, finished;
-  char *choice; /* what the method auto tried; NULL: nothing */
+  struct fm_chosen chosen; /* by the method auto */
+  /* What sharpens maps is learned beside a model that did not learn from the pictures held out. Where one was
+   * made on the way, by the method auto or for thresholds, this is it, of so many pictures; 0: none was. */
+  struct fm_weights rest;
+  size_t rest_count;
 };
 
 static bool same_list(const char *a, const char *b) {
@@ -206,8 +210,8 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   m->data.learned = r->good;
   m->data.held = learns_all(r) ? 0 : r->split.held_count;
   if (r->real && !(m->data.real = fm_strdup(r->ctx, r->real))) return FM_MEMORY;
-  m->data.choice = r->choice;
-  r->choice = NULL;
+  m->data.choice = r->chosen.table;
+  r->chosen.table = NULL;
   snprintf(m->device, sizeof m->device, "%.100s, driver %.100s", f->name, f->driver);
   FM_TRY(fm_backbone_find(r->ctx, r->recipe.backbone, &m->backbone));
   FM_TRY(fm_expert_load(r->ctx, m->backbone, r->fit->weights, r->fit->untrained, &m->expert));
@@ -219,17 +223,46 @@ static enum fm_status describe(struct run *r, struct fm_model *m) {
   return FM_OK;
 }
 
-/* ---- thresholds ---- */
+/* ---- models that learned from a part of the pictures ---- */
 
-/* A model that learns from t's pictures only. The caller's, without the parts that it shares. */
-static enum fm_status fit_rest(struct run *r, const struct fm_model *m, const struct fm_train *t,
-                               struct fm_model *rest) {
-  *rest = *m;
-  rest->learned = (struct fm_weights){0};
-  rest->refinement = (struct fm_refinement){0};
-  rest->data.learned = t->count;
-  return fm_learn(r->d, t, rest);
+/* The pictures are all of those that the hold-out leaves. */
+static bool is_rest(const struct run *r, const struct fm_sample *samples, size_t count) {
+  if (count != r->split.learn_count) return false;
+  for (size_t i = 0; i < count; i++)
+    if (samples[i].path != r->split.learn[i].path) return false;
+  return true;
 }
+
+/* As m, with what another one learned; to read only. */
+static struct fm_model with_learned(const struct fm_model *m, const struct fm_weights *learned,
+                                    size_t count) {
+  struct fm_model part = *m;
+  part.learned = *learned;
+  part.refinement = (struct fm_refinement){0};
+  part.data.learned = count;
+  return part;
+}
+
+/* From t's pictures only. What is learned is the run's where it is `rest`, else the caller's (free_part). */
+static enum fm_status fit_part(struct run *r, const struct fm_model *m, const struct fm_train *t,
+                               struct fm_model *part) {
+  bool rest = is_rest(r, t->samples, t->count);
+  *part = with_learned(m, rest ? &r->rest : &(struct fm_weights){0}, t->count);
+  if (rest && r->rest_count == t->count) return FM_OK;
+  part->learned = (struct fm_weights){0};
+  FM_TRY(fm_learn(r->d, t, part));
+  if (!rest) return FM_OK;
+  fm_weights_free(&r->rest);
+  r->rest = part->learned;
+  r->rest_count = t->count;
+  return FM_OK;
+}
+
+static void free_part(const struct run *r, struct fm_model *part) {
+  if (part->learned.value != r->rest.value) fm_weights_free(&part->learned);
+}
+
+/* ---- thresholds ---- */
 
 /* Thresholds of few pictures: each is scored by a model that learned from four fifths of the others. A method
  * that thins out what it keeps (PatchCore) misses more without a picture than if it had never been there. */
@@ -243,7 +276,7 @@ static enum fm_status score_fold(const struct folds *f, size_t fold, size_t fold
                                  float *values, float *score, float *peak) {
   struct run *r = f->r;
   struct fm_train t = *f->t;
-  struct fm_model rest = {0};
+  struct fm_model part = {0};
   size_t learned = 0, held = 0;
   for (size_t i = 0; i < r->good; i++)
     if (i % folds != fold) room[learned++] = r->samples[i];
@@ -252,15 +285,15 @@ static enum fm_status score_fold(const struct folds *f, size_t fold, size_t fold
   t.count = learned;
   bool quiet = r->ctx->quiet;
   r->ctx->quiet = true;
-  enum fm_status status = fit_rest(r, f->m, &t, &rest);
+  enum fm_status status = fit_part(r, f->m, &t, &part);
   r->ctx->quiet = quiet;
   const struct fm_score_list list = {.samples = room + learned, .count = held, .text = "thresholds"};
-  if (status == FM_OK) status = fm_score_set_scores(r->d, &rest, &list, values, values + held);
+  if (status == FM_OK) status = fm_score_set_scores(r->d, &part, &list, values, values + held);
   for (size_t i = 0; status == FM_OK && i < held; i++) {
     score[fold + i * folds] = values[i];
     peak[fold + i * folds] = values[held + i];
   }
-  fm_weights_free(&rest.learned);
+  free_part(r, &part);
   return status;
 }
 
@@ -341,12 +374,12 @@ static enum fm_status refine_with(struct run *r, struct fm_model *m, const struc
   if (!learns_all(r) || fit->calibrate) return fm_sharpen_fit(r->d, m, &t, samples, count);
   t.samples = r->split.learn;
   t.count = r->split.learn_count;
-  struct fm_model rest;
-  enum fm_status status = fit_rest(r, m, &t, &rest);
-  if (status == FM_OK) status = fm_sharpen_fit(r->d, &rest, &t, samples, count);
-  if (status == FM_OK) m->refinement = rest.refinement;
-  if (status != FM_OK) fm_refinement_free(r->ctx, &rest.refinement);
-  fm_weights_free(&rest.learned);
+  struct fm_model part = with_learned(m, &r->rest, r->rest_count);
+  if (!r->rest_count) FM_TRY(fit_part(r, m, &t, &part));
+  enum fm_status status = fm_sharpen_fit(r->d, &part, &t, samples, count);
+  if (status == FM_OK) m->refinement = part.refinement;
+  if (status != FM_OK) fm_refinement_free(r->ctx, &part.refinement);
+  free_part(r, &part);
   return status;
 }
 
@@ -388,7 +421,13 @@ static enum fm_status choose(struct run *r) {
                         .minutes = fit->minutes,
                         .weights = fit->weights,
                         .untrained = fit->untrained};
-  return fm_auto_choose(r->d, &how, &r->recipe, &r->choice);
+  FM_TRY(fm_auto_choose(r->d, &how, &r->chosen));
+  r->recipe = r->chosen.recipe;
+  if (r->recipe.shots || r->recipe.hold_out != FM_AUTO_HOLD_OUT) return FM_OK; /* it held out others */
+  r->rest = r->chosen.learned;
+  r->rest_count = r->chosen.pictures;
+  r->chosen.learned = (struct fm_weights){0};
+  return FM_OK;
 }
 
 static enum fm_status fit_and_calibrate(struct run *r, struct fm_model *m, const struct fm_train *t,
@@ -473,7 +512,8 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
     fm_holdout_free(r.ctx, &r.split);
   }
   if (r.resumed) fm_checkpoint_free(r.ctx, &r.from);
-  fm_free(r.ctx, r.choice);
+  fm_chosen_free(r.ctx, &r.chosen);
+  fm_weights_free(&r.rest);
   fm_free(r.ctx, r.real);
   fm_free(r.ctx, r.samples);
   fm_free(r.ctx, r.checkpoint);
