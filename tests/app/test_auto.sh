@@ -34,6 +34,7 @@ says "is finished already"
 
 # Little time: what would take longer is left out and says what it takes.
 run train data --untrained --minutes 0.1 --no-refine -o quick.flawmap
+says "within about 0.1 minutes"
 grep -q "left out: --minutes [0-9]* would allow it" err || fail "nothing was left out: $(cat err)"
 grep -q "patchcore 256 concat 3 %.*[0-9]$" err || fail "the cheapest one was not tried: $(cat err)"
 run info quick.flawmap
