@@ -82,7 +82,7 @@ static enum fm_status prepare(struct fm_bench *b) {
     b->maps = fm_alloc(ctx, (size_t)p->batch * (size_t)p->size * (size_t)p->size, sizeof *b->maps);
     if (!b->maps) status = FM_MEMORY;
     /* this leaves the pictures in the nets' inputs */
-    if (status == FM_OK) status = fm_scorer_run(b->scorer, p->batch, rgb, b->maps, NULL);
+    if (status == FM_OK) status = fm_scorer_run(b->scorer, p->batch, rgb, NULL, b->maps, NULL);
   }
   fm_free(ctx, rgb);
   return status;

@@ -93,7 +93,7 @@ static enum fm_status fit(void *arg) {
 
 static enum fm_status refine(void *arg) {
   struct bench *b = arg;
-  return fm_f2pad_run(b->f2pad, 1, b->flawed.pixels, b->map, &b->score, NULL, NULL);
+  return fm_f2pad_run(b->f2pad, 1, b->flawed.pixels, NULL, b->map, &b->score, NULL, NULL);
 }
 
 static enum fm_status measure(struct bench *b, struct fm_timing *fitted, struct fm_timing *refined) {

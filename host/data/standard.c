@@ -6,6 +6,7 @@
 #include "file/image.h"
 
 #include <math.h>
+#include <string.h>
 
 bool fm_standard_none(const struct fm_standard *s) {
   return s->light.mode == FM_LIGHT_OFF && !s->poses;
@@ -80,6 +81,14 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
   }
   fm_light_apply(a->gain, rgb, fm_size_pixels(size));
   return FM_OK;
+}
+
+void fm_standard_covered(const struct fm_standard *s, const struct fm_adjusted *a, struct fm_size size,
+                         struct fm_size whole, struct fm_size grid, unsigned char *covered) {
+  if (a->placed)
+    fm_warp_covered(&s->part, &a->to_own, size, whole, grid, covered);
+  else
+    memset(covered, 1, fm_size_pixels(grid));
 }
 
 void fm_standard_undo_picture(const struct fm_standard *s, const struct fm_adjusted *a, unsigned char *rgb,

@@ -56,6 +56,12 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
                                   const struct fm_image *own, unsigned char *rgb, struct fm_size size,
                                   struct fm_adjusted *adjusted);
 
+/* Which cells of a grid over an adjusted picture are looked at, 1 or 0: those that show the picture itself,
+ * not what came in by turning it. Sizes as below; covered [grid]. */
+void fm_standard_covered(const struct fm_standard *standard, const struct fm_adjusted *adjusted,
+                         struct fm_size size, struct fm_size whole, struct fm_size grid,
+                         unsigned char *covered);
+
 /* Back to the picture's own light and pose: a picture or a map that was made from an adjusted one, of that
  * size, of the middle of a picture of the size `whole`. room: as large. What nobody looked at is black, and
  * has the map's lowest value. */

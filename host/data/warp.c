@@ -149,9 +149,26 @@ static void share_at(const float *share, float down, float part[FM_VIEW_SIDE]) {
   for (int x = 0; x < FM_VIEW_SIDE; x++) part[x] = a[x] + s.fy * (b[x] - a[x]);
 }
 
-/* n x n samples a pixel where the picture has them, else the mean part's colour. */
-static void pose_row(const struct fm_posing *p, const struct fm_image *in, struct posed_row *r, int y,
-                     struct fm_size size, int n, unsigned char *out) {
+/* What a place outside of the picture would show: the mean part's colour, and as much of what the picture's
+ * nearest pixel differs from it as there is left so far away. So the picture's border is no edge. */
+static void go_beyond(const struct fm_posing *p, const struct fm_affine *to_mean, const struct fm_image *in,
+                      const float place[2], float out[3]) {
+  static const float reach = 8; /* pixels of the view */
+  float at[2], border[2], own[3], there[3];
+  fm_affine_map(&p->to_own, place[0], place[1], at);
+  for (int i = 0; i < 2; i++) at[i] = between(at[i], 1);
+  fm_affine_map(to_mean, at[0], at[1], border);
+  float left = 1 - hypotf(place[0] - border[0], place[1] - border[1]) * FM_VIEW_SIDE / reach;
+  if (left <= 0) return;
+  fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
+  fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, border[0], border[1], there);
+  for (int c = 0; c < 3; c++) out[c] += left * (own[c] * p->gain[c] - there[c]);
+}
+
+/* n x n samples a pixel where the picture has them; where it does not, what goes on beyond it; and the mean
+ * part's colour for the share that is not the picture's own. */
+static void pose_row(const struct fm_posing *p, const struct fm_affine *to_mean, const struct fm_image *in,
+                     struct posed_row *r, int y, struct fm_size size, int n, unsigned char *out) {
   double across = 1 / (double)(size.width * n), height = 1 / (double)(size.height * n);
   float each = 1 / (float)(n * n), down = ((float)y + 0.5f) / (float)size.height;
   int green = in->channels == 1 ? 0 : 1, blue = 2 * green;
@@ -162,14 +179,17 @@ static void pose_row(const struct fm_posing *p, const struct fm_image *in, struc
   }
   for (int x = 0; x < size.width; x++, out += 3) {
     const float *sum = r->sum + 3 * x;
-    float right = ((float)x + 0.5f) / (float)size.width, mean[3] = {0};
-    struct spot s = spot_at(FM_VIEW_SIDE, 1, right, 0);
-    float part = each * (r->part[s.x] + s.fx * (r->part[s.x + s.right] - r->part[s.x]));
-    float rest = 1 - part * r->seen[x];
-    if (rest > 0) fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, right, down, mean);
-    out[0] = to_byte(part * sum[0] * p->gain[0] + rest * mean[0]);
-    out[1] = to_byte(part * sum[green] * p->gain[1] + rest * mean[1]);
-    out[2] = to_byte(part * sum[blue] * p->gain[2] + rest * mean[2]);
+    const float place[2] = {((float)x + 0.5f) / (float)size.width, down};
+    struct spot s = spot_at(FM_VIEW_SIDE, 1, place[0], 0);
+    float share = r->part[s.x] + s.fx * (r->part[s.x + s.right] - r->part[s.x]), part = each * share;
+    float missing = (float)(n * n) - r->seen[x], mean[3] = {0}, beyond[3] = {0};
+    if (share < 1 || missing > 0)
+      fm_sample_colour(p->mean->colour, FM_VIEW_SIDE, FM_VIEW_SIDE, 3, place[0], down, mean);
+    memcpy(beyond, mean, sizeof beyond);
+    if (missing > 0) go_beyond(p, to_mean, in, place, beyond);
+    const float own[3] = {sum[0], sum[green], sum[blue]};
+    for (int c = 0; c < 3; c++)
+      out[c] = to_byte(part * (own[c] * p->gain[c] + missing * beyond[c]) + (1 - share) * mean[c]);
   }
 }
 
@@ -181,11 +201,12 @@ enum fm_status fm_warp_part(struct fm_context *ctx, const struct fm_posing *p, c
   float share[FM_VIEW_PIXELS], *room = fm_alloc(ctx, width, 4 * sizeof *room);
   struct posed_row row = {.sum = room, .seen = room + 3 * width};
   if (!room) return FM_MEMORY;
+  const struct fm_affine to_mean = fm_affine_inverse(&p->to_own);
   own_shares(p->mean, share);
   for (int y = 0; y < size.height; y++) {
     memset(room, 0, width * 4 * sizeof *room);
     share_at(share, ((float)y + 0.5f) / (float)size.height, row.part);
-    pose_row(p, in, &row, y, size, n, out + (size_t)y * 3 * width);
+    pose_row(p, &to_mean, in, &row, y, size, n, out + (size_t)y * 3 * width);
   }
   fm_free(ctx, room);
   return FM_OK;
@@ -206,6 +227,29 @@ void fm_warp_mask(const struct fm_affine *to_own, const unsigned char *in, struc
 
 /* ---- and back ---- */
 
+/* Nearly all of the training's pictures show something at a place of the mean part's picture. */
+static bool shown_at(const struct fm_mean_part *mean, const float at[2]) {
+  if (!inside(at[0], at[1])) return false;
+  int x = (int)between(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
+      y = (int)between(at[1] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1);
+  return mean->shown[y * FM_VIEW_SIDE + x];
+}
+
+void fm_warp_covered(const struct fm_mean_part *mean, const struct fm_affine *to_own, struct fm_size size,
+                     struct fm_size whole, struct fm_size grid, unsigned char *covered) {
+  const float left = (float)((whole.width - size.width) / 2),
+              above = (float)((whole.height - size.height) / 2);
+  for (int y = 0; y < grid.height; y++)
+    for (int x = 0; x < grid.width; x++, covered++) {
+      const float place[2] = {
+          (left + ((float)x + 0.5f) * (float)size.width / (float)grid.width) / (float)whole.width,
+          (above + ((float)y + 0.5f) * (float)size.height / (float)grid.height) / (float)whole.height};
+      float own[2];
+      fm_affine_map(to_own, place[0], place[1], own);
+      *covered = shown_at(mean, place) && inside(own[0], own[1]);
+    }
+}
+
 /* Where a pixel of the picture's own middle was looked at, in units of that middle; false:
  * nowhere. */
 static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *to_mean, struct fm_size size,
@@ -214,10 +258,7 @@ static bool looked_at(const struct fm_mean_part *mean, const struct fm_affine *t
   const float edge[2] = {(float)left, (float)above}, whole[2] = {(float)all.width, (float)all.height},
               part[2] = {(float)size.width, (float)size.height};
   fm_affine_map(to_mean, ((float)x + edge[0] + 0.5f) / whole[0], ((float)y + edge[1] + 0.5f) / whole[1], at);
-  if (!inside(at[0], at[1])) return false;
-  int vx = (int)between(at[0] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1),
-      vy = (int)between(at[1] * FM_VIEW_SIDE, FM_VIEW_SIDE - 1);
-  if (!mean->shown[vy * FM_VIEW_SIDE + vx]) return false;
+  if (!shown_at(mean, at)) return false;
   for (int i = 0; i < 2; i++) at[i] = (at[i] * whole[i] - edge[i]) / part[i];
   return inside(at[0], at[1]);
 }

@@ -19,8 +19,8 @@ void fm_sample_colour(const unsigned char *in, int width, int height, int channe
 void fm_warp_view(const unsigned char *in, const struct fm_affine *affine, unsigned char *out);
 
 /* A part in the mean part's pose: in at its own size, in colours times gain, to out
- * [height][width][3]. What the training's pictures do not nearly all show, and what lies outside this
- * picture, is the mean part's, without a seam; so it is neither learned nor scored. */
+ * [height][width][3]. What the training's pictures do not nearly all show is the mean part's, without a seam;
+ * what lies outside this picture goes on from its border to that. */
 struct fm_posing {
   const struct fm_mean_part *mean;
   struct fm_affine to_own; /* from the mean part's picture to this one */
@@ -28,6 +28,12 @@ struct fm_posing {
 };
 enum fm_status fm_warp_part(struct fm_context *ctx, const struct fm_posing *posing, const struct fm_image *in,
                             struct fm_size size, unsigned char *out);
+
+/* Which cells of a grid over the middle `size` of a picture of the size `whole`, in the mean part's pose, are
+ * looked at: nearly all of the training's pictures show something there, and this one does. covered
+ * [height][width]: 1 or 0. */
+void fm_warp_covered(const struct fm_mean_part *mean, const struct fm_affine *to_own, struct fm_size size,
+                     struct fm_size whole, struct fm_size grid, unsigned char *covered);
 
 /* A map of that size, of the middle of a picture of the size `whole`, in the mean part's pose, back to the
  * picture's own. What nobody looked at has the map's lowest value. room: as large. to_mean: from the picture

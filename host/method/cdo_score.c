@@ -129,22 +129,28 @@ static void map(struct fm_scorer *s) {
   fm_gaussian_run(s->d, &s->gaussian, &s->map, &s->scratch, s->n, s->size.height, s->size.width);
 }
 
-/* 2025: the mean of the largest 1 % of the map. */
+/* 2025: the mean of the largest 1 % of the map, of the pixels that count; 0 where none does. */
 static enum fm_status picture(struct fm_scorer *s, int n, const float *maps, float *scores) {
   struct fm_context *ctx = fm_device_context(s->d);
-  size_t pixels = fm_size_pixels(s->size), most = pixels / 100;
+  size_t pixels = fm_size_pixels(s->size);
   for (int i = 0; i < n; i++) scores[i] = NAN;
   if (!is_2025(s)) return FM_OK;
   uint32_t *keys = fm_alloc(ctx, pixels, sizeof *keys);
-  enum fm_status status = keys ? FM_OK : FM_MEMORY;
+  unsigned char *covered = fm_alloc(ctx, pixels, 1);
+  enum fm_status status = keys && covered ? FM_OK : FM_MEMORY;
   for (int i = 0; i < n && status == FM_OK; i++) {
+    size_t count = 0;
     double sum = 0;
-    for (size_t k = 0; k < pixels; k++) keys[k] = fm_score_key(maps[(size_t)i * pixels + k]);
-    status = fm_sort_u32(ctx, keys, pixels);
-    for (size_t k = pixels - most; k < pixels; k++) sum += (double)fm_score_of_key(keys[k]);
-    scores[i] = (float)(sum / (double)most);
+    bool some = fm_scorer_covered(s, i, s->size, covered);
+    for (size_t k = 0; k < pixels; k++)
+      if (!some || covered[k]) keys[count++] = fm_score_key(maps[(size_t)i * pixels + k]);
+    status = fm_sort_u32(ctx, keys, count);
+    size_t most = count < 100 ? count : count / 100;
+    for (size_t k = count - most; k < count; k++) sum += (double)fm_score_of_key(keys[k]);
+    scores[i] = most ? (float)(sum / (double)most) : 0;
   }
   fm_free(ctx, keys);
+  fm_free(ctx, covered);
   return status;
 }
 

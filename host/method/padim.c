@@ -64,11 +64,11 @@ static enum fm_status begin_fit(struct fit *f) {
   return status;
 }
 
-static enum fm_status take(void *user, struct fm_net *net, size_t first, int count) {
+static enum fm_status take(void *user, const struct fm_taps *taps) {
   struct fit *f = user;
   const struct fm_acts *tap[FM_TAPS];
-  taps_of(net, tap);
-  fm_gauss_learn(f->d, &f->gauss, tap, count);
+  taps_of(taps->net, tap);
+  fm_gauss_learn(f->d, &f->gauss, tap, taps->count);
   return fm_device_status(f->d);
 }
 

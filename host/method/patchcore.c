@@ -232,24 +232,34 @@ static enum fm_status weight_of(struct fm_scorer *s, int cell, double *weight) {
   return status;
 }
 
-/* The farthest cell's distance as the map shows it, before enlarging and smoothing. */
+/* The farthest of the cells that count; -1: none does. */
+static int farthest(const float *e, int cells, const unsigned char *covered) {
+  int far = -1;
+  for (int q = 0; q < cells; q++)
+    if ((!covered || covered[q]) && (far < 0 || !(e[q] <= e[far]))) far = q; /* a NaN stays visible */
+  return far;
+}
+
+/* The farthest cell's distance as the map shows it, before enlarging and smoothing; 0 where none counts. */
 static enum fm_status picture(struct fm_scorer *s, int n, const float *maps, float *scores) {
   struct own *own = s->own;
   struct fm_context *ctx = fm_device_context(s->d);
   size_t count = (size_t)own->cells;
   (void)maps;
   float *e = fm_alloc(ctx, count, sizeof *e);
-  enum fm_status status = e ? FM_OK : FM_MEMORY;
+  unsigned char *covered = fm_alloc(ctx, count, 1);
+  enum fm_status status = e && covered ? FM_OK : FM_MEMORY;
   for (int i = 0; i < n && status == FM_OK; i++) {
-    int far = 0;
     double weight = 1;
+    bool some = fm_scorer_covered(s, i, (struct fm_size){s->width, s->height}, covered);
     status = fm_buffer_read(s->d, &s->cells, (size_t)i * count * sizeof *e, e, count * sizeof *e);
-    for (int q = 1; q < own->cells; q++)
-      if (!(e[q] <= e[far])) far = q; /* a NaN stays visible */
-    if (status == FM_OK && own->around.k) status = weight_of(s, i * own->cells + far, &weight);
-    scores[i] = (float)(weight * (s->method->root ? sqrt((double)e[far]) : (double)e[far]));
+    int far = farthest(e, own->cells, some ? covered : NULL);
+    if (status == FM_OK && far >= 0 && own->around.k) status = weight_of(s, i * own->cells + far, &weight);
+    double most = far < 0 ? 0 : (double)e[far];
+    scores[i] = (float)(weight * (s->method->root ? sqrt(most) : most));
   }
   fm_free(ctx, e);
+  fm_free(ctx, covered);
   return status;
 }
 

@@ -1,4 +1,5 @@
-/* PatchCore's bank: features of every cell of every good picture, projected to few numbers, a coreset of
+/* PatchCore's bank: features of every cell of every good picture that shows the picture itself (not what came
+ * in by turning it, data/standard.h), projected to few numbers, a coreset of
  * them, and the chosen ones' full features, kept from the first look where they are few, else from a second
  * look at the pictures.
  *
@@ -24,7 +25,7 @@
 static const size_t KEEP_BYTES = (size_t)1 << 30;
 
 struct member {
-  uint32_t point; /* a row of the old bank, or behind those picture * cells + cell */
+  uint32_t point; /* a row of the old bank, or behind those a new cell */
   size_t row;     /* of the bank */
 };
 
@@ -33,10 +34,14 @@ struct job {
   struct fm_context *ctx;
   const struct fm_train *t;
   int cells, dimensions, width,
-      points_width;    /* of a picture; of a feature, in whole blocks; of a projected one */
-  size_t old;          /* rows of the bank to go on from */
-  size_t points, want; /* those and all cells; of the bank */
-  size_t most;         /* bytes of features that are kept */
+      points_width;        /* of a picture; of a feature, in whole blocks; of a projected one */
+  size_t old;              /* rows of the bank to go on from */
+  size_t points, want;     /* those and all new cells; of the bank */
+  size_t taken;            /* new cells so far */
+  uint32_t *place;         /* [new cells] picture * cells + cell; NULL: all of them, in that order */
+  unsigned char *covered;  /* [cells] */
+  struct fm_buffer inside; /* of a batch, the features of cells that are learned from; else `feature` */
+  size_t most;             /* bytes of features that are kept */
   bool keep;
   struct fm_patches patches;
   struct fm_buffer feature, map, projected; /* of a batch [cells][width]; [width][points_width]; a batch's */
@@ -56,6 +61,16 @@ static const float *old_values(const struct job *j, const char *name) {
 /* New ones. */
 static size_t cells_of(const struct job *j) {
   return j->points - j->old;
+}
+
+/* Parts were brought to one pose: some cells show nothing of the picture. */
+static bool chooses_cells(const struct job *j) {
+  return j->t->standard && j->t->standard->poses;
+}
+
+/* picture * cells + cell of a point that is new. */
+static size_t place_of(const struct job *j, size_t point) {
+  return j->place ? j->place[point - j->old] : point - j->old;
 }
 
 /* ---- sizes ---- */
@@ -102,12 +117,15 @@ static enum fm_status make_features(struct job *j, const struct fm_net *net) {
   const struct fm_patch_kind kind = fm_patchcore_kind(&j->t->recipe);
   FM_TRY(fm_patches_make(j->d, fm_net_tap(net, FM_PATCHCORE_TAP), fm_net_tap(net, FM_PATCHCORE_TAP + 1),
                          &kind, false, &j->patches));
-  return fm_buffer_make(j->d, batch_cells(j) * (size_t)j->width * sizeof(float), &j->feature);
+  size_t bytes = batch_cells(j) * (size_t)j->width * sizeof(float);
+  if (chooses_cells(j)) FM_TRY(fm_buffer_make(j->d, bytes, &j->inside));
+  return fm_buffer_make(j->d, bytes, &j->feature);
 }
 
 static void free_features(struct job *j) {
   fm_patches_free(j->d, &j->patches);
   fm_buffer_free(j->d, &j->feature);
+  fm_buffer_free(j->d, &j->inside);
 }
 
 static enum fm_status make_points(struct job *j) {
@@ -132,6 +150,7 @@ static size_t other_bytes(const struct job *j) {
   size_t row = (size_t)j->dimensions * sizeof(float),
          host = batch_cells(j) * (size_t)j->width * sizeof(float);
   if (j->keep) host += cells_of(j) * row;
+  if (chooses_cells(j)) host += cells_of(j) * sizeof *j->place;
   return host + fm_coreset_bytes(j->d, &j->coreset, &o) +
          j->want * (3 * row + FM_SHADOW * sizeof(float) + 4 * sizeof(struct member));
 }
@@ -189,11 +208,10 @@ static enum fm_status write_map(struct job *j) {
   return status;
 }
 
-/* The features at hand are points from `at` on. */
-static enum fm_status add_points(struct job *j, int rows, int at) {
-  if (projects(j))
-    FM_TRY(fm_gemm(j->d, rows, j->points_width, j->width, &j->feature, &j->map, &j->projected));
-  fm_coreset_add(j->d, &j->coreset, projects(j) ? &j->projected : &j->feature, rows, at);
+/* Features are points from `at` on. */
+static enum fm_status add_points(struct job *j, const struct fm_buffer *feature, int rows, size_t at) {
+  if (projects(j)) FM_TRY(fm_gemm(j->d, rows, j->points_width, j->width, feature, &j->map, &j->projected));
+  fm_coreset_add(j->d, &j->coreset, projects(j) ? &j->projected : feature, rows, (int)at);
   return fm_device_status(j->d);
 }
 
@@ -206,7 +224,7 @@ static enum fm_status add_old(struct job *j) {
     memset(j->batch, 0, n * width * sizeof *j->batch);
     for (size_t i = 0; i < n; i++) memcpy(j->batch + i * width, row + i * dims, dims * sizeof *row);
     FM_TRY(fm_buffer_write(j->d, &j->feature, 0, j->batch, n * width * sizeof *j->batch));
-    FM_TRY(add_points(j, (int)n, (int)at));
+    FM_TRY(add_points(j, &j->feature, (int)n, at));
   }
   return FM_OK;
 }
@@ -217,14 +235,18 @@ static enum fm_status begin_first(struct job *j, const struct fm_net *net) {
   FM_TRY(make_points(j));
   j->batch = fm_alloc(j->ctx, batch_cells(j) * (size_t)j->width, sizeof *j->batch);
   if (j->keep) j->kept = fm_alloc(j->ctx, cells_of(j) * (size_t)j->dimensions, sizeof *j->kept);
+  if (chooses_cells(j)) {
+    j->place = fm_alloc(j->ctx, cells_of(j), sizeof *j->place);
+    j->covered = fm_alloc(j->ctx, (size_t)j->cells, 1);
+    if (!j->place || !j->covered) return FM_MEMORY;
+  }
   if (!j->batch || (j->keep && !j->kept)) return FM_MEMORY;
   if (projects(j)) FM_TRY(write_map(j));
   return add_old(j);
 }
 
-static enum fm_status read_features(struct job *j, int count) {
-  return fm_buffer_read(j->d, &j->feature, 0, j->batch,
-                        (size_t)count * (size_t)j->cells * (size_t)j->width * sizeof *j->batch);
+static enum fm_status read_features(struct job *j, const struct fm_buffer *feature, size_t rows) {
+  return fm_buffer_read(j->d, feature, 0, j->batch, rows * (size_t)j->width * sizeof *j->batch);
 }
 
 static void run_features(struct job *j, const struct fm_net *net) {
@@ -232,18 +254,54 @@ static void run_features(struct job *j, const struct fm_net *net) {
                  &j->feature);
 }
 
-static enum fm_status take_first(void *user, struct fm_net *net, size_t first, int count) {
+/* The features of cells that show the picture itself, one behind the other: in runs, as they lie in a line.
+ */
+static enum fm_status gather_inside(struct job *j, const struct fm_taps *taps, size_t *rows) {
+  const struct fm_acts *grid = fm_net_tap(taps->net, FM_PATCHCORE_TAP);
+  size_t cells = (size_t)j->cells, row = (size_t)j->width * sizeof(float);
+  struct fm_preprocess p;
+  FM_TRY(fm_train_preprocess(j->ctx, j->t, &p));
+  *rows = 0;
+  for (size_t i = 0; i < (size_t)taps->count; i++) {
+    fm_standard_covered(p.standard, &taps->adjusted[i], fm_preprocess_size(&p), p.size,
+                        (struct fm_size){grid->w, grid->h}, j->covered);
+    for (size_t q = 0, end; q < cells; q = end + 1) {
+      for (end = q; end < cells && j->covered[end]; end++)
+        j->place[j->taken + *rows + end - q] = (uint32_t)((taps->first + i) * cells + end);
+      if (end > q)
+        FM_TRY(fm_buffer_copy(j->d, &j->feature, (i * cells + q) * row, &j->inside, *rows * row,
+                              (end - q) * row));
+      *rows += end - q;
+    }
+  }
+  return FM_OK;
+}
+
+static enum fm_status take_first(void *user, const struct fm_taps *taps) {
   struct job *j = user;
-  if (!j->batch) FM_TRY(begin_first(j, net));
-  run_features(j, net);
-  size_t at = first * (size_t)j->cells;
-  int rows = count * j->cells;
-  FM_TRY(add_points(j, rows, (int)(j->old + at)));
+  if (!j->batch) FM_TRY(begin_first(j, taps->net));
+  run_features(j, taps->net);
+  size_t rows = (size_t)taps->count * (size_t)j->cells, at = j->taken, dims = (size_t)j->dimensions;
+  if (chooses_cells(j)) FM_TRY(gather_inside(j, taps, &rows));
+  const struct fm_buffer *feature = chooses_cells(j) ? &j->inside : &j->feature;
+  if (!rows) return FM_OK;
+  j->taken += rows;
+  FM_TRY(add_points(j, feature, (int)rows, j->old + at));
   if (!j->keep) return FM_OK;
-  size_t dims = (size_t)j->dimensions;
-  FM_TRY(read_features(j, count));
-  for (size_t r = 0; r < (size_t)rows; r++)
+  FM_TRY(read_features(j, feature, rows));
+  for (size_t r = 0; r < rows; r++)
     memcpy(j->kept + (at + r) * dims, j->batch + r * (size_t)j->width, dims * sizeof *j->kept);
+  return FM_OK;
+}
+
+/* The points are what was learned from. */
+static enum fm_status count_points(struct job *j) {
+  j->points = j->old + j->taken;
+  if (!j->points)
+    return fm_error(j->ctx, FM_USAGE,
+                    "in one pose nothing of these pictures is seen in nearly all of them; add --align off");
+  if (j->want > j->points) j->want = j->points;
+  fm_coreset_trim(j->d, &j->coreset, j->points);
   return FM_OK;
 }
 
@@ -321,9 +379,9 @@ static enum fm_status make_learned(struct job *j, size_t count) {
   for (size_t i = 0; i < count; i++) {
     size_t point = j->member[i].point;
     bool old = point < j->old;
-    size_t picture = pictures + (old ? 0 : (point - j->old) / cells);
+    size_t place = old ? 0 : place_of(j, point), picture = pictures + place / cells;
     w->value[w->item[1].offset + i] = old ? old_values(j, "picture")[point] : (float)picture;
-    w->value[w->item[2].offset + i] = old ? old_values(j, "cell")[point] : (float)((point - j->old) % cells);
+    w->value[w->item[2].offset + i] = old ? old_values(j, "cell")[point] : (float)(place % cells);
   }
   return FM_OK;
 }
@@ -334,15 +392,18 @@ static void put(struct job *j, size_t row, const float *feature) {
 }
 
 /* The second look: members come by point, as the pictures do. */
-static enum fm_status take_second(void *user, struct fm_net *net, size_t first, int count) {
+static enum fm_status take_second(void *user, const struct fm_taps *taps) {
   struct job *j = user;
-  size_t begin = j->old + first * (size_t)j->cells, end = begin + (size_t)count * (size_t)j->cells,
+  size_t begin = taps->first * (size_t)j->cells, rows = (size_t)taps->count * (size_t)j->cells,
          all = j->learned.item[0].shape[0];
-  if (!j->feature.mem) FM_TRY(make_features(j, net));
-  run_features(j, net);
-  FM_TRY(read_features(j, count));
-  for (; j->next < all && j->member[j->next].point < end; j->next++)
-    put(j, j->member[j->next].row, j->batch + (j->member[j->next].point - begin) * (size_t)j->width);
+  if (!j->feature.mem) FM_TRY(make_features(j, taps->net));
+  run_features(j, taps->net);
+  FM_TRY(read_features(j, &j->feature, rows));
+  for (; j->next < all; j->next++) {
+    size_t place = place_of(j, j->member[j->next].point);
+    if (place >= begin + rows) break;
+    put(j, j->member[j->next].row, j->batch + (place - begin) * (size_t)j->width);
+  }
   return FM_OK;
 }
 
@@ -381,6 +442,7 @@ static enum fm_status fill_bank(struct job *j, size_t count) {
 static enum fm_status learn(struct job *j) {
   size_t count;
   FM_TRY(fm_taps_run(j->d, j->t, "looking at good pictures", take_first, j));
+  FM_TRY(count_points(j));
   FM_TRY(choose(j, &count));
   free_features(j);
   free_points(j);
@@ -401,6 +463,8 @@ enum fm_status fm_patchcore_learn(struct fm_device *d, const struct fm_train *t,
   free_points(&j);
   fm_free(j.ctx, j.batch);
   fm_free(j.ctx, j.kept);
+  fm_free(j.ctx, j.place);
+  fm_free(j.ctx, j.covered);
   fm_free(j.ctx, j.member);
   if (status == FM_OK)
     *learned = j.learned;

@@ -27,7 +27,7 @@ enum fm_status fm_scorer_make(struct fm_device *d, const struct fm_model *model,
   struct fm_context *ctx = fm_device_context(d);
   struct fm_preprocess preprocess;
   *scorer = NULL;
-  FM_TRY(fm_recipe_preprocess(ctx, &model->recipe, &preprocess));
+  FM_TRY(fm_model_preprocess(model, &preprocess));
   struct fm_scorer *s = fm_alloc(ctx, 1, sizeof *s);
   if (!s) return FM_MEMORY;
   *s = (struct fm_scorer){.d = d,
@@ -36,6 +36,7 @@ enum fm_status fm_scorer_make(struct fm_device *d, const struct fm_model *model,
                           .batch = batch,
                           .n = batch,
                           .size = fm_preprocess_size(&preprocess),
+                          .preprocess = preprocess,
                           .without = -1,
                           .gradient = gradient};
   s->height = s->size.height / 4; /* tap 1's grid, where the detector names no other */
@@ -66,8 +67,10 @@ void fm_scorer_set_batch(struct fm_scorer *s, int n) {
     if (s->net[i]) fm_net_set_batch(s->net[i], n);
 }
 
-enum fm_status fm_scorer_load(struct fm_scorer *s, int n, const unsigned char *rgb) {
+enum fm_status fm_scorer_load(struct fm_scorer *s, int n, const unsigned char *rgb,
+                              const struct fm_adjusted *adjusted) {
   fm_scorer_set_batch(s, n);
+  s->adjusted = adjusted;
   FM_TRY(fm_buffer_write(s->d, &s->rgb, 0, rgb, (size_t)n * fm_size_pixels(s->size) * 3));
   for (int i = 0; i < 2; i++)
     if (s->net[i]) fm_picture(s->d, &s->rgb, fm_net_input(s->net[i]));
@@ -116,12 +119,19 @@ enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *sc
   return FM_OK;
 }
 
-enum fm_status fm_scorer_run(struct fm_scorer *s, int n, const unsigned char *rgb, float *maps,
-                             float *scores) {
+bool fm_scorer_covered(const struct fm_scorer *s, int i, struct fm_size grid, unsigned char *covered) {
+  const struct fm_standard *standard = s->preprocess.standard;
+  if (!standard || !s->adjusted || !s->adjusted[i].placed) return false;
+  fm_standard_covered(standard, &s->adjusted[i], s->size, s->preprocess.size, grid, covered);
+  return true;
+}
+
+enum fm_status fm_scorer_run(struct fm_scorer *s, int n, const unsigned char *rgb,
+                             const struct fm_adjusted *adjusted, float *maps, float *scores) {
   size_t pixels = fm_size_pixels(s->size);
   for (int at = 0; at < n; at += s->batch) {
     int now = n - at < s->batch ? n - at : s->batch;
-    FM_TRY(fm_scorer_load(s, now, rgb + (size_t)at * pixels * 3));
+    FM_TRY(fm_scorer_load(s, now, rgb + (size_t)at * pixels * 3, adjusted ? adjusted + at : NULL));
     fm_scorer_cells(s);
     fm_scorer_map(s);
     FM_TRY(fm_scorer_read(s, now, maps + (size_t)at * pixels, scores ? scores + at : NULL));

@@ -11,9 +11,11 @@ struct fm_scorer {
   struct fm_device *d;
   const struct fm_model *model;
   const struct fm_method *method;
-  int batch, n;          /* pictures it is made for, pictures at hand */
-  struct fm_size size;   /* of the pictures */
-  bool gradient;         /* networks that go back to the picture, and slope, are there */
+  int batch, n;        /* pictures it is made for, pictures at hand */
+  struct fm_size size; /* of the pictures */
+  struct fm_preprocess preprocess;
+  const struct fm_adjusted *adjusted; /* [n] what the model's standard did to them; NULL: nothing */
+  bool gradient;                      /* networks that go back to the picture, and slope, are there */
   struct fm_net *net[2]; /* what reads the pictures: the expert; CDO: and the apprentice; else NULL */
   int height, width;     /* the grid of cells */
   int without;           /* the picture learned from that it does without; -1: none */
@@ -29,19 +31,24 @@ enum fm_status fm_scorer_make(struct fm_device *d, const struct fm_model *model,
 void fm_scorer_free(struct fm_scorer *s); /* NULL: nothing */
 
 /* Maps [n][height][width] and scores [n] of n 8-bit pictures [n][height][width][3], any number: they go
- * through in batches. A score is NaN where the detector has none but the largest value of the map. scores may
- * be NULL.
- */
-enum fm_status fm_scorer_run(struct fm_scorer *s, int n, const unsigned char *rgb, float *maps,
-                             float *scores);
+ * through in batches. A score is NaN where the detector has none but the largest value of the map. adjusted
+ * [n]: what the model's standard did to them; what came in by that counts for no score. It may be NULL, and
+ * scores may be. */
+enum fm_status fm_scorer_run(struct fm_scorer *s, int n, const unsigned char *rgb,
+                             const struct fm_adjusted *adjusted, float *maps, float *scores);
 
 /* The steps of it, all enqueued but the last. */
 void fm_scorer_set_batch(struct fm_scorer *s, int n);
-enum fm_status fm_scorer_load(struct fm_scorer *s, int n,
-                              const unsigned char *rgb); /* into the networks' inputs */
-void fm_scorer_cells(struct fm_scorer *s);               /* the inputs through the networks to s->cells */
-void fm_scorer_map(struct fm_scorer *s);                 /* s->cells to s->map */
+/* Into the networks' inputs. adjusted must live until fm_scorer_read. */
+enum fm_status fm_scorer_load(struct fm_scorer *s, int n, const unsigned char *rgb,
+                              const struct fm_adjusted *adjusted);
+void fm_scorer_cells(struct fm_scorer *s); /* the inputs through the networks to s->cells */
+void fm_scorer_map(struct fm_scorer *s);   /* s->cells to s->map */
 enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *scores);
+
+/* For a method's picture: which cells of a grid over picture i at hand count for its score
+ * (data/standard.h). false: all of them do, and covered [grid] is not written. */
+bool fm_scorer_covered(const struct fm_scorer *s, int i, struct fm_size grid, unsigned char *covered);
 
 /* The map where a method has none of its own: the cells (their roots) enlarged and smoothed. */
 void fm_scorer_enlarge(struct fm_scorer *s);

@@ -12,7 +12,7 @@ struct run {
   struct fm_buffer rgb;
   size_t pixels;
   struct fm_progress progress;
-  enum fm_status (*take)(void *user, struct fm_net *net, size_t first, int count);
+  enum fm_status (*take)(void *user, const struct fm_taps *taps);
   void *user;
 };
 
@@ -50,7 +50,8 @@ static enum fm_status go_through(struct run *r) {
     FM_TRY(fm_buffer_write(r->d, &r->rgb, 0, batch.rgb, batch.count * r->pixels * 3));
     fm_picture(r->d, &r->rgb, fm_net_input(r->net));
     fm_net_forward(r->net);
-    FM_TRY(r->take(r->user, r->net, first, (int)batch.count));
+    const struct fm_taps taps = {r->net, first, (int)batch.count, batch.adjusted};
+    FM_TRY(r->take(r->user, &taps));
     FM_TRY(fm_device_finish(r->d));
     first += batch.count;
     fm_progress_step(&r->progress, (long)batch.count);
@@ -59,8 +60,7 @@ static enum fm_status go_through(struct run *r) {
 }
 
 enum fm_status fm_taps_run(struct fm_device *d, const struct fm_train *t, const char *text,
-                           enum fm_status (*take)(void *user, struct fm_net *net, size_t first, int count),
-                           void *user) {
+                           enum fm_status (*take)(void *user, const struct fm_taps *taps), void *user) {
   struct run r = {.d = d, .ctx = fm_device_context(d), .take = take, .user = user};
   struct fm_loader_options o = {.samples = t->samples, .count = t->count, .batch = fm_taps_batch(t)};
   FM_TRY(fm_train_preprocess(r.ctx, t, &o.preprocess));

@@ -5,12 +5,19 @@
 #include "model/method.h"
 #include "net/net.h"
 
-/* Calls take for every batch in the order of the samples, after the network's forward pass was enqueued: its
- * taps hold `count` pictures, the first of which is number `first`. text names the work for the progress; a
- * request to stop is FM_STOPPED. */
+/* A batch after the network's forward pass was enqueued: its taps hold `count` pictures, the first of which
+ * is number `first`. adjusted [count]: what the training's standard did to them. */
+struct fm_taps {
+  struct fm_net *net;
+  size_t first;
+  int count;
+  const struct fm_adjusted *adjusted;
+};
+
+/* Calls take for every batch in the order of the samples. text names the work for the progress; a request to
+ * stop is FM_STOPPED. */
 enum fm_status fm_taps_run(struct fm_device *d, const struct fm_train *t, const char *text,
-                           enum fm_status (*take)(void *user, struct fm_net *net, size_t first, int count),
-                           void *user);
+                           enum fm_status (*take)(void *user, const struct fm_taps *taps), void *user);
 
 /* Pictures at a time. */
 int fm_taps_batch(const struct fm_train *t);

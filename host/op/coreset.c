@@ -52,6 +52,12 @@ void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struc
   fm_lanes_pack(d, rows, count, c->width, first, &c->points);
 }
 
+void fm_coreset_trim(struct fm_device *d, struct fm_coreset *c, size_t count) {
+  size_t lanes = (size_t)fm_lanes(d);
+  c->count = (int)count;
+  c->groups = (int)((count + lanes - 1) / lanes);
+}
+
 /* ---- the order: tiles of points that lie close together ---- */
 
 struct slab { /* of whole tiles */

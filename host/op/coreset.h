@@ -30,6 +30,9 @@ void fm_coreset_free(struct fm_device *d, struct fm_coreset *c);
 void fm_coreset_add(struct fm_device *d, const struct fm_coreset *c, const struct fm_buffer *rows, int count,
                     int first);
 
+/* Only the first `count` points came; the others are none. Before the first run. */
+void fm_coreset_trim(struct fm_device *d, struct fm_coreset *c, size_t count);
+
 struct fm_coreset_options {
   const uint32_t *start; /* [starts] points */
   int starts;            /* 1..FM_CORESET_STARTS; 0: the choice goes on from `before` */

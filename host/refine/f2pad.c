@@ -195,12 +195,13 @@ static enum fm_status finish_one(void *user, size_t i) {
   return FM_OK;
 }
 
-static enum fm_status refine(struct fm_f2pad *r, int n, const unsigned char *rgb, float *maps, float *scores,
-                             float *base, unsigned char *repaired) {
+static enum fm_status refine(struct fm_f2pad *r, int n, const unsigned char *rgb,
+                             const struct fm_adjusted *adjusted, float *maps, float *scores, float *base,
+                             unsigned char *repaired) {
   struct fm_scorer *s = r->look.scorer;
   struct fm_context *ctx = fm_device_context(s->d);
   size_t pixels = fm_size_pixels(s->size);
-  FM_TRY(fm_look_at(&r->look, n, rgb, base ? base : maps, scores));
+  FM_TRY(fm_look_at(&r->look, n, rgb, adjusted, base ? base : maps, scores));
   if (repaired)
     FM_TRY(fm_buffer_read(s->d, &r->look.referrer.picture, 0, r->reference, (size_t)n * pixels * 16));
   FM_TRY(fm_parallel(ctx, (size_t)n, begin_mask, r));
@@ -212,13 +213,15 @@ static enum fm_status refine(struct fm_f2pad *r, int n, const unsigned char *rgb
   return fm_parallel(ctx, (size_t)n, finish_one, &f);
 }
 
-enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb, float *maps, float *scores,
-                            float *base, unsigned char *repaired) {
+enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb,
+                            const struct fm_adjusted *adjusted, float *maps, float *scores, float *base,
+                            unsigned char *repaired) {
   size_t pixels = fm_size_pixels(r->look.scorer->size);
   for (int at = 0; at < n; at += r->look.batch) {
     int now = n - at < r->look.batch ? n - at : r->look.batch;
     size_t from = (size_t)at * pixels;
-    FM_TRY(refine(r, now, rgb + from * 3, maps + from, scores ? scores + at : NULL, base ? base + from : NULL,
+    FM_TRY(refine(r, now, rgb + from * 3, adjusted ? adjusted + at : NULL, maps + from,
+                  scores ? scores + at : NULL, base ? base + from : NULL,
                   repaired ? repaired + from * 3 : NULL));
   }
   return FM_OK;

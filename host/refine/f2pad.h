@@ -21,8 +21,9 @@ void fm_f2pad_free(struct fm_f2pad *r);
 
 /* As fm_scorer_run, with sharpened maps; base: the detector's own maps, and repaired: 8-bit pictures
  * [n][height][width][3] of N; both may be NULL. */
-enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb, float *maps, float *scores,
-                            float *base, unsigned char *repaired);
+enum fm_status fm_f2pad_run(struct fm_f2pad *r, int n, const unsigned char *rgb,
+                            const struct fm_adjusted *adjusted, float *maps, float *scores, float *base,
+                            unsigned char *repaired);
 
 /* The repaired picture at the picture's own size: what was changed is enlarged, everything else keeps its
  * detail. seen: what the network saw; rgb, out: [height][width][3]. */

@@ -73,7 +73,7 @@ static enum fm_status look_at_all(struct run *r, struct fm_look *look, bool piec
     struct fm_batch batch;
     status = fm_loader_next(loader, &batch);
     if (status != FM_OK || !batch.count) break;
-    status = fm_look_at(look, (int)batch.count, batch.rgb, map, NULL);
+    status = fm_look_at(look, (int)batch.count, batch.rgb, batch.adjusted, map, NULL);
     if (status == FM_OK) take(r, look, &batch, at, user);
     at += batch.count;
     if (r->ctx->stop) status = fm_error(r->ctx, FM_STOPPED, "stopped while learning to sharpen maps");

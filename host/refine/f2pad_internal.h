@@ -51,7 +51,8 @@ enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
 void fm_look_free(struct fm_look *look);
 
 /* n <= batch pictures; maps and scores as fm_scorer_run gives them. */
-enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores);
+enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb,
+                          const struct fm_adjusted *adjusted, float *maps, float *scores);
 
 /* Smooths planes [n][height][width] in place. */
 enum fm_status fm_look_blur(struct fm_look *look, int n, float *values);

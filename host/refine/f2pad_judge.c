@@ -19,7 +19,9 @@ struct judge {
   struct fm_sample *samples; /* [count] */
   size_t count, rounds, pixels;
   int batch;
+  struct fm_preprocess preprocess;
   float *own, *sharp;       /* [batch][pixels] maps */
+  unsigned char *covered;   /* [pixels] */
   float score[MOST_BATCH];  /* the detector's own; NaN: the largest value of its map */
   struct fm_tally tally[4]; /* OWN_GOOD ... */
   float *picture[4];        /* scores of pictures, in the same order */
@@ -33,8 +35,24 @@ static float largest(const float *map, size_t count) {
   return most;
 }
 
-static void add(struct judge *j, int to, size_t at, size_t i, const unsigned char *mask) {
-  const float *own = j->own + i * j->pixels, *sharp = j->sharp + i * j->pixels;
+/* As in a map that is back in its picture's pose: what came in by turning has the lowest value. */
+static void hide(const struct judge *j, float *map) {
+  float least = map[0];
+  for (size_t k = 1; k < j->pixels; k++) least = fminf(least, map[k]);
+  for (size_t k = 0; k < j->pixels; k++)
+    if (!j->covered[k]) map[k] = least;
+}
+
+static void add(struct judge *j, int to, size_t at, size_t i, const struct fm_adjusted *adjusted,
+                const unsigned char *mask) {
+  const struct fm_preprocess *p = &j->preprocess;
+  float *own = j->own + i * j->pixels, *sharp = j->sharp + i * j->pixels;
+  if (p->standard) {
+    const struct fm_size size = fm_preprocess_size(p);
+    fm_standard_covered(p->standard, adjusted, size, p->size, size, j->covered);
+    hide(j, own);
+    hide(j, sharp);
+  }
   fm_tally_add(&j->tally[to], at, j->pixels, own, mask);
   fm_tally_add(&j->tally[to + 1], at, j->pixels, sharp, mask);
   j->picture[to][at] = isnan(j->score[i]) ? largest(own, j->pixels) : j->score[i];
@@ -46,20 +64,20 @@ static enum fm_status look(struct judge *j, bool pieces, size_t rounds) {
   struct fm_loader_options o = {.samples = j->samples,
                                 .count = j->count,
                                 .batch = j->batch,
+                                .preprocess = j->preprocess,
                                 .pieces = pieces,
                                 .epochs = (int)rounds,
                                 .seed = (uint64_t)j->model->recipe.seed};
   struct fm_loader *loader;
-  FM_TRY(fm_model_preprocess(j->model, &o.preprocess));
   FM_TRY(fm_loader_open(j->ctx, &o, &loader));
   enum fm_status status = FM_OK;
   for (size_t at = 0; status == FM_OK;) {
     struct fm_batch b;
     status = fm_loader_next(loader, &b);
     if (status != FM_OK || !b.count) break;
-    status = fm_f2pad_run(j->f2pad, (int)b.count, b.rgb, j->sharp, j->score, j->own, NULL);
+    status = fm_f2pad_run(j->f2pad, (int)b.count, b.rgb, b.adjusted, j->sharp, j->score, j->own, NULL);
     for (size_t i = 0; status == FM_OK && i < b.count; i++)
-      add(j, pieces ? OWN : OWN_GOOD, at++, i, pieces ? b.mask + i * j->pixels : NULL);
+      add(j, pieces ? OWN : OWN_GOOD, at++, i, &b.adjusted[i], pieces ? b.mask + i * j->pixels : NULL);
     if (j->ctx->stop) status = fm_error(j->ctx, FM_STOPPED, "stopped while learning to sharpen maps");
   }
   fm_loader_close(loader);
@@ -104,7 +122,9 @@ static enum fm_status prepare(struct judge *j, struct fm_device *d, const struct
   j->samples = fm_alloc(j->ctx, j->count, sizeof *j->samples);
   j->own = fm_alloc(j->ctx, (size_t)j->batch * j->pixels, sizeof *j->own);
   j->sharp = fm_alloc(j->ctx, (size_t)j->batch * j->pixels, sizeof *j->sharp);
-  if (!j->samples || !j->own || !j->sharp) return FM_MEMORY;
+  j->covered = fm_alloc(j->ctx, j->pixels, 1);
+  if (!j->samples || !j->own || !j->sharp || !j->covered) return FM_MEMORY;
+  FM_TRY(fm_model_preprocess(j->model, &j->preprocess));
   for (size_t i = 0; i < j->count; i++) j->samples[i] = held[i * count / j->count];
   for (int k = 0; k < 4; k++) {
     size_t pictures = k < OWN ? j->count : j->count * j->rounds;
@@ -134,5 +154,6 @@ enum fm_status fm_f2pad_judge(struct fm_device *d, const struct fm_model *model,
   fm_free(j.ctx, j.samples);
   fm_free(j.ctx, j.own);
   fm_free(j.ctx, j.sharp);
+  fm_free(j.ctx, j.covered);
   return status;
 }

@@ -35,12 +35,13 @@ void fm_look_free(struct fm_look *look) {
   look->scorer = NULL;
 }
 
-enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb, float *maps, float *scores) {
+enum fm_status fm_look_at(struct fm_look *look, int n, const unsigned char *rgb,
+                          const struct fm_adjusted *adjusted, float *maps, float *scores) {
   struct fm_scorer *s = look->scorer;
   struct fm_device *d = look->d;
   int high = s->size.height, wide = s->size.width;
   size_t planes = (size_t)n * fm_size_pixels(s->size) * sizeof(float);
-  FM_TRY(fm_scorer_load(s, n, rgb));
+  FM_TRY(fm_scorer_load(s, n, rgb, adjusted));
   fm_scorer_cells(s);
   fm_scorer_map(s);
   FM_TRY(fm_scorer_read(s, n, maps, scores));

@@ -60,22 +60,22 @@ static size_t fewer(int cells, size_t stride) {
   return ((size_t)cells + stride - 1) / stride;
 }
 
-static enum fm_status take_tap(void *user, struct fm_net *net, size_t first, int count) {
+static enum fm_status take_tap(void *user, const struct fm_taps *taps) {
   struct rows *s = user;
-  const struct fm_acts *tap = fm_net_tap(net, TAP);
-  struct fm_context *ctx = fm_device_context(fm_net_device(net));
+  const struct fm_acts *tap = fm_net_tap(taps->net, TAP);
+  struct fm_context *ctx = fm_device_context(fm_net_device(taps->net));
   size_t c = (size_t)tap->c, h = (size_t)tap->h, w = (size_t)tap->w;
   if (!s->value) {
     s->channels = c;
     s->height = fewer(tap->h, s->stride);
     s->width = fewer(tap->w, s->stride);
     s->value = fm_alloc(ctx, s->count, c * s->height * s->width * sizeof *s->value);
-    s->room = fm_alloc(ctx, (size_t)fm_net_batch(net), c * h * w * sizeof *s->room);
+    s->room = fm_alloc(ctx, (size_t)fm_net_batch(taps->net), c * h * w * sizeof *s->room);
     if (!s->value || !s->room) return FM_MEMORY;
   }
-  FM_TRY(fm_acts_read(fm_net_device(net), tap, s->room));
-  float *to = s->value + first * c * s->height * s->width;
-  for (size_t plane = 0; plane < (size_t)count * c; plane++)
+  FM_TRY(fm_acts_read(fm_net_device(taps->net), tap, s->room));
+  float *to = s->value + taps->first * c * s->height * s->width;
+  for (size_t plane = 0; plane < (size_t)taps->count * c; plane++)
     for (size_t y = 0; y < h; y += s->stride)
       for (size_t x = 0; x < w; x += s->stride) *to++ = s->room[(plane * h + y) * w + x];
   return FM_OK;
@@ -132,24 +132,24 @@ static enum fm_status begin_cells(struct cells *c, struct fm_net *net) {
   return fm_buffer_make(d, (size_t)batch * c->cells * width * sizeof(float), &c->rows);
 }
 
-static enum fm_status take_cells(void *user, struct fm_net *net, size_t first, int count) {
+static enum fm_status take_cells(void *user, const struct fm_taps *taps) {
   struct cells *c = user;
   struct fm_reference *r = c->r;
-  struct fm_device *d = fm_net_device(net);
-  if (!c->feature) FM_TRY(begin_cells(c, net));
+  struct fm_device *d = fm_net_device(taps->net);
+  if (!c->feature) FM_TRY(begin_cells(c, taps->net));
   size_t width = (size_t)c->patches.width;
-  fm_patches_run(d, &c->patches, fm_net_tap(net, 1), fm_net_tap(net, 2), &c->rows);
-  FM_TRY(fm_buffer_read(d, &c->rows, 0, c->values, (size_t)count * c->cells * width * sizeof(float)));
-  for (size_t k = 0; k < (size_t)count; k++) {
+  fm_patches_run(d, &c->patches, fm_net_tap(taps->net, 1), fm_net_tap(taps->net, 2), &c->rows);
+  FM_TRY(fm_buffer_read(d, &c->rows, 0, c->values, (size_t)taps->count * c->cells * width * sizeof(float)));
+  for (size_t k = 0; k < (size_t)taps->count; k++) {
     char stream[48];
-    snprintf(stream, sizeof stream, "quilt.%zu", first + k);
+    snprintf(stream, sizeof stream, "quilt.%zu", taps->first + k);
     struct fm_rng rng = fm_rng_stream(c->seed, stream);
     fm_rng_permutation(&rng, c->order, (uint32_t)c->cells);
     for (size_t i = 0; i < c->each; i++) {
-      size_t at = (first + k) * c->each + i;
+      size_t at = (taps->first + k) * c->each + i;
       memcpy(c->feature + at * r->columns, c->values + (k * c->cells + c->order[i]) * width,
              r->columns * sizeof(float));
-      r->origin[2 * at] = (int)(first + k);
+      r->origin[2 * at] = (int)(taps->first + k);
       r->origin[2 * at + 1] = (int)c->order[i];
     }
   }

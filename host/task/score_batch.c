@@ -159,9 +159,9 @@ enum fm_status fm_score_batch_run(struct fm_score_batch *b, int count, const uns
                                   const struct fm_adjusted *adjusted) {
   b->rgb = rgb;
   if (b->refiner)
-    FM_TRY(fm_f2pad_run(b->refiner, count, rgb, b->maps, b->scores, b->base, b->repaired));
+    FM_TRY(fm_f2pad_run(b->refiner, count, rgb, adjusted, b->maps, b->scores, b->base, b->repaired));
   else
-    FM_TRY(fm_scorer_run(b->scorer, count, rgb, b->maps, b->scores));
+    FM_TRY(fm_scorer_run(b->scorer, count, rgb, adjusted, b->maps, b->scores));
   return adjusted && b->preprocess.standard ? undo(b, count, adjusted) : FM_OK;
 }
 

@@ -104,9 +104,9 @@ static enum fm_status go_through(struct fm_tile_room *r, struct fm_scorer *score
     FM_TRY(fm_stop_check(r->ctx, "scoring tile %d of %d", r->first, count));
     FM_TRY(fm_parallel(r->ctx, (size_t)now, fit_tile, r));
     if (refiner)
-      FM_TRY(fm_f2pad_run(refiner, now, r->rgb, r->map, r->score, r->base, r->repaired));
+      FM_TRY(fm_f2pad_run(refiner, now, r->rgb, NULL, r->map, r->score, r->base, r->repaired));
     else
-      FM_TRY(fm_scorer_run(scorer, now, r->rgb, r->map, r->score));
+      FM_TRY(fm_scorer_run(scorer, now, r->rgb, NULL, r->map, r->score));
     take(r, now);
   }
   return FM_OK;

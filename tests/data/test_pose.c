@@ -214,6 +214,29 @@ static void through_a_rectangle(struct fm_context *ctx, const struct fm_standard
   fm_free(ctx, rgb);
 }
 
+/* Cells that are looked at: a map of them, back in the picture's pose, is full wherever that was looked at,
+ * and they are as many as come back, but for the part's size and the rim. */
+static void all_that_comes_back(struct fm_context *ctx, const struct fm_standard *standard,
+                                const struct fm_adjusted *a, float *map, float *room) {
+  enum { GRID = SIDE / 4 };
+  unsigned char covered[SIDE * SIDE], few[GRID * GRID];
+  int cells = 0, pixels = 0, full = 0, coarse = 0;
+  fm_standard_covered(standard, a, fm_square(SIDE), fm_square(SIDE), fm_square(SIDE), covered);
+  fm_standard_covered(standard, a, fm_square(SIDE), fm_square(SIDE), fm_square(GRID), few);
+  for (int k = 0; k < SIDE * SIDE; k++) cells += covered[k];
+  for (int k = 0; k < GRID * GRID; k++) coarse += few[k];
+  for (int k = 0; k < SIDE * SIDE; k++) map[k] = covered[k] ? 2 : 1;
+  map[0] = 0; /* the lowest: what nobody looked at */
+  fm_standard_undo_map(standard, a, map, fm_square(SIDE), fm_square(SIDE), room);
+  for (int k = 0; k < SIDE * SIDE; k++) {
+    pixels += map[k] > 0;
+    full += map[k] >= 1.5f;
+  }
+  if (full < 0.97 * pixels || cells > SIDE * SIDE * 0.95 || abs(cells - 16 * coarse) > 0.03 * cells ||
+      fabs(cells * (double)(a->pose.scale * a->pose.scale) - pixels) > 0.05 * pixels)
+    fail_msg("%d cells, %d pixels, %d of them full; %d of a coarse grid", cells, pixels, full, coarse);
+}
+
 /* Every picture looks like the mean part then, and comes back to what it was. */
 static void there_and_back(void **state) {
   struct fm_context *ctx = *state;
@@ -249,6 +272,7 @@ static void there_and_back(void **state) {
       if (back > 4 || count < SIDE * SIDE / 2)
         fail_msg("%d wide, picture %d: %g over %zu", width, i, back, count);
       through_a_rectangle(ctx, &standard, &own);
+      if (width == SIDE) all_that_comes_back(ctx, &standard, &a, map, map_room);
     }
     fm_standard_free(ctx, &standard);
     close_product(ctx, &p);
@@ -290,18 +314,33 @@ static void nothing_to_find(void **state) {
   fm_free(ctx, same);
 }
 
+/* A place outside of the picture, by its definition: the mean part's colour, and what is left of the
+ * difference at the picture's nearest pixel, within 8 of 128 pixels. */
+static float beyond(const struct fm_posing *p, const struct fm_image *in, float x, float y, int c,
+                    float mean) {
+  const struct fm_affine back = fm_affine_inverse(&p->to_own);
+  float at[2], rim[2], own[3];
+  fm_affine_map(&p->to_own, x, y, at);
+  for (int i = 0; i < 2; i++) at[i] = fminf(fmaxf(at[i], 0), 1);
+  fm_affine_map(&back, at[0], at[1], rim);
+  fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
+  float far = hypotf(rim[0] - x, rim[1] - y) * 128;
+  return mean + fmaxf(1 - far / 8, 0) * (own[c] * p->gain[c] - mean);
+}
+
 /* A pixel by its definition: n x n samples of the picture, where it has them, times the gain; for the rest
- * the mean part's colour. */
+ * what goes on beyond it. */
 static float by_definition(const struct fm_posing *p, const struct fm_image *in, struct fm_size size, int n,
                            int x, int y, int c, float mean) {
-  float sum = 0;
+  float sum = 0, other = beyond(p, in, ((float)x + 0.5f) / (float)size.width,
+                                ((float)y + 0.5f) / (float)size.height, c, mean);
   for (int k = 0; k < n * n; k++) {
     float at[2], own[3];
     fm_affine_map(&p->to_own, ((float)(x * n + k % n) + 0.5f) / (float)(size.width * n),
                   ((float)(y * n + k / n) + 0.5f) / (float)(size.height * n), at);
     bool inside = at[0] >= 0 && at[1] >= 0 && at[0] <= 1 && at[1] <= 1;
     if (inside) fm_sample_colour(in->pixels, in->width, in->height, in->channels, at[0], at[1], own);
-    sum += inside ? own[c] * p->gain[c] : mean;
+    sum += inside ? own[c] * p->gain[c] : other;
   }
   sum /= (float)(n * n);
   return sum < 255 ? sum : 255;
@@ -338,7 +377,7 @@ static void to_the_mean_pose(void **state) {
           by_definition(&p, &in, size, cases[k].n, pixel % size.width, pixel / size.width, i % 3, MEAN);
       if (fabsf((float)out[i] - want) > 0.6f)
         fail_msg("case %zu, pixel %d, colour %d: %d, should be %g", k, pixel, i % 3, out[i], (double)want);
-      outside += out[i] == MEAN;
+      outside += out[i] == MEAN; /* far from the picture */
     }
     assert_in_range(outside, 100, size.width * size.height * 2);
     fm_free(ctx, out);

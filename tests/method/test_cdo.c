@@ -190,7 +190,7 @@ static void map_and_scores(void **state) {
   struct tap taps[FM_TAPS];
   fixture_open(*state, &f);
   ASSERT_OK(f.ctx, fm_scorer_make(f.d, &f.model, COUNT, false, &s));
-  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, maps, scores));
+  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, NULL, maps, scores));
   read_taps(f.d, s->net[0], s->net[1], taps);
   ASSERT_OK(f.ctx, fm_buffer_read(f.d, &s->cells, 0, cells, sizeof cells));
   for (int n = 0; n < COUNT; n++) {
@@ -206,16 +206,41 @@ static void map_and_scores(void **state) {
   /* One picture alone is the same to the bit. */
   float alone, own;
   memcpy(maps, maps + 1, sizeof *maps);
-  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, maps, scores));
+  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, NULL, maps, scores));
   own = maps[SIDE * SIDE + 77];
-  ASSERT_OK(f.ctx, fm_scorer_run(s, 1, f.rgb + SIDE * SIDE * 3, maps, &alone));
+  ASSERT_OK(f.ctx, fm_scorer_run(s, 1, f.rgb + SIDE * SIDE * 3, NULL, maps, &alone));
   assert_true(alone == scores[1] && maps[77] == own);
   free_taps(taps);
   fm_scorer_free(s);
   ASSERT_OK(f.ctx, fm_recipe_set(f.ctx, &f.model.recipe, "variant", "2023", "here"));
   ASSERT_OK(f.ctx, fm_scorer_make(f.d, &f.model, COUNT, false, &s));
-  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, maps, scores));
+  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, NULL, maps, scores));
   assert_true(isnan(scores[0]) && isnan(scores[1]));
+  fm_scorer_free(s);
+  fixture_close(&f);
+}
+
+/* The score of 2025 is of the pixels that lie inside of the picture. */
+static void only_what_is_covered(void **state) {
+  static struct fixture f;
+  static float maps[COUNT * SIDE * SIDE], inside[SIDE * SIDE];
+  float scores[COUNT];
+  int count = 0;
+  double sum = 0;
+  struct fm_scorer *s;
+  fixture_open(*state, &f);
+  struct fm_standard *standard = &f.model.standard;
+  struct fm_adjusted a[COUNT] = {{0}};
+  a[1] = (struct fm_adjusted){.placed = true, .to_own = {{1, 0, 0, 0, 1, -0.5f}}}; /* the lower half */
+  ASSERT_OK(f.ctx, fm_mean_part_make(f.ctx, &standard->part));
+  memset(standard->part.shown, 1, FM_VIEW_PIXELS);
+  standard->poses = true;
+  ASSERT_OK(f.ctx, fm_scorer_make(f.d, &f.model, COUNT, false, &s));
+  ASSERT_OK(f.ctx, fm_scorer_run(s, COUNT, f.rgb, a, maps, scores));
+  for (int p = SIDE * SIDE / 2; p < SIDE * SIDE; p++) inside[count++] = maps[SIDE * SIDE + p];
+  qsort(inside, (size_t)count, sizeof *inside, falling);
+  for (int k = 0; k < count / 100; k++) sum += (double)inside[k];
+  near("score", (double)scores[1], sum / (count / 100), 0.01);
   fm_scorer_free(s);
   fixture_close(&f);
 }
@@ -228,7 +253,7 @@ static void way_back(void **state) {
   struct tap taps[FM_TAPS];
   fixture_open(*state, &f);
   ASSERT_OK(f.ctx, fm_scorer_make(f.d, &f.model, COUNT, true, &s));
-  ASSERT_OK(f.ctx, fm_scorer_load(s, COUNT, f.rgb));
+  ASSERT_OK(f.ctx, fm_scorer_load(s, COUNT, f.rgb, NULL));
   struct fm_rng rng = fm_rng_stream(1, "slope");
   for (int i = 0; i < COUNT * GRID * GRID; i++) slope[i] = fm_rng_uniform(&rng) - 0.3f;
   ASSERT_OK(f.ctx, fm_buffer_write(f.d, &s->slope, 0, slope, sizeof slope));
@@ -397,7 +422,7 @@ static void clipping(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(constants_of_2025), TEST(wrong_constants),    TEST(map_and_scores), TEST(way_back),
-      TEST(step_of_training),  TEST(learns_with_a_drop), TEST(clipping)};
+      TEST(constants_of_2025), TEST(wrong_constants),  TEST(map_and_scores),     TEST(only_what_is_covered),
+      TEST(way_back),          TEST(step_of_training), TEST(learns_with_a_drop), TEST(clipping)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

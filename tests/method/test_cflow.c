@@ -134,11 +134,11 @@ static void alone_and_in_a_batch(void **state) {
   ASSERT_OK(t.ctx, fm_fit_run(t.d, &t.fit, &m));
   draw(rgb, 5);
   ASSERT_OK(t.ctx, fm_scorer_make(t.d, &m, 5, false, &s));
-  ASSERT_OK(t.ctx, fm_scorer_run(s, 5, rgb, together, NULL));
+  ASSERT_OK(t.ctx, fm_scorer_run(s, 5, rgb, NULL, together, NULL));
   fm_scorer_free(s);
   ASSERT_OK(t.ctx, fm_scorer_make(t.d, &m, 2, true, &s));
   for (int i = 0; i < 5; i++) {
-    ASSERT_OK(t.ctx, fm_scorer_run(s, 1, rgb + i * PIXELS * 3, alone, NULL));
+    ASSERT_OK(t.ctx, fm_scorer_run(s, 1, rgb + i * PIXELS * 3, NULL, alone, NULL));
     assert_memory_equal(alone, together + i * PIXELS, sizeof alone);
   }
   fm_scorer_free(s);
@@ -182,7 +182,7 @@ static void back_agrees(void **state) {
   ASSERT_OK(t.ctx, fm_fit_run(t.d, &t.fit, &model));
   draw(rgb, 2);
   ASSERT_OK(t.ctx, fm_scorer_make(t.d, &model, 2, true, &m.s));
-  ASSERT_OK(t.ctx, fm_scorer_load(m.s, 2, rgb));
+  ASSERT_OK(t.ctx, fm_scorer_load(m.s, 2, rgb, NULL));
   fm_scorer_cells(m.s);
   struct fm_rng rng = fm_rng_stream(4, "back");
   m.cells = (size_t)(2 * m.s->height * m.s->width);

@@ -125,7 +125,7 @@ static void pictures_learned_from(struct tiny *t, const struct fm_model *m) {
   fm_holdout_free(ctx, &split);
   ASSERT_OK(ctx, fm_scorer_make(t->d, m, LEARNED, false, &s));
   assert_true(s->height == GRID && s->width == GRID);
-  ASSERT_OK(ctx, fm_scorer_load(s, LEARNED, rgb));
+  ASSERT_OK(ctx, fm_scorer_load(s, LEARNED, rgb, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(ctx, fm_buffer_read(t->d, &s->cells, 0, e, (size_t)LEARNED * CELLS * sizeof *e));
   double bound = (LEARNED - 1.0) * (LEARNED - 1.0) / LEARNED / (double)tensor(m, "channels")->count;
@@ -136,7 +136,7 @@ static void pictures_learned_from(struct tiny *t, const struct fm_model *m) {
       fail_msg("cell %d: %g, at most %g", q, sum / LEARNED, bound);
   }
   float alone[CELLS];
-  ASSERT_OK(ctx, fm_scorer_load(s, 1, rgb + (LEARNED - 1) * PICTURE));
+  ASSERT_OK(ctx, fm_scorer_load(s, 1, rgb + (LEARNED - 1) * PICTURE, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(ctx, fm_buffer_read(t->d, &s->cells, 0, alone, sizeof alone));
   assert_memory_equal(alone, e + (LEARNED - 1) * CELLS, sizeof alone);

@@ -154,7 +154,7 @@ static void to_the_picture(void **state) {
   noise(rgb, NUMBERS, 1);
   memcpy(rgb + NUMBERS, m.rgb, NUMBERS);
   noise(rgb + NUMBERS + NUMBERS / 2, NUMBERS / 2, 2); /* the upper half is a good one's */
-  ASSERT_OK(m.t.ctx, fm_scorer_load(s, 2, rgb));
+  ASSERT_OK(m.t.ctx, fm_scorer_load(s, 2, rgb, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_buffer_read(d, &s->cells, 0, e, sizeof e));
   ASSERT_OK(m.t.ctx, fm_patchcore_neighbours(s, index));
@@ -218,9 +218,9 @@ static void alone(void **state) {
   memcpy(rgb + 3 * NUMBERS, m.rgb, 5000);
   noise(rgb + 3 * NUMBERS + 5000, NUMBERS - 5000, 6);
   ASSERT_OK(m.t.ctx, fm_scorer_make(m.t.d, &m.model, 3, false, &s)); /* batches of 3 and 1 */
-  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 4, rgb, maps, scores));
+  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 4, rgb, NULL, maps, scores));
   for (size_t i = 0; i < 4; i++) {
-    ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb + i * NUMBERS, one, &score));
+    ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb + i * NUMBERS, NULL, one, &score));
     assert_memory_equal(one, maps + i * PIXELS, sizeof *one * PIXELS);
     assert_memory_equal(&score, &scores[i], sizeof score);
     ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, e, sizeof e));
@@ -247,7 +247,7 @@ static void kept_neighbours(void **state) {
   bool differs = false;
   noise(rgb, NUMBERS, 9);
   ASSERT_OK(m.t.ctx, fm_scorer_make(m.t.d, &m.model, 1, false, &s));
-  ASSERT_OK(m.t.ctx, fm_scorer_load(s, 1, m.rgb));
+  ASSERT_OK(m.t.ctx, fm_scorer_load(s, 1, m.rgb, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_patchcore_neighbours(s, before));
   ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, e, sizeof e));
@@ -255,7 +255,7 @@ static void kept_neighbours(void **state) {
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, kept, sizeof kept));
   assert_memory_equal(e, kept, sizeof e); /* nothing changed yet */
-  ASSERT_OK(m.t.ctx, fm_scorer_load(s, 1, rgb));
+  ASSERT_OK(m.t.ctx, fm_scorer_load(s, 1, rgb, NULL));
   fm_scorer_cells(s);
   ASSERT_OK(m.t.ctx, fm_patchcore_neighbours(s, after));
   assert_memory_equal(before, after, sizeof before);
@@ -282,7 +282,7 @@ static void back_twice(void **state) {
   struct fm_context *ctx = m.t.ctx;
   ASSERT_OK(ctx, fm_scorer_make(m.t.d, &m.model, 1, true, &s));
   for (int i = 0; i < CELLS; i++) one[i] = 1 + (float)i;
-  ASSERT_OK(ctx, fm_scorer_load(s, 1, m.rgb));
+  ASSERT_OK(ctx, fm_scorer_load(s, 1, m.rgb, NULL));
   for (int turn = 0; turn < 2; turn++) {
     fm_scorer_cells(s);
     ASSERT_OK(ctx, fm_buffer_write(m.t.d, &s->slope, 0, one, sizeof one));
@@ -293,6 +293,43 @@ static void back_twice(void **state) {
   for (int i = 0; i < NUMBERS; i++) most = fmax(most, fabs((double)gradient[0][i]));
   assert_true(most > 0);
   assert_memory_equal(gradient[0], gradient[1], sizeof gradient[0]);
+  fm_scorer_free(s);
+  done(&m);
+}
+
+/* The farthest cell of those that the mean part shows and that lie inside of the picture. */
+static void only_what_is_covered(void **state) {
+  struct trained m;
+  train(*state, "coreset=0.3", &m);
+  struct fm_standard *standard = &m.model.standard;
+  struct fm_scorer *s;
+  static float map[SIDE * SIDE];
+  float e[CELLS], score[2], all = 0, covered = 0;
+  unsigned char rgb[NUMBERS];
+  /* Moved right by a quarter: what comes in on the left lies outside; a spot there is all that is unusual.
+   * The lower half is not shown. */
+  struct fm_adjusted a = {.placed = true, .to_own = {{1, 0, -0.25f, 0, 1, 0}}};
+  memcpy(rgb, m.rgb, NUMBERS);
+  for (int y = 20; y < 28; y++) noise(rgb + 3 * y * SIDE, 3 * SIDE / 8, (uint64_t)y);
+  ASSERT_OK(m.t.ctx, fm_mean_part_make(m.t.ctx, &standard->part));
+  memset(standard->part.shown, 1, FM_VIEW_PIXELS / 2);
+  standard->poses = true;
+  ASSERT_OK(m.t.ctx, fm_scorer_make(m.t.d, &m.model, 1, false, &s));
+  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, &a, map, &score[0]));
+  ASSERT_OK(m.t.ctx, fm_buffer_read(m.t.d, &s->cells, 0, e, sizeof e));
+  for (int q = 0; q < CELLS; q++) {
+    all = fmaxf(all, e[q]);
+    if (q / GRID < GRID / 2 && q % GRID >= GRID / 4) covered = fmaxf(covered, e[q]);
+  }
+  assert_true(all > 1.2f * covered && covered > 0);
+  assert_true(fabsf(score[0] - sqrtf(covered)) <= 1e-6f * score[0]);
+  a.placed = false; /* as it lies: all of it is the picture */
+  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, &a, map, &score[0]));
+  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, NULL, map, &score[1]));
+  assert_true(score[0] == score[1] && fabsf(score[0] - sqrtf(all)) <= 1e-6f * score[0]);
+  a = (struct fm_adjusted){.placed = true, .to_own = {{1, 0, 2, 0, 1, 0}}}; /* nothing is left */
+  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, &a, map, &score[0]));
+  assert_true(score[0] == 0);
   fm_scorer_free(s);
   done(&m);
 }
@@ -312,7 +349,7 @@ static void reweighted(void **state) {
   memcpy(rgb, m.rgb, NUMBERS);
   for (int i = 3000; i < 3600; i++) rgb[i] = (unsigned char)(255 - rgb[i]);
   ASSERT_OK(m.t.ctx, fm_scorer_make(m.t.d, &m.model, 1, false, &s));
-  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, map, &score));
+  ASSERT_OK(m.t.ctx, fm_scorer_run(s, 1, rgb, NULL, map, &score));
   reference_open(m.t.ctx, m.model.backbone, fm_square(SIDE), &m.model.expert.weights, &r);
   normalise(rgb, picture);
   reference_run(&r, picture);
@@ -525,8 +562,9 @@ static void recipes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(recipes),         TEST(memory),     TEST(the_bank),
-                                     TEST(to_the_picture),  TEST(alone),      TEST(reweighted),
-                                     TEST(kept_neighbours), TEST(back_twice), TEST(wrong_models)};
+  const struct CMUnitTest tests[] = {TEST(recipes),        TEST(memory),          TEST(the_bank),
+                                     TEST(to_the_picture), TEST(alone),           TEST(only_what_is_covered),
+                                     TEST(reweighted),     TEST(kept_neighbours), TEST(back_twice),
+                                     TEST(wrong_models)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static float *score(struct learned *l, const struct fm_model *m, size_t i, bool 
     ASSERT_OK(ctx, fm_scorer_without(s, 0));
     ASSERT_OK(ctx, fm_scorer_without(s, -1));
   }
-  ASSERT_OK(ctx, fm_scorer_run(s, 1, l->rgb + i * PICTURE, map, picture));
+  ASSERT_OK(ctx, fm_scorer_run(s, 1, l->rgb + i * PICTURE, NULL, map, picture));
   bool none = isnan(*picture); /* of its own: then it is the map's largest value */
   if (none) *picture = 0;
   for (int k = 0; k < SIDE * SIDE && none; k++) *picture = map[k] > *picture ? map[k] : *picture;

@@ -50,10 +50,10 @@ static void refines_alike(void **state) {
         memset(rgb + 3 * p, (p / 4 + p / SIZE / 4) % 2 ? 255 : 0, 3);
     ASSERT_OK(t.ctx, fm_f2pad_make(t.d, &m, (int)count, &many));
     ASSERT_OK(t.ctx, fm_f2pad_make(t.d, &m, 1, &one));
-    ASSERT_OK(t.ctx, fm_f2pad_run(many, (int)count, rgb, maps, NULL, base, repaired));
+    ASSERT_OK(t.ctx, fm_f2pad_run(many, (int)count, rgb, NULL, maps, NULL, base, repaired));
     size_t changed = 0;
     for (size_t i = 0; i < count; i++) {
-      ASSERT_OK(t.ctx, fm_f2pad_run(one, 1, rgb + i * PIXELS * 3, alone, NULL, NULL, single));
+      ASSERT_OK(t.ctx, fm_f2pad_run(one, 1, rgb + i * PIXELS * 3, NULL, alone, NULL, NULL, single));
       assert_memory_equal(alone, maps + i * PIXELS, sizeof alone);
       assert_memory_equal(single, repaired + i * PIXELS * 3, sizeof single);
       for (size_t p = 0; p < PIXELS; p++) {
@@ -246,14 +246,14 @@ static void maps_as_written(void **state) {
     if (p % SIZE >= 24 && p % SIZE < 40 && p / SIZE >= 24 && p / SIZE < 40)
       memset(rgb + 3 * p, (p / 4 + p / SIZE / 4) % 2 ? 255 : 0, 3);
   ASSERT_OK(t.ctx, fm_look_make(t.d, &m, &m.refinement.reference, m.refinement.blur, 1, false, &look));
-  ASSERT_OK(t.ctx, fm_look_at(&look, 1, rgb, shown, NULL));
+  ASSERT_OK(t.ctx, fm_look_at(&look, 1, rgb, NULL, shown, NULL));
   double most = 0;
   for (int q = 0; q < look.scorer->height * look.scorer->width; q++) most = fmax(most, (double)look.cells[q]);
   assert_true(most > m.refinement.q9995);
   for (int turn = 0; turn < 2; turn++) {
     if (turn) m.refinement.q9995 = 2 * most; /* then nothing is beyond doubt; everything over q99 still is */
     ASSERT_OK(t.ctx, fm_f2pad_make(t.d, &m, 1, &r));
-    ASSERT_OK(t.ctx, fm_f2pad_run(r, 1, rgb, map, NULL, NULL, repaired));
+    ASSERT_OK(t.ctx, fm_f2pad_run(r, 1, rgb, NULL, map, NULL, NULL, repaired));
     fm_f2pad_free(r);
     size_t changed = 0;
     for (size_t p = 0; p < PIXELS; p++) {

@@ -120,7 +120,7 @@ static void look(struct tiny *t, const struct fm_model *m, float *blur) {
   ASSERT_OK(t->ctx, fm_picture_load(t->ctx, t->category.test[0].path, &p, rgb, NULL));
   ASSERT_OK(t->ctx, fm_look_make(t->d, m, &m->refinement.reference, m->refinement.blur, 1, false, &look));
   float map[PIXELS];
-  ASSERT_OK(t->ctx, fm_look_at(&look, 1, rgb, map, NULL));
+  ASSERT_OK(t->ctx, fm_look_at(&look, 1, rgb, NULL, map, NULL));
   memcpy(blur, look.blur, PIXELS * sizeof *blur);
   fm_look_free(&look);
 }

@@ -56,7 +56,7 @@ static void own_scores(struct tiny *t, const struct fm_model *m, float *scores) 
   for (size_t i = 0; i < count; i++)
     ASSERT_OK(t->ctx, fm_picture_load(t->ctx, t->category.test[i].path, &p, rgb + i * PIXELS * 3, NULL));
   ASSERT_OK(t->ctx, fm_scorer_make(t->d, m, 4, false, &s));
-  ASSERT_OK(t->ctx, fm_scorer_run(s, (int)count, rgb, maps, scores));
+  ASSERT_OK(t->ctx, fm_scorer_run(s, (int)count, rgb, NULL, maps, scores));
   fm_scorer_free(s);
   fm_free(t->ctx, rgb);
   fm_free(t->ctx, maps);

@@ -2,8 +2,10 @@
 #define _XOPEN_SOURCE 700
 #include "flawmap.h"
 
+#include "base/memory.h"
 #include "data/mask.h"
 #include "file/image.h"
+#include "method/patchcore.h"
 #include "method/tiny.h"
 #include "task/score_set.h"
 
@@ -150,8 +152,9 @@ static enum fm_status take_spot(void *user, const struct fm_score_item *item) {
   return FM_OK;
 }
 
-static void lever_fit(struct tiny *t, struct fm_category *category, const char *align, struct fm_model *m) {
-  ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, "padim", &t->fit.recipe));
+static void lever_fit(struct tiny *t, struct fm_category *category, const char *method, const char *align,
+                      struct fm_model *m) {
+  ASSERT_OK(t->ctx, fm_recipe_begin(t->ctx, method, &t->fit.recipe));
   t->fit.recipe.size = fm_square(LEVER);
   t->fit.recipe.channels = 40;
   t->fit.recipe.refine = false;
@@ -173,25 +176,35 @@ static double far_from(struct fm_context *ctx, const struct fm_sample *s, int x,
   return least;
 }
 
-/* Missing holes of levers that lie anywhere are found where they are in the picture. */
-static void pose(void **state) {
+static void levers_open(struct tiny *t, struct fm_dataset *set, struct fm_category *c) {
   const struct fm_make_options make = {
       .size = LEVER, .train = LEVERS, .test_good = 1, .per_kind = FLAWS, .product = "lever"};
+  char data[512];
+  ASSERT_OK(t->ctx, fm_make_dataset(t->ctx, folder_path(&t->folder, "levers", data), &make));
+  ASSERT_OK(t->ctx, fm_dataset_open(t->ctx, data, NULL, set));
+  ASSERT_OK(t->ctx, fm_category_open(t->ctx, set, "lever", c));
+}
+
+static void levers_close(struct tiny *t, struct fm_dataset *set, struct fm_category *c) {
+  fm_category_close(t->ctx, c);
+  fm_dataset_close(t->ctx, set);
+  t->fit.category = &t->category;
+}
+
+/* Missing holes of levers that lie anywhere are found where they are in the picture. */
+static void pose(void **state) {
   struct tiny t;
   struct fm_dataset set;
   struct fm_category c;
   struct fm_model m;
-  char data[512];
   tiny_open(*state, &t);
-  ASSERT_OK(t.ctx, fm_make_dataset(t.ctx, folder_path(&t.folder, "levers", data), &make));
-  ASSERT_OK(t.ctx, fm_dataset_open(t.ctx, data, NULL, &set));
-  ASSERT_OK(t.ctx, fm_category_open(t.ctx, &set, "lever", &c));
+  levers_open(&t, &set, &c);
   const struct fm_sample *holes = c.test;
   while (strcmp(holes->kind, "no_hole") != 0) holes++;
   double far[2] = {0, 0};
   for (int on = 0; on < 2; on++) {
     struct spots s = {0};
-    lever_fit(&t, &c, on ? "auto" : "off", &m);
+    lever_fit(&t, &c, "padim", on ? "auto" : "off", &m);
     assert_true(m.standard.poses == (on == 1));
     const struct fm_score_list list = {
         .samples = holes, .count = FLAWS, .text = "test", .take = take_spot, .user = &s};
@@ -203,9 +216,54 @@ static void pose(void **state) {
     fm_model_free(&m);
   }
   if (far[1] > 4 || far[0] < 2 * far[1]) fail_msg("%g pixels off, %g without a pose", far[1], far[0]);
-  fm_category_close(t.ctx, &c);
-  fm_dataset_close(t.ctx, &set);
-  t.fit.category = &t.category;
+  levers_close(&t, &set, &c);
+  tiny_close(&t);
+}
+
+/* Every row of the bank is a place that shows the picture itself, and its feature is that place's, whether
+ * features are kept or looked for again. */
+static void bank(void **state) {
+  enum { GRID = LEVER / 8 };
+  struct tiny t;
+  struct fm_dataset set;
+  struct fm_category c;
+  struct fm_model m;
+  struct fm_preprocess p;
+  struct fm_weights again;
+  unsigned char *rgb = fm_alloc(*state, LEVER * LEVER, 3), covered[LEVERS][GRID * GRID];
+  size_t places = 0;
+  tiny_open(*state, &t);
+  levers_open(&t, &set, &c);
+  lever_fit(&t, &c, "patchcore", "auto", &m);
+  assert_true(m.standard.poses && m.data.learned == LEVERS);
+  ASSERT_OK(t.ctx, fm_model_preprocess(&m, &p));
+  for (size_t i = 0; i < LEVERS; i++) {
+    struct fm_adjusted a;
+    ASSERT_OK(t.ctx, fm_picture_load(t.ctx, c.train[i].path, &p, rgb, &a));
+    fm_standard_covered(p.standard, &a, p.size, p.size, fm_square(GRID), covered[i]);
+    for (int q = 0; q < GRID * GRID; q++) places += covered[i][q];
+  }
+  assert_in_range(places, LEVERS * GRID * GRID / 2, LEVERS * GRID * GRID * 9 / 10);
+  const struct fm_weight *rows = fm_weights_find(&m.learned, "bank"),
+                         *picture = fm_weights_find(&m.learned, "picture"),
+                         *cell = fm_weights_find(&m.learned, "cell");
+  for (size_t i = 0; i < rows->shape[0]; i++) {
+    size_t of = (size_t)m.learned.value[picture->offset + i], at = (size_t)m.learned.value[cell->offset + i];
+    if (!covered[of][at]) fail_msg("row %zu is cell %zu of picture %zu, which is not covered", i, at, of);
+  }
+  const struct fm_train train = {.recipe = m.recipe,
+                                 .category = "lever",
+                                 .samples = c.train,
+                                 .count = c.train_count,
+                                 .expert = &m.expert,
+                                 .standard = &m.standard};
+  ASSERT_OK(t.ctx, fm_patchcore_learn(t.d, &train, 0, &again));
+  assert_int_equal(again.total, m.learned.total);
+  assert_memory_equal(again.value, m.learned.value, again.total * sizeof *again.value);
+  fm_weights_free(&again);
+  fm_model_free(&m);
+  fm_free(t.ctx, rgb);
+  levers_close(&t, &set, &c);
   tiny_close(&t);
 }
 
@@ -234,6 +292,6 @@ static void bytes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(light), TEST(pose), TEST(bytes)};
+  const struct CMUnitTest tests[] = {TEST(light), TEST(pose), TEST(bank), TEST(bytes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
