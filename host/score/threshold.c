@@ -118,8 +118,9 @@ bool fm_threshold_is_by_hand(const struct fm_threshold *t) {
 }
 
 double fm_threshold_outline(const struct fm_threshold *pixel, bool flagged, double peak) {
+  static const double depth = 0.3; /* at half of its peak a sharpened map may show its ground, too */
   if (!flagged) return INFINITY;
-  return peak > pixel->value ? pixel->value : peak - fabs(peak) / 2;
+  return peak > pixel->value ? pixel->value : peak - depth * fabs(peak);
 }
 
 double fm_threshold_outline_of(const struct fm_threshold *pixel, bool flagged, const float *map,

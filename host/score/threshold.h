@@ -49,8 +49,8 @@ bool fm_threshold_is_by_hand(const struct fm_threshold *threshold);
 
 /* What a pixel of a picture's map must be over to be outlined, so that verdict and outline agree: of a
  * picture that passes none is; of a flagged one those over the threshold of pixels, or where there are none
- * (a map that was sharpened, a threshold named by hand) its strongest spot, down to half of the map's largest
- * value, `peak`. */
+ * (a map that was sharpened, a threshold named by hand) its strongest spot, down to seven tenths of the map's
+ * largest value, `peak`. */
 double fm_threshold_outline(const struct fm_threshold *pixel, bool flagged, double peak);
 
 /* The same of a map [count] whose largest value is not known. */

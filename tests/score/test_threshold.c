@@ -179,7 +179,7 @@ static void outlines(void **state) {
     if (peaks[i] > 2)
       assert_true(over == 2);
     else if (peaks[i] != 0)
-      assert_true(over < peaks[i] && over >= peaks[i] - fabs(peaks[i]) / 2);
+      assert_true(over < peaks[i] && over >= peaks[i] - 0.3001 * fabs(peaks[i]));
   }
 }
 
