@@ -75,7 +75,7 @@ enum MHD_Result fm_http_refuse(struct fm_exchange *e, unsigned status, const cha
                          : status == 413 ? FM_REFUSED_SIZE
                          : status == 401 ? FM_REFUSED_TOKEN
                                          : FM_REFUSED_OTHER;
-  if (!e->given) fm_figures_refused(e->http->o.figures, kind);
+  if (!e->given || e->refused) fm_figures_refused(e->http->o.figures, kind);
   struct fm_text text;
   struct fm_json j;
   fm_text_begin(&text, &e->ctx);
