@@ -14,9 +14,9 @@
 enum { MOST_BATCH = 8, MIB = 20 };
 
 struct args {
-  const char *listen, *token_file, *weights, *devices, *refine_text;
+  const char *listen, *token_file, *weights, *devices, *refine_text, *watch, *out, *move;
   enum fm_switch refine;
-  bool untrained, force;
+  bool untrained, force, files[FM_RESULTS];
   long batch, queue, max_request, max_pixels, connections, min_area;
   double wait_ms, patience;
 };
@@ -88,26 +88,31 @@ static enum fm_status serve(struct fm_context *ctx, const struct args *a, const 
                             const char *const *models, int count) {
   struct crew crew = {.count = 0};
   enum fm_status status = open_devices(ctx, a->devices, a->force, &crew);
-  const struct fm_serve_options o = {.models = {.given = models,
-                                                .count = count,
-                                                .weights = a->weights,
-                                                .untrained = a->untrained,
-                                                .refine = a->refine,
-                                                .batch = (int)a->batch,
-                                                .min_area = (size_t)a->min_area},
-                                     .http = {.listen = a->listen,
-                                              .token = token,
-                                              .most_body = (size_t)a->max_request << MIB,
-                                              .most_bodies = (size_t)a->max_request << MIB << 2,
-                                              .connections = (int)a->connections,
-                                              .patience = a->patience},
-                                     .devices = crew.device,
-                                     .workers = crew.count,
-                                     .most_pixels = (size_t)a->max_pixels * 1000000,
-                                     .queue = (size_t)a->queue,
-                                     .decoded_bytes = (size_t)256 << MIB,
-                                     .recent_bytes = (size_t)128 << MIB,
-                                     .wait = a->wait_ms / 1000};
+  const struct fm_serve_options o = {
+      .models = {.given = models,
+                 .count = count,
+                 .weights = a->weights,
+                 .untrained = a->untrained,
+                 .refine = a->refine,
+                 .batch = (int)a->batch,
+                 .min_area = (size_t)a->min_area},
+      .http = {.listen = a->listen,
+               .token = token,
+               .most_body = (size_t)a->max_request << MIB,
+               .most_bodies = (size_t)a->max_request << MIB << 2,
+               .connections = (int)a->connections,
+               .patience = a->patience},
+      .watch = {.folder = a->watch,
+                .results = a->out,
+                .moved = a->move,
+                .wanted = {a->files[0], a->files[1], a->files[2], a->files[3]}},
+      .devices = crew.device,
+      .workers = crew.count,
+      .most_pixels = (size_t)a->max_pixels * 1000000,
+      .queue = (size_t)a->queue,
+      .decoded_bytes = (size_t)256 << MIB,
+      .recent_bytes = (size_t)128 << MIB,
+      .wait = a->wait_ms / 1000};
   if (status == FM_OK) status = fm_serve(ctx, &o);
   enum fm_status closed = close_devices(&crew);
   return status != FM_OK ? status : closed;
@@ -128,6 +133,7 @@ static enum fm_status serve(struct fm_context *ctx, const struct args *a, const 
 
 enum fm_status fm_cmd_serve(struct fm_context *ctx, int argc, char **argv, int *exit_status) {
   struct args a = {.listen = "127.0.0.1:8471",
+                   .files = {true, true, true, true},
                    .batch = MOST_BATCH,
                    .min_area = 1,
                    .queue = 256,
@@ -140,6 +146,19 @@ enum fm_status fm_cmd_serve(struct fm_context *ctx, int argc, char **argv, int *
       {"listen", FM_OPT_TEXT, &a.listen, "ADDR:PORT",
        "where it listens (port 0: a free one) [127.0.0.1:8471]", 0, 0, NULL},
       {"token-file", FM_OPT_TEXT, &a.token_file, "FILE", "who asks must bring the token in it", 0, 0, NULL},
+      {"watch", FM_OPT_TEXT, &a.watch, "DIR",
+       "score what comes into this folder, too (of several models: DIR/NAME)", 0, 0, NULL},
+      {"o", FM_OPT_TEXT, &a.out, "DIR", "the folder for its results", 0, 0, NULL},
+      {"move", FM_OPT_TEXT, &a.move, "DIR", "move its pictures there when they are done (default: they stay)",
+       0, 0, NULL},
+      {"maps", FM_OPT_FLAG, &a.files[0], NULL, "of it, write the maps as float TIFF (the default; --no-maps)",
+       0, 0, NULL},
+      {"masks", FM_OPT_FLAG, &a.files[1], NULL, "of it, write the masks (the default; --no-masks)", 0, 0,
+       NULL},
+      {"overlays", FM_OPT_FLAG, &a.files[2], NULL, "of it, write the overlays (the default; --no-overlays)",
+       0, 0, NULL},
+      {"repaired", FM_OPT_FLAG, &a.files[3], NULL,
+       "of it, write repaired pictures (the default; --no-repaired)", 0, 0, NULL},
       {"batch", FM_OPT_INT, &a.batch, "N", "pictures scored at a time at most [8]", 1, FM_SERVE_BATCH, NULL},
       {"wait", FM_OPT_NUMBER, &a.wait_ms, "MS", "a batch waits so long to be filled [5]", 0, 1000, NULL},
       {"queue", FM_OPT_INT, &a.queue, "N", "pictures at hand at most; then 503 [256]", 1, 100000, NULL},
@@ -169,6 +188,12 @@ enum fm_status fm_cmd_serve(struct fm_context *ctx, int argc, char **argv, int *
                        models, &count, &help);
   if (status == FM_OK && !help && !count)
     status = fm_error(ctx, FM_USAGE, "flawmap serve takes models: flawmap serve bottle.flawmap");
+  if (status == FM_OK && !help && !a.watch != !a.out)
+    status =
+        fm_error(ctx, FM_USAGE,
+                 "a watched folder needs one for its results, and the other way round: --watch DIR -o DIR");
+  if (status == FM_OK && !help && a.move && !a.watch)
+    status = fm_error(ctx, FM_USAGE, "--move is for the pictures of a watched folder: --watch DIR");
   if (status == FM_OK && !help) status = fm_refine_parse(ctx, a.refine_text, &a.refine);
   if (status == FM_OK && !help && a.token_file) status = read_token(ctx, a.token_file, &token);
   if (status == FM_OK && !help) status = serve(ctx, &a, token, models, count);

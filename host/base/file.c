@@ -231,6 +231,34 @@ bool fm_file_stamp_same(const struct fm_file_stamp *a, const struct fm_file_stam
          a->modified == b->modified;
 }
 
+bool fm_path_is_link(const char *path) {
+  struct stat info;
+  return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+/* A second name and then the first one removed: a rename would replace a file of that name. */
+static bool move_as(const char *path, const char *to) {
+  if (link(path, to) != 0 && !(errno == EEXIST && fm_path_same(path, to))) return false;
+  return unlink(path) == 0;
+}
+
+enum fm_status fm_file_move(struct fm_context *ctx, const char *path, const char *folder) {
+  enum { MOST = 10000 };
+  const char *name = fm_path_name(path);
+  if (broken(ctx)) return io_error(ctx, "move", path);
+  for (int i = 0; i < MOST; i++) {
+    char *to = i ? fm_format(ctx, "%s/%d-%s", folder, i + 1, name) : fm_path_join(ctx, folder, name);
+    if (!to) return FM_MEMORY;
+    bool moved = move_as(path, to);
+    int why = errno;
+    fm_free(ctx, to);
+    errno = why;
+    if (moved) return FM_OK;
+    if (errno != EEXIST) break;
+  }
+  return io_error(ctx, "move", path);
+}
+
 size_t fm_file_head(const char *path, void *bytes, size_t size) {
   struct stat info;
   int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -71,6 +71,12 @@ bool fm_path_same(const char *a, const char *b);
 /* "a file", "a folder", "a pipe", "a socket", "a device", or "nothing"; links are followed. */
 const char *fm_path_type(const char *path);
 
+bool fm_path_is_link(const char *path);
+
+/* Into a folder of the same file system under its own name, or where that is taken by another file under one
+ * with a number in front; never over another file. Done again after a crash it does the same. */
+enum fm_status fm_file_move(struct fm_context *ctx, const char *path, const char *folder);
+
 enum fm_status fm_file_remove(struct fm_context *ctx, const char *path);
 
 /* mkdir -p. */

@@ -267,6 +267,11 @@ bool fm_models_reload(struct fm_models *m, const char *name) {
   return true;
 }
 
+int fm_models_names(const struct fm_models *m, const char *names[FM_SERVE_MODELS]) {
+  for (int i = 0; i < m->count; i++) names[i] = m->entry[i].name;
+  return m->count;
+}
+
 bool fm_models_ready(struct fm_models *m) {
   bool ready = true;
   pthread_mutex_lock(&m->lock);

@@ -63,6 +63,9 @@ struct fm_served *fm_models_hold(struct fm_models *models, const char *name);
 /* At the next look its file is loaded, changed or not; false: there is no such model. */
 bool fm_models_reload(struct fm_models *models, const char *name);
 
+/* Their names in the order given; returns how many. */
+int fm_models_names(const struct fm_models *models, const char *names[FM_SERVE_MODELS]);
+
 bool fm_models_ready(struct fm_models *models); /* all are loaded */
 
 /* Calls it for every model that is loaded, in the order given; error: why its file's last change was refused,

@@ -18,7 +18,21 @@ struct service {
   struct fm_recent *recent;
   struct fm_crew *crew;
   struct fm_http *http;
+  struct fm_watch *watch;
 };
+
+static enum fm_status begin_watch(struct service *s) {
+  const char *names[FM_SERVE_MODELS];
+  struct fm_watch_options watch = s->o->watch;
+  if (!watch.folder) return FM_OK;
+  watch.count = fm_models_names(s->models, names);
+  watch.names = names; /* read before this returns */
+  watch.queue = s->queue;
+  watch.models = s->models;
+  watch.share = s->o->queue > 1 ? s->o->queue / 2 : 1;
+  watch.most_file = s->o->http.most_body;
+  return fm_watch_start(s->ctx, &watch, &s->watch);
+}
 
 static enum fm_status begin(struct service *s) {
   const struct fm_serve_options *o = s->o;
@@ -43,6 +57,7 @@ static enum fm_status begin(struct service *s) {
   http.figures = s->figures;
   http.recent = s->recent;
   FM_TRY(fm_http_start(s->ctx, &http, &s->http));
+  FM_TRY(begin_watch(s));
   fm_print("listening on %s\n", fm_http_address(s->http));
   fflush(stdout);
   return FM_OK;
@@ -54,6 +69,7 @@ static enum fm_status run(struct service *s) {
   const struct timespec tick = {.tv_nsec = 1000000000 / TICKS};
   for (unsigned n = 0; !atomic_load(&s->ctx->stop); n++) {
     FM_TRY(fm_crew_status(s->crew));
+    if (s->watch) FM_TRY(fm_watch_status(s->watch));
     bool before = fm_models_ready(s->models);
     if (n % TICKS == 0) FM_TRY(fm_models_look(s->models));
     if (!before && fm_models_ready(s->models)) {
@@ -69,6 +85,7 @@ static enum fm_status run(struct service *s) {
 static void end(struct service *s) {
   if (s->http) fm_http_quiesce(s->http);
   if (s->queue) fm_queue_close(s->queue);
+  fm_watch_end(s->watch);
   fm_crew_end(s->crew);
   fm_http_end(s->http);
   fm_models_free(s->models);

@@ -4,10 +4,12 @@
 #define FM_SERVE_SERVE_H
 
 #include "serve/http.h"
+#include "serve/watch.h"
 
 struct fm_serve_options {
   struct fm_models_options models;
-  struct fm_http_options http; /* its queue, models, figures and recent pictures are set by the service */
+  struct fm_http_options http;   /* its queue, models, figures and recent pictures are set by the service */
+  struct fm_watch_options watch; /* the same; folder NULL: none is watched */
   struct fm_device *const *devices;
   int workers;          /* devices */
   size_t most_pixels;   /* of a picture */

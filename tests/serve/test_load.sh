@@ -4,6 +4,7 @@
 # usage: test_load.sh FLAWMAP SOURCE_FOLDER
 . "$(dirname "$0")/lib.sh"
 
+trap "" PIPE # of a connection that was cut off
 gear 2 2
 small_model gear.flawmap
 small_model other.flawmap --seed 5
