@@ -18,3 +18,12 @@ enum fm_status fm_by_hand_apply(const struct fm_by_hand *h, const char *path, st
 const char *fm_by_hand_mark(const struct fm_threshold *t) {
   return fm_threshold_is_by_hand(t) ? " (set by hand)" : "";
 }
+
+enum fm_status fm_ignore_more(const char *path, struct fm_model *m) {
+  struct fm_ignore more;
+  if (!path) return FM_OK;
+  FM_TRY(fm_ignore_read(m->ctx, path, &more));
+  enum fm_status status = fm_ignore_join(m->ctx, &m->standard.ignore, &more);
+  fm_ignore_free(m->ctx, &more);
+  return status;
+}

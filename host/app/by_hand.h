@@ -1,6 +1,6 @@
 /* What somebody names on the command line about verdicts: --threshold and --pixel-threshold of calibrate,
- * predict and eval, and --min-area of the latter two. The thresholds take the place of the model's own, in
- * memory, and everything that is said or written of one says that it was set by hand. */
+ * predict and eval, and --min-area and --ignore of the latter two. The thresholds take the place of the
+ * model's own, in memory, and everything that is said or written of one says that it was set by hand. */
 #ifndef FM_APP_BY_HAND_H
 #define FM_APP_BY_HAND_H
 
@@ -35,6 +35,13 @@ struct fm_by_hand {
     "min-area", FM_OPT_INT, (min_area), "N",                                                                 \
         "regions of fewer pixels are none; a picture without others is good [1]", 1, 1e9, NULL               \
   }
+
+/* The row of --ignore; path: a const char *. */
+#define FM_IGNORE_OPTION(path)                                                                               \
+  { "ignore", FM_OPT_TEXT, (path), "MASK", "do not look at what is white in this picture", 0, 0, NULL }
+
+/* What a model's pictures are looked at without, besides what it learned without. path NULL: nothing more. */
+enum fm_status fm_ignore_more(const char *path, struct fm_model *m);
 
 /* The threshold of pixels follows that of pictures where the model has none, or had one number for both.
  * Both also hold for sharpened maps. FM_USAGE where only pixels are named and the model has no

@@ -23,6 +23,7 @@ struct args {
   enum fm_switch refine;
   bool json, no_maps, no_masks, no_overlays, single_file;
   long min_area;
+  const char *ignore;
   struct fm_by_hand by_hand;
 };
 
@@ -54,6 +55,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        "test pictures to leave out: lines KIND/NAME, or what a model learned", 0, 0, NULL},
       FM_BY_HAND_OPTIONS(&a->by_hand),
       FM_MIN_AREA_OPTION(&a->min_area),
+      FM_IGNORE_OPTION(&a->ignore),
       {"weights", FM_OPT_TEXT, &a->weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a->device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},
       {"force", FM_OPT_FLAG, &a->force, NULL, "use a device that fails its self-test", 0, 0, NULL},
@@ -192,6 +194,7 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
   /* One category of several: the one the model learned, unless another is asked for. */
   const char *wanted = name ? name : r->set.single ? NULL : model.data.category;
   enum fm_status status = fm_by_hand_apply(&r->a->by_hand, path, &model);
+  if (status == FM_OK) status = fm_ignore_more(r->a->ignore, &model);
   if (status == FM_OK) status = fm_category_open(r->ctx, &r->set, wanted, &category);
   if (status == FM_OK) {
     status = fm_category_complete(r->ctx, &category, true);

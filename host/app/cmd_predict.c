@@ -26,6 +26,7 @@ struct args {
   bool force, refine, untrained;
   bool json, exit_flawed, files[FM_RESULTS];
   long min_area;
+  const char *ignore;
   struct fm_by_hand by_hand;
 };
 
@@ -184,6 +185,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   if (status == FM_OK) status = fm_model_load(ctx, a->model, a->weights, &r.model);
   if (status == FM_OK) status = fm_model_check_trained(&r.model, a->model, a->untrained);
   if (status == FM_OK) status = fm_by_hand_apply(&a->by_hand, a->model, &r.model);
+  if (status == FM_OK) status = fm_ignore_more(a->ignore, &r.model);
   if (status == FM_OK) now.refine = fm_refine_pays(&r.model, a->refine_wish);
   now.files[3] &= now.refine;
   if (status == FM_OK) status = fm_trusted_device(ctx, a->device, a->force, &d);
@@ -218,6 +220,7 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        0, 0, NULL},
       FM_BY_HAND_OPTIONS(&a.by_hand),
       FM_MIN_AREA_OPTION(&a.min_area),
+      FM_IGNORE_OPTION(&a.ignore),
       {"weights", FM_OPT_TEXT, &a.weights, "FILE", "a thin model's expert weights", 0, 0, NULL},
       {"untrained", FM_OPT_FLAG, &a.untrained, NULL, "accept a model whose expert is untrained", 0, 0, NULL},
       {"device", FM_OPT_TEXT, &a.device, "N|NAME", "the device ('flawmap devices' lists them)", 0, 0, NULL},

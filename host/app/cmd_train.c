@@ -17,12 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OWN_OPTIONS = 16, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
+enum { OWN_OPTIONS = 17, OPTIONS = OWN_OPTIONS + FM_FIELDS + 4 };
 
 /* What the command line says. */
 struct args {
   struct fm_device *given;
-  const char *data, *out, *category, *layout, *weights, *calibrate, *real_list, *device;
+  const char *data, *out, *category, *layout, *weights, *calibrate, *real_list, *ignore, *device;
   bool force;
   bool resume, thin, untrained;
   double minutes; /* 0: not given */
@@ -56,6 +56,7 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
        "a folder of other good pictures, used only for thresholds", 0, 0, NULL},
       {"real-list", FM_OPT_TEXT, &a->real_list, "FILE",
        "also learn from these flawed test pictures, one KIND/NAME per line", 0, 0, NULL},
+      {"ignore", FM_OPT_TEXT, &a->ignore, "MASK", "do not look at what is white in this picture", 0, 0, NULL},
       {"minutes", FM_OPT_NUMBER, &a->minutes, "N",
        "what choosing a method and training may take on two cores [5]", 0.1, 1e5, NULL},
       {"resume", FM_OPT_FLAG, &a->resume, NULL, "continue a training that was stopped", 0, 0, NULL},
@@ -161,7 +162,10 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
                        .thin = a->thin,
                        .untrained = a->untrained};
   struct fm_good_folder folder = {0};
+  struct fm_ignore ignore = {0};
   enum fm_status status = a->calibrate ? fm_good_folder_open(ctx, a->calibrate, &folder) : FM_OK;
+  if (status == FM_OK && a->ignore) status = fm_ignore_read(ctx, a->ignore, &ignore);
+  fit.ignore = fm_ignore_none(&ignore) ? NULL : &ignore;
   if (a->calibrate) fit.calibrate = folder.good.train;
   fit.calibrate_count = folder.good.train_count;
   if (status == FM_OK) {
@@ -169,6 +173,7 @@ static enum fm_status train(struct fm_device *d, const struct args *a, const str
     status = all ? train_all(d, a, &fit, set) : train_category(d, a, &fit, set, a->category);
   }
   fm_good_folder_close(ctx, &folder);
+  fm_ignore_free(ctx, &ignore);
   return status;
 }
 

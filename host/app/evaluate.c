@@ -203,6 +203,7 @@ static enum fm_status report_all(struct run *r, const struct fm_model *model, st
                                  .pictures = r->count,
                                  .facts = facts.fact,
                                  .fact_count = facts.count,
+                                 .ignore = &model->standard.ignore,
                                  .size_official = "the pictures' own size",
                                  .size_cdo1 = size};
   if (!model->expert.trained) c.warning = FM_UNTRAINED;
@@ -335,6 +336,8 @@ void fm_model_facts(const struct fm_model *m, struct fm_model_facts *f) {
   if (strcmp(r->align, "off") != 0)
     add(f, "pose", "%s, chosen by held-out pictures",
         m->standard.poses ? "parts are brought to one" : "parts are left as they lie");
+  if (!fm_ignore_none(&m->standard.ignore))
+    add(f, "not looked at", "%.3g %% of each picture", 100 * fm_ignore_share(&m->standard.ignore));
   add(f, "learned from", "%s, %zu good pictures (list %s), %zu held out, seed %ld", m->data.category,
       m->data.learned, m->data.hash, m->data.held, r->seed);
   if (m->data.joined) add(f, "of which", "%zu joined later (update)", m->data.joined);

@@ -16,6 +16,7 @@ struct place {
 
 struct fm_decoded {
   struct fm_context *ctx;
+  struct fm_preprocess preprocess;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   struct place *place;
@@ -23,10 +24,12 @@ struct fm_decoded {
   long clock;
 };
 
-enum fm_status fm_decoded_open(struct fm_context *ctx, int threads, struct fm_decoded **decoded) {
+enum fm_status fm_decoded_open(struct fm_context *ctx, const struct fm_preprocess *p, int threads,
+                               struct fm_decoded **decoded) {
   struct fm_decoded *d = *decoded = fm_alloc(ctx, 1, sizeof *d);
   if (!d) return FM_MEMORY;
   d->ctx = ctx;
+  d->preprocess = *p;
   d->places = threads + 1;
   pthread_mutex_init(&d->lock, NULL);
   pthread_cond_init(&d->changed, NULL);
@@ -61,8 +64,13 @@ static enum fm_status decode(struct fm_decoded *d, struct fm_context *ctx, const
   p->ready = false;
   p->users++;
   pthread_mutex_unlock(&d->lock);
-  struct fm_image picture;
+  struct fm_image picture, painted;
   enum fm_status status = fm_image_read(ctx, path, &picture);
+  if (status == FM_OK) {
+    status = fm_preprocess_paint(ctx, &d->preprocess, &picture, &painted);
+    if (status != FM_OK || painted.pixels != picture.pixels) fm_image_free(ctx, &picture);
+    picture = painted;
+  }
   pthread_mutex_lock(&d->lock);
   if (status == FM_OK) {
     p->picture = picture;

@@ -191,14 +191,16 @@ static enum fm_status draw_piece(struct fm_loader *l, struct fm_context *ctx, in
   return status;
 }
 
-/* A sample as it is: a picture, or a tile of one. */
+/* A sample as it is: a picture, or a tile of one and where that lies. */
 static enum fm_status read_sample(struct fm_loader *l, struct fm_context *ctx, const struct fm_sample *s,
-                                  struct fm_image *image) {
+                                  struct fm_image *image, struct fm_tile_place *place) {
   const int tile = l->options.preprocess.tile;
   const struct fm_image *picture;
+  *place = (struct fm_tile_place){0};
   if (!tile) return fm_image_read(ctx, s->path, image);
   FM_TRY(fm_decoded_get(l->decoded, ctx, s->path, &picture));
   *image = *picture;
+  *place = fm_tile_place_of((struct fm_size){picture->width, picture->height}, tile, s->x, s->y);
   image->width = image->height = tile;
   image->pixels = fm_alloc(ctx, (size_t)tile * (size_t)tile, (size_t)picture->channels);
   if (image->pixels) fm_tile_cut(picture, tile, s->x, s->y, image->pixels);
@@ -211,11 +213,13 @@ static enum fm_status decode(struct fm_loader *l, struct fm_context *ctx, int ep
   const struct fm_sample *s = &l->options.samples[picture];
   struct fm_preprocess p = kept_as(l, s);
   FM_TRY(fm_preprocess_check(ctx, &p));
-  FM_TRY(read_sample(l, ctx, s, &out->image));
+  struct fm_tile_place place;
+  FM_TRY(read_sample(l, ctx, s, &out->image, &place));
   if (l->options.pieces)
     FM_TRY(draw_piece(l, ctx, epoch, picture, out));
   else
     FM_TRY(fm_picture_fit(ctx, &p, &out->image, out->rgb, &out->adjusted));
+  out->adjusted.tile = place;
   out->width = out->image.width;
   out->height = out->image.height;
   remark(l, s->path, &out->image);
@@ -570,7 +574,8 @@ enum fm_status fm_loader_open(struct fm_context *ctx, const struct fm_loader_opt
   int want = options->workers > 0 ? options->workers : fm_threads(ctx) < 2 ? 1 : 2;
   if (want > MOST_WORKERS) want = MOST_WORKERS;
   enum fm_status status = prepare(l);
-  if (status == FM_OK && options->preprocess.tile) status = fm_decoded_open(ctx, want, &l->decoded);
+  if (status == FM_OK && options->preprocess.tile)
+    status = fm_decoded_open(ctx, &options->preprocess, want, &l->decoded);
   if (status != FM_OK) {
     fm_loader_close(l);
     return status;

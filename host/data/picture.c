@@ -66,12 +66,24 @@ static enum fm_status reduce(struct fm_context *ctx, const struct fm_preprocess 
   return status;
 }
 
+enum fm_status fm_preprocess_paint(struct fm_context *ctx, const struct fm_preprocess *p,
+                                   const struct fm_image *image, struct fm_image *painted) {
+  *painted = *image;
+  if (!p->standard || fm_ignore_none(&p->standard->ignore)) return FM_OK;
+  return fm_ignore_paint(ctx, &p->standard->ignore, image, painted);
+}
+
 enum fm_status fm_picture_fit(struct fm_context *ctx, const struct fm_preprocess *p,
                               const struct fm_image *image, unsigned char *rgb,
                               struct fm_adjusted *adjusted) {
   struct fm_adjusted own, *which = adjusted ? adjusted : &own;
+  struct fm_image painted = *image;
   *which = (struct fm_adjusted){0};
-  return reduce(ctx, p, image, 3, rgb, p->standard ? which : NULL);
+  if (!p->tile)
+    FM_TRY(fm_preprocess_paint(ctx, p, image, &painted)); /* tiles are cut from painted pictures */
+  enum fm_status status = reduce(ctx, p, &painted, 3, rgb, p->standard ? which : NULL);
+  if (painted.pixels != image->pixels) fm_image_free(ctx, &painted);
+  return status;
 }
 
 enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preprocess *p,

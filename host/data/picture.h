@@ -36,6 +36,12 @@ enum fm_status fm_picture_reduce(struct fm_context *ctx, const struct fm_preproc
                                  const unsigned char *pixels, int width, int height, unsigned char *rgb,
                                  struct fm_adjusted *adjusted);
 
+/* Without what the standard ignores: *painted is a copy (fm_image_free), or where nothing is ignored the
+ * picture itself, with the same pixels. Whoever cuts tiles paints first; the others leave it to what follows.
+ */
+enum fm_status fm_preprocess_paint(struct fm_context *ctx, const struct fm_preprocess *p,
+                                   const struct fm_image *image, struct fm_image *painted);
+
 /* The same of a picture as it was decoded, grey or RGB. */
 enum fm_status fm_picture_fit(struct fm_context *ctx, const struct fm_preprocess *p,
                               const struct fm_image *image, unsigned char *rgb, struct fm_adjusted *adjusted);

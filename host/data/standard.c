@@ -9,7 +9,7 @@
 #include <string.h>
 
 bool fm_standard_none(const struct fm_standard *s) {
-  return s->light.mode == FM_LIGHT_OFF && !s->poses;
+  return s->light.mode == FM_LIGHT_OFF && !s->poses && fm_ignore_none(&s->ignore);
 }
 
 enum fm_status fm_standard_ready(struct fm_context *ctx, struct fm_standard *s) {
@@ -20,6 +20,7 @@ enum fm_status fm_standard_ready(struct fm_context *ctx, struct fm_standard *s) 
 void fm_standard_free(struct fm_context *ctx, struct fm_standard *s) {
   fm_mean_part_free(ctx, &s->part);
   fm_pose_finder_free(ctx, s->finder);
+  fm_ignore_free(ctx, &s->ignore);
   *s = (struct fm_standard){0};
 }
 
@@ -66,6 +67,7 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
                                   const struct fm_image *own, unsigned char *rgb, struct fm_size size,
                                   struct fm_adjusted *a) {
   *a = (struct fm_adjusted){.gain = {1, 1, 1}};
+  if (s->light.mode == FM_LIGHT_OFF && !s->poses) return FM_OK;
   unsigned char *view = fm_alloc(ctx, FM_VIEW_PIXELS, 3);
   enum fm_status status = view ? fm_standard_view(ctx, rgb, size, view) : FM_MEMORY;
   if (status == FM_OK) {
@@ -83,12 +85,36 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
   return FM_OK;
 }
 
+/* Cells over what is ignored, in the picture's own frame. */
+static void leave_out_ignored(const struct fm_standard *s, const struct fm_adjusted *a, struct fm_size size,
+                              struct fm_size whole, struct fm_size grid, unsigned char *covered) {
+  const float left = (float)((whole.width - size.width) / 2),
+              above = (float)((whole.height - size.height) / 2);
+  for (int y = 0; y < grid.height; y++)
+    for (int x = 0; x < grid.width; x++, covered++) {
+      float at[2] = {(left + ((float)x + 0.5f) * (float)size.width / (float)grid.width) / (float)whole.width,
+                     (above + ((float)y + 0.5f) * (float)size.height / (float)grid.height) /
+                         (float)whole.height};
+      if (a->placed) fm_affine_map(&a->to_own, at[0], at[1], at);
+      if (a->tile.width > 0) {
+        at[0] = a->tile.x + at[0] * a->tile.width;
+        at[1] = a->tile.y + at[1] * a->tile.height;
+      }
+      if (fm_ignore_at(&s->ignore, at[0], at[1])) *covered = 0;
+    }
+}
+
 void fm_standard_covered(const struct fm_standard *s, const struct fm_adjusted *a, struct fm_size size,
                          struct fm_size whole, struct fm_size grid, unsigned char *covered) {
   if (a->placed)
     fm_warp_covered(&s->part, &a->to_own, size, whole, grid, covered);
   else
     memset(covered, 1, fm_size_pixels(grid));
+  if (!fm_ignore_none(&s->ignore)) leave_out_ignored(s, a, size, whole, grid, covered);
+}
+
+bool fm_standard_chooses(const struct fm_standard *s) {
+  return s->poses || !fm_ignore_none(&s->ignore);
 }
 
 void fm_standard_undo_picture(const struct fm_standard *s, const struct fm_adjusted *a, unsigned char *rgb,
@@ -104,7 +130,9 @@ void fm_standard_undo_picture(const struct fm_standard *s, const struct fm_adjus
 
 void fm_standard_undo_map(const struct fm_standard *s, const struct fm_adjusted *a, float *map,
                           struct fm_size size, struct fm_size whole, float *room) {
-  if (!a->placed) return; /* light leaves no trace in a map */
-  struct fm_affine to_mean = fm_affine_inverse(&a->to_own);
-  fm_warp_map_back(&s->part, &to_mean, map, size, whole, room);
+  if (a->placed) { /* light leaves no trace in a map */
+    struct fm_affine to_mean = fm_affine_inverse(&a->to_own);
+    fm_warp_map_back(&s->part, &to_mean, map, size, whole, room);
+  }
+  if (!fm_ignore_none(&s->ignore)) fm_ignore_map(&s->ignore, map, size, whole);
 }

@@ -9,6 +9,7 @@
 #define FM_DATA_STANDARD_H
 
 #include "base/size.h"
+#include "data/ignore.h"
 #include "data/light.h"
 #include "data/pose.h"
 
@@ -20,6 +21,12 @@ struct fm_standard {
   bool poses;
   struct fm_mean_part part;      /* where it poses */
   struct fm_pose_finder *finder; /* of that (fm_standard_ready) */
+  struct fm_ignore ignore;       /* regions of pictures that are not looked at */
+};
+
+/* Where a tile lies in its picture; 0 to 1 is all of that. */
+struct fm_tile_place {
+  float x, y, width, height;
 };
 
 /* What was done to a picture. Zeros, as of a standard that asks for nothing: nothing. */
@@ -30,7 +37,8 @@ struct fm_adjusted {
   bool placed;   /* its part was found and brought to the mean part's pose: pose holds */
   bool unplaced; /* it was looked for in vain: the picture is as it lies */
   struct fm_pose pose;
-  struct fm_affine to_own; /* from the mean part's picture to the picture's own */
+  struct fm_affine to_own;   /* from the mean part's picture to the picture's own */
+  struct fm_tile_place tile; /* of a tile; zeros: it is the whole picture */
 };
 
 /* How a part lies, for people: turned clockwise by so many degrees, from the middle of the picture shifted
@@ -57,14 +65,17 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
                                   struct fm_adjusted *adjusted);
 
 /* Which cells of a grid over an adjusted picture are looked at, 1 or 0: those that show the picture itself,
- * not what came in by turning it. Sizes as below; covered [grid]. */
+ * not what came in by turning it nor what is ignored. Sizes as below; covered [grid]. */
 void fm_standard_covered(const struct fm_standard *standard, const struct fm_adjusted *adjusted,
                          struct fm_size size, struct fm_size whole, struct fm_size grid,
                          unsigned char *covered);
 
+/* Where there are cells that fm_standard_covered leaves out. */
+bool fm_standard_chooses(const struct fm_standard *standard);
+
 /* Back to the picture's own light and pose: a picture or a map that was made from an adjusted one, of that
  * size, of the middle of a picture of the size `whole`. room: as large. What nobody looked at is black, and
- * has the map's lowest value. */
+ * has the map's lowest value, and so has what is ignored. */
 void fm_standard_undo_picture(const struct fm_standard *standard, const struct fm_adjusted *adjusted,
                               unsigned char *rgb, struct fm_size size, struct fm_size whole,
                               unsigned char *room);

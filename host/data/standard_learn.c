@@ -145,16 +145,26 @@ enum fm_status fm_standard_wish_check(struct fm_context *ctx, const struct fm_st
   return fm_error(ctx, FM_USAGE, "--align %.40s is not known; there are auto and off", wish->align);
 }
 
-bool fm_standard_wish_none(const struct fm_standard_wish *wish) {
+static bool only_ignores(const struct fm_standard_wish *wish) {
   return strcmp(wish->light, "off") == 0 && strcmp(wish->align, "off") == 0;
+}
+
+bool fm_standard_wish_none(const struct fm_standard_wish *wish) {
+  return only_ignores(wish) && !wish->ignore;
 }
 
 enum fm_status fm_standard_learn(struct fm_context *ctx, const struct fm_standard_wish *wish,
                                  const struct fm_preprocess *preprocess, const struct fm_holdout *pictures,
                                  struct fm_standard *standard) {
-  struct views learn = {.ctx = ctx, .preprocess = preprocess}, held = learn;
+  struct fm_standard ignoring = {0};
+  if (wish->ignore) ignoring.ignore = *wish->ignore;
+  struct fm_preprocess seen = *preprocess;
+  seen.standard = wish->ignore ? &ignoring : NULL;
+  struct views learn = {.ctx = ctx, .preprocess = &seen}, held = learn;
   bool some = pictures->held_count > 0;
   *standard = (struct fm_standard){0};
+  FM_TRY(fm_ignore_copy(ctx, &ignoring.ignore, &standard->ignore));
+  if (only_ignores(wish)) return FM_OK;
   enum fm_status status = look(&learn, pictures->learn, pictures->learn_count, MOST_LEARN);
   if (status == FM_OK && some) status = look(&held, pictures->held, pictures->held_count, MOST_HELD);
   struct views *judge = some ? &held : &learn;

@@ -8,8 +8,9 @@
 
 /* What is asked for, as an option says it: "off", "auto", or how. */
 struct fm_standard_wish {
-  const char *light; /* one of fm_light_names, or "auto": held-out pictures decide */
-  const char *align; /* "off", or "auto": the pose where held-out pictures say that it pays */
+  const char *light;              /* one of fm_light_names, or "auto": held-out pictures decide */
+  const char *align;              /* "off", or "auto": the pose where held-out pictures say that it pays */
+  const struct fm_ignore *ignore; /* what is not looked at; NULL: nothing */
 };
 
 /* FM_USAGE for what is not known. */

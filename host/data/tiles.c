@@ -72,20 +72,28 @@ enum fm_status fm_tiles_list(struct fm_context *ctx, const struct fm_sample *pic
   return status;
 }
 
+struct fm_tile_place fm_tile_place_of(struct fm_size picture, int tile, int x, int y) {
+  float across = 1 / (float)picture.width, down = 1 / (float)picture.height, side = (float)tile;
+  return (struct fm_tile_place){(float)x * across, (float)y * down, side * across, side * down};
+}
+
 enum fm_status fm_sample_load(struct fm_context *ctx, const struct fm_sample *s,
                               const struct fm_preprocess *p, unsigned char *rgb) {
   struct fm_image picture, tile = {.width = p->tile, .height = p->tile};
   if (!p->tile) return fm_picture_load(ctx, s->path, p, rgb, NULL);
   FM_TRY(fm_preprocess_check(ctx, p));
   FM_TRY(fm_image_read(ctx, s->path, &picture));
+  struct fm_image painted;
+  enum fm_status status = fm_preprocess_paint(ctx, p, &picture, &painted);
   tile.channels = picture.channels;
   tile.pixels = fm_alloc(ctx, (size_t)p->tile * (size_t)p->tile, (size_t)picture.channels);
-  enum fm_status status = tile.pixels ? FM_OK : FM_MEMORY;
+  if (!tile.pixels) status = FM_MEMORY;
   if (status == FM_OK) {
-    fm_tile_cut(&picture, p->tile, s->x, s->y, tile.pixels);
+    fm_tile_cut(&painted, p->tile, s->x, s->y, tile.pixels);
     status = fm_picture_fit(ctx, p, &tile, rgb, NULL);
   }
   fm_image_free(ctx, &tile);
+  if (painted.pixels != picture.pixels) fm_image_free(ctx, &painted);
   fm_image_free(ctx, &picture);
   return status;
 }

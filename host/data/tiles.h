@@ -26,6 +26,7 @@ int fm_tile_begin(int tile, int side, int k, int n);
 
 /* Tile [tile][tile] of the picture's channels from its pixel x, y; the same of a mask. */
 void fm_tile_cut(const struct fm_image *picture, int tile, int x, int y, unsigned char *out);
+struct fm_tile_place fm_tile_place_of(struct fm_size picture, int tile, int x, int y);
 
 /* The tiles of pictures as samples to learn from, in the pictures' order; their texts stay the pictures'.
  * Only headers are read. *tiles: the caller's. */

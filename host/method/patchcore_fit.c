@@ -63,9 +63,9 @@ static size_t cells_of(const struct job *j) {
   return j->points - j->old;
 }
 
-/* Parts were brought to one pose: some cells show nothing of the picture. */
+/* Some cells show nothing of the picture, or what is ignored. */
 static bool chooses_cells(const struct job *j) {
-  return j->t->standard && j->t->standard->poses;
+  return j->t->standard && fm_standard_chooses(j->t->standard);
 }
 
 /* picture * cells + cell of a point that is new. */
@@ -299,7 +299,8 @@ static enum fm_status count_points(struct job *j) {
   j->points = j->old + j->taken;
   if (!j->points)
     return fm_error(j->ctx, FM_USAGE,
-                    "in one pose nothing of these pictures is seen in nearly all of them; add --align off");
+                    "nothing of these pictures is looked at: in one pose nothing is seen in nearly all of "
+                    "them (add --align off), or --ignore covers it");
   if (j->want > j->points) j->want = j->points;
   fm_coreset_trim(j->d, &j->coreset, j->points);
   return FM_OK;

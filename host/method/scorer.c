@@ -121,7 +121,8 @@ enum fm_status fm_scorer_read(struct fm_scorer *s, int n, float *maps, float *sc
 
 bool fm_scorer_covered(const struct fm_scorer *s, int i, struct fm_size grid, unsigned char *covered) {
   const struct fm_standard *standard = s->preprocess.standard;
-  if (!standard || !s->adjusted || !s->adjusted[i].placed) return false;
+  if (!standard || !s->adjusted) return false;
+  if (!s->adjusted[i].placed && fm_ignore_none(&standard->ignore)) return false;
   fm_standard_covered(standard, &s->adjusted[i], s->size, s->preprocess.size, grid, covered);
   return true;
 }

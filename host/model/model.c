@@ -242,7 +242,7 @@ static enum fm_status load(struct fm_model *m, const struct fm_safetensors *file
   m->thin = !inside;
   struct fm_preprocess preprocess;
   const struct fm_standard_wish wish = fm_recipe_wish(&m->recipe);
-  if (!fm_standard_wish_none(&wish)) FM_TRY(fm_standard_load(m->ctx, file, &m->standard));
+  FM_TRY(fm_standard_load(m->ctx, file, !fm_standard_wish_none(&wish), &m->standard));
   FM_TRY(get_learned(m, file, path));
   FM_TRY(fm_recipe_preprocess(m->ctx, &m->recipe, &preprocess));
   FM_TRY(fm_refinement_load(m->ctx, file, fm_preprocess_size(&preprocess), &m->refinement));

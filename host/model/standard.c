@@ -1,5 +1,7 @@
 #include "model/standard.h"
 
+#include "base/memory.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +53,15 @@ static enum fm_status save_part(const struct fm_mean_part *p, struct fm_safetens
   return fm_safetensors_out_tensor(out, "standard.part.shown", FM_U8, 2, view_shape, p->shown);
 }
 
+static enum fm_status save_ignore(const struct fm_ignore *ignore, struct fm_safetensors_out *out) {
+  if (fm_ignore_none(ignore)) return FM_OK;
+  const size_t shape[] = {(size_t)ignore->size.height, (size_t)ignore->size.width};
+  return fm_safetensors_out_tensor(out, "standard.ignore", FM_U8, 2, shape, ignore->pixels);
+}
+
 enum fm_status fm_standard_save(const struct fm_standard *s, struct fm_safetensors_out *out) {
   FM_TRY(save_light(&s->light, out));
+  FM_TRY(save_ignore(&s->ignore, out));
   return s->poses ? save_part(&s->part, out) : FM_OK;
 }
 
@@ -123,9 +132,28 @@ static enum fm_status load_part(struct fm_context *ctx, const struct fm_safetens
   return FM_OK;
 }
 
-enum fm_status fm_standard_load(struct fm_context *ctx, const struct fm_safetensors *file,
+static enum fm_status load_ignore(struct fm_context *ctx, const struct fm_safetensors *file,
+                                  struct fm_ignore *ignore) {
+  static const char name[] = "standard.ignore";
+  const struct fm_tensor *t = fm_safetensors_find(file, name);
+  if (!t) return FM_OK;
+  bool fits = t->type == FM_U8 && t->dims == 2;
+  for (int i = 0; fits && i < 2; i++) fits = t->shape[i] > 0 && t->shape[i] <= FM_IGNORE_MAX_SIDE;
+  if (!fits) return damaged(ctx, file, name);
+  const unsigned char *pixels = t->bytes;
+  for (size_t i = 0; i < t->count; i++)
+    if (pixels[i] > 1) return damaged(ctx, file, name);
+  ignore->size = (struct fm_size){(int)t->shape[1], (int)t->shape[0]};
+  if (!(ignore->pixels = fm_alloc(ctx, t->count, 1))) return FM_MEMORY;
+  memcpy(ignore->pixels, pixels, t->count);
+  return FM_OK;
+}
+
+enum fm_status fm_standard_load(struct fm_context *ctx, const struct fm_safetensors *file, bool adjusts,
                                 struct fm_standard *s) {
   *s = (struct fm_standard){0};
+  FM_TRY(load_ignore(ctx, file, &s->ignore));
+  if (!adjusts) return FM_OK;
   FM_TRY(load_light(ctx, file, &s->light));
   if (!fm_safetensors_meta(file, "standard.part")) return FM_OK;
   FM_TRY(fm_mean_part_make(ctx, &s->part));

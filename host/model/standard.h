@@ -7,9 +7,9 @@
 
 enum fm_status fm_standard_save(const struct fm_standard *standard, struct fm_safetensors_out *out);
 
-/* FM_FORMAT for one that is damaged; where held-out pictures decided against it, nothing is there. *standard
- * is ready, and to be freed also after a failure. */
-enum fm_status fm_standard_load(struct fm_context *ctx, const struct fm_safetensors *file,
+/* adjusts: the recipe asks for light or pose. FM_FORMAT for one that is damaged; where held-out pictures
+ * decided against it, nothing is there. *standard is ready, and to be freed also after a failure. */
+enum fm_status fm_standard_load(struct fm_context *ctx, const struct fm_safetensors *file, bool adjusts,
                                 struct fm_standard *standard);
 
 #endif

@@ -75,3 +75,22 @@ enum fm_status fm_overlay_truth(struct fm_context *ctx, const struct fm_image *i
   fm_canvas_outline(out, truth, thickness(image->width, image->height), truth_colour, true);
   return FM_OK;
 }
+
+enum fm_status fm_overlay_hatch(struct fm_context *ctx, struct fm_image *image,
+                                const struct fm_ignore *ignore) {
+  if (fm_ignore_none(ignore)) return FM_OK;
+  size_t width = (size_t)image->width;
+  unsigned char *row = fm_alloc(ctx, width, 1);
+  if (!row) return FM_MEMORY;
+  int shorter = image->width < image->height ? image->width : image->height;
+  int line = 1 + shorter / 256, period = 5 * line; /* so that it looks alike at any size */
+  for (int y = 0; y < image->height; y++) {
+    fm_ignore_row(ignore, image->width, image->height, y, row);
+    unsigned char *rgb = image->pixels + 3 * (size_t)y * width;
+    for (int x = 0; x < image->width; x++, rgb += 3)
+      for (int c = 0; c < 3 && row[x]; c++)
+        rgb[c] = (x + y) % period < line ? 200 : (unsigned char)((rgb[c] + 2 * 96) / 3);
+  }
+  fm_free(ctx, row);
+  return FM_OK;
+}

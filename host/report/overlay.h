@@ -3,6 +3,7 @@
 #ifndef FM_REPORT_OVERLAY_H
 #define FM_REPORT_OVERLAY_H
 
+#include "data/ignore.h"
 #include "report/canvas.h"
 #include "report/heat.h"
 
@@ -38,6 +39,10 @@ void fm_overlay_blend(unsigned char *rgb, const float *map, size_t count, const 
 
 /* The outline of what was found, in place, as fm_overlay_draw has it. */
 void fm_overlay_outline(struct fm_image *image, const unsigned char *mask);
+
+/* What is not looked at, hatched in grey, in place; where nothing is ignored, nothing. */
+enum fm_status fm_overlay_hatch(struct fm_context *ctx, struct fm_image *image,
+                                const struct fm_ignore *ignore);
 
 /* The picture darkened but for its flawed pixels, which are outlined. */
 enum fm_status fm_overlay_truth(struct fm_context *ctx, const struct fm_image *image,

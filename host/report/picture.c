@@ -55,6 +55,7 @@ static enum fm_status write_overlay(const struct work *w, const char *path) {
   struct fm_image overlay;
   enum fm_status status =
       fm_overlay_draw(w->ctx, p->image, p->map, w->mask, p->truth, &w->place->section->heat, &overlay);
+  if (status == FM_OK) status = fm_overlay_hatch(w->ctx, &overlay, w->place->section->ignore);
   if (status == FM_OK) status = fm_png_write(w->ctx, path, &overlay);
   fm_image_free(w->ctx, &overlay);
   return status;
@@ -142,6 +143,7 @@ static enum fm_status draw_tiles(const struct work *w, bool masked, struct fm_im
   if (status == FM_OK) status = fm_overlay_heat(ctx, map, u, v, heat, &tile[FM_TILE_MAP]);
   if (status == FM_OK)
     status = fm_overlay_draw(ctx, &tile[FM_TILE_PICTURE], map, found, truth, heat, &tile[FM_TILE_FOUND]);
+  if (status == FM_OK) status = fm_overlay_hatch(ctx, &tile[FM_TILE_FOUND], w->place->section->ignore);
   if (status == FM_OK && masked)
     status = fm_overlay_truth(ctx, &tile[FM_TILE_PICTURE], truth, &tile[FM_TILE_TRUTH]);
   if (status == FM_OK && p->repaired) status = draw_refined(w, u, v, tile);

@@ -50,6 +50,7 @@ struct fm_section { /* a category; owns its strings */
   struct fm_threshold image, pixel;
   size_t min_area;
   struct fm_heat heat;
+  const struct fm_ignore *ignore; /* until it ends */
   struct fm_metrics official, cdo1;
   bool blind, has_cdo1, has_overlays, has_whole;
   struct fm_report_tally tally;

@@ -72,7 +72,9 @@ enum fm_status fm_report_open(struct fm_context *ctx, const struct fm_report_hea
 enum fm_status fm_report_category_begin(struct fm_report *r, const struct fm_report_category *c) {
   FM_TRY(fm_grow(r->ctx, (void **)&r->section, &r->capacity, r->count, sizeof *r->section));
   struct fm_section *s = &r->section[r->count++];
+  static const struct fm_ignore nothing;
   *s = (struct fm_section){.ctx = r->ctx,
+                           .ignore = c->ignore ? c->ignore : &nothing,
                            .image = c->rule.image,
                            .pixel = c->rule.pixel,
                            .min_area = c->rule.min_area,

@@ -58,6 +58,7 @@ struct fm_report_category {
   size_t pictures;     /* how many will be added */
   bool blind;          /* nobody knows what the pictures are: verdicts, but no mistakes and no figures */
   struct fm_verdict_rule rule;
+  const struct fm_ignore *ignore; /* what is not looked at, until the category ends; NULL: nothing */
   struct fm_heat heat; /* fm_heat_make(lowest score, pixel threshold, highest score), over all pictures */
   const struct fm_fact *facts; /* of this category */
   size_t fact_count;

@@ -25,7 +25,7 @@ const char *fm_result_name(enum fm_result kind) {
 enum fm_status fm_results_make(struct fm_context *ctx, const struct fm_model *model, bool refine,
                                struct fm_results *r) {
   bool known = model->has_thresholds;
-  *r = (struct fm_results){.ctx = ctx, .known = known};
+  *r = (struct fm_results){.ctx = ctx, .known = known, .ignore = &model->standard.ignore};
   fm_model_thresholds(model, refine, &r->rule.image, &r->rule.pixel);
   double middle = known ? r->rule.pixel.value : NAN;
   r->heat = fm_heat_make(known ? 0 : NAN, middle, 2 * middle);
@@ -122,6 +122,7 @@ static enum fm_status draw_overlay(const struct work *w, struct fm_image *overla
       fm_overlay_blend(overlay->pixels + 3 * y * width, m.row, width, &tint);
     }
     fm_overlay_outline(overlay, mask);
+    status = fm_overlay_hatch(w->ctx, overlay, w->results->ignore);
   }
   fm_free(w->ctx, mask);
   mask_close(w, &m);

@@ -16,6 +16,7 @@ struct fm_results {
   bool known;                  /* the model has thresholds */
   struct fm_verdict_rule rule; /* verdicts and outlines */
   struct fm_heat heat;
+  const struct fm_ignore *ignore; /* the model's, which is not looked at */
   struct fm_preprocess preprocess;
 };
 

@@ -134,8 +134,9 @@ static enum fm_status fit_and_judge(struct run *r, struct trial *t, const struct
  * with what the trial learned then. */
 static enum fm_status standard_of(struct run *r, const struct fm_recipe *recipe,
                                   struct fm_standard **standard) {
-  const struct fm_standard_wish wish = fm_recipe_wish(recipe);
+  struct fm_standard_wish wish = fm_recipe_wish(recipe);
   struct fm_preprocess preprocess;
+  wish.ignore = r->how->ignore;
   for (int i = 0; i < r->knowns; i++) {
     struct known *k = &r->known[i];
     *standard = &k->standard;

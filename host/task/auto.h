@@ -13,10 +13,11 @@
 
 struct fm_auto {
   const struct fm_category *category;
-  const struct fm_recipe *wish; /* its given fields hold for every candidate */
-  const bool *given;            /* [FM_FIELDS]; NULL: none */
-  double minutes;               /* that all of it may take, the training included; 0: FM_AUTO_MINUTES */
-  const char *weights;          /* of the expert, as of struct fm_fit */
+  const struct fm_ignore *ignore; /* what is not looked at; NULL: nothing */
+  const struct fm_recipe *wish;   /* its given fields hold for every candidate */
+  const bool *given;              /* [FM_FIELDS]; NULL: none */
+  double minutes;                 /* that all of it may take, the training included; 0: FM_AUTO_MINUTES */
+  const char *weights;            /* of the expert, as of struct fm_fit */
   bool untrained;
 };
 

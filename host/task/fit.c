@@ -404,8 +404,9 @@ static enum fm_status refine(struct run *r, struct fm_model *m, const struct fm_
 /* Before everything that looks at pictures. The same pictures give the same standard, so a training that goes
  * on after a stop goes on with the same. */
 static enum fm_status standardise(struct run *r, struct fm_model *m) {
-  const struct fm_standard_wish wish = fm_recipe_wish(&r->recipe);
+  struct fm_standard_wish wish = fm_recipe_wish(&r->recipe);
   struct fm_preprocess preprocess;
+  wish.ignore = r->fit->ignore;
   if (fm_standard_wish_none(&wish)) return FM_OK;
   FM_TRY(fm_recipe_preprocess(r->ctx, &r->recipe, &preprocess));
   return fm_standard_learn(r->ctx, &wish, &preprocess, &r->split, &m->standard);
@@ -417,6 +418,7 @@ static enum fm_status choose(struct run *r) {
   if (!fm_recipe_automatic(&r->recipe)) return FM_OK;
   struct fm_auto how = {.category = fit->category,
                         .wish = &fit->recipe,
+                        .ignore = fit->ignore,
                         .given = fit->given,
                         .minutes = fit->minutes,
                         .weights = fit->weights,
@@ -501,6 +503,7 @@ enum fm_status fm_fit_run(struct fm_device *d, const struct fm_fit *fit, struct 
   r.log = fm_format(r.ctx, "%s.csv", fit->path);
   enum fm_status status = r.checkpoint && r.log ? FM_OK : FM_MEMORY;
   fm_category_hash(fit->category, r.hash);
+  if (fit->ignore) fm_ignore_hash(fit->ignore, r.hash);
   if (status == FM_OK) status = check_place(&r);
   if (status == FM_OK) status = ask_real(&r);
   if (status == FM_OK) status = look_around(&r, model);

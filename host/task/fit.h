@@ -17,7 +17,8 @@ struct fm_fit {
   size_t calibrate_count;
   const char
       *real_list; /* a file that names flawed test pictures to learn from (real.h); NULL: see the recipe */
-  const char *weights; /* the expert's file; NULL: see fm_expert_load */
+  const struct fm_ignore *ignore; /* what of every picture is not looked at; NULL: nothing */
+  const char *weights;            /* the expert's file; NULL: see fm_expert_load */
   /* As in calibrate.h: shows good pictures that score far over the others; NULL: nothing does. */
   enum fm_status (*odd)(void *user, struct fm_device *d, const struct fm_model *model,
                         const struct fm_score_list *odd);

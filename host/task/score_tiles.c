@@ -14,9 +14,10 @@ struct fm_tile_room {
   size_t pixels;                 /* of a tile as the network sees it */
   unsigned char *rgb, *repaired; /* [most] of tiles */
   float *map, *base, *score;
+  struct fm_adjusted *adjusted; /* [most] */
   struct fm_tiled result;
-  /* The picture at hand. */
-  const struct fm_image *picture;
+  /* The picture at hand, without what is ignored. */
+  struct fm_image picture;
   struct fm_mosaic mosaic;
   int first; /* of the batch */
 };
@@ -31,7 +32,8 @@ enum fm_status fm_tile_room_make(struct fm_context *ctx, const struct fm_preproc
   r->rgb = fm_alloc(ctx, all, 3);
   r->map = fm_alloc(ctx, all, sizeof *r->map);
   r->score = fm_alloc(ctx, (size_t)most, sizeof *r->score);
-  if (!r->rgb || !r->map || !r->score) return FM_MEMORY;
+  r->adjusted = fm_alloc(ctx, (size_t)most, sizeof *r->adjusted);
+  if (!r->rgb || !r->map || !r->score || !r->adjusted) return FM_MEMORY;
   if (!refine) return FM_OK;
   r->base = fm_alloc(ctx, all, sizeof *r->base);
   r->repaired = fm_alloc(ctx, all, 3);
@@ -46,7 +48,7 @@ static void free_result(struct fm_tile_room *r) {
 
 void fm_tile_room_free(struct fm_tile_room *r) {
   if (!r) return;
-  void *const own[] = {r->rgb, r->repaired, r->map, r->base, r->score};
+  void *const own[] = {r->rgb, r->repaired, r->map, r->base, r->score, r->adjusted};
   free_result(r);
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) fm_free(r->ctx, own[i]);
   fm_free(r->ctx, r);
@@ -70,12 +72,15 @@ static enum fm_status fit_tile(void *user, size_t i) {
   struct fm_tile_room *r = user;
   const struct fm_tiling *t = &r->mosaic.tiling;
   const int k = r->first + (int)i, side = t->tile;
-  struct fm_image tile = {.width = side, .height = side, .channels = r->picture->channels};
+  struct fm_image tile = {.width = side, .height = side, .channels = r->picture.channels};
   tile.pixels = fm_alloc(r->ctx, (size_t)side * (size_t)side, (size_t)tile.channels);
   if (!tile.pixels) return FM_MEMORY;
-  fm_tile_cut(r->picture, side, fm_tile_begin(side, t->own.width, k % t->across, t->across),
-              fm_tile_begin(side, t->own.height, k / t->across, t->down), tile.pixels);
-  enum fm_status status = fm_picture_fit(r->ctx, &r->preprocess, &tile, r->rgb + i * r->pixels * 3, NULL);
+  int x = fm_tile_begin(side, t->own.width, k % t->across, t->across),
+      y = fm_tile_begin(side, t->own.height, k / t->across, t->down);
+  fm_tile_cut(&r->picture, side, x, y, tile.pixels);
+  enum fm_status status =
+      fm_picture_fit(r->ctx, &r->preprocess, &tile, r->rgb + i * r->pixels * 3, &r->adjusted[i]);
+  r->adjusted[i].tile = fm_tile_place_of(t->own, side, x, y);
   fm_image_free(r->ctx, &tile);
   return status;
 }
@@ -104,20 +109,31 @@ static enum fm_status go_through(struct fm_tile_room *r, struct fm_scorer *score
     FM_TRY(fm_stop_check(r->ctx, "scoring tile %d of %d", r->first, count));
     FM_TRY(fm_parallel(r->ctx, (size_t)now, fit_tile, r));
     if (refiner)
-      FM_TRY(fm_f2pad_run(refiner, now, r->rgb, NULL, r->map, r->score, r->base, r->repaired));
+      FM_TRY(fm_f2pad_run(refiner, now, r->rgb, r->adjusted, r->map, r->score, r->base, r->repaired));
     else
-      FM_TRY(fm_scorer_run(scorer, now, r->rgb, NULL, r->map, r->score));
+      FM_TRY(fm_scorer_run(scorer, now, r->rgb, r->adjusted, r->map, r->score));
     take(r, now);
   }
   return FM_OK;
 }
 
+/* Tiles have no light and no pose, so nothing else is to be undone. */
+static void leave_out_ignored(struct fm_tile_room *r) {
+  const struct fm_standard *s = r->preprocess.standard;
+  const struct fm_tiled *t = &r->result;
+  if (!s || fm_ignore_none(&s->ignore)) return;
+  fm_ignore_map(&s->ignore, t->map, t->size, t->size);
+  if (t->base) fm_ignore_map(&s->ignore, t->base, t->size, t->size);
+}
+
 enum fm_status fm_tile_room_run(struct fm_tile_room *r, struct fm_scorer *scorer, struct fm_f2pad *refiner,
                                 const struct fm_image *picture, struct fm_tiled *out) {
-  r->picture = picture;
-  FM_TRY(fm_mosaic_open(r->ctx, &r->preprocess, picture->width, picture->height, &r->mosaic));
-  enum fm_status status = go_through(r, scorer, refiner);
+  FM_TRY(fm_preprocess_paint(r->ctx, &r->preprocess, picture, &r->picture));
+  enum fm_status status = fm_mosaic_open(r->ctx, &r->preprocess, picture->width, picture->height, &r->mosaic);
+  if (status == FM_OK) status = go_through(r, scorer, refiner);
+  if (status == FM_OK) leave_out_ignored(r);
   fm_mosaic_close(r->ctx, &r->mosaic);
+  if (r->picture.pixels != picture->pixels) fm_image_free(r->ctx, &r->picture);
   *out = r->result;
   return status;
 }
