@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "app/by_hand.h"
 #include "app/commands.h"
+#include "app/compare.h"
 #include "app/evaluate.h"
 #include "app/trusted.h"
 
@@ -17,6 +18,8 @@
 #include <string.h>
 
 struct args {
+  const char *const *models; /* [model_count] */
+  size_t model_count;
   const char *model, *data, *out, *category, *layout, *refine_text, *leave_out, *bad, *good, *masks, *weights,
       *device;
   bool force;
@@ -33,6 +36,7 @@ struct run {
   const struct args *a;
   struct fm_dataset set;
   struct fm_report *report;
+  struct fm_compared *compared; /* with several models: the one at hand; else NULL */
   bool several;
   size_t failed; /* categories of a folder of models; what the first one suffered */
   char first[1024];
@@ -73,16 +77,18 @@ static enum fm_status parse(struct fm_context *ctx, int argc, char **argv, struc
   FM_TRY(fm_options_parse(ctx, fm_command_find("eval"), options, sizeof options / sizeof *options, argc, argv,
                           positional, &n, help));
   if (*help) return FM_OK;
-  if (n != 2)
-    return fm_error(ctx, FM_USAGE,
-                    "flawmap eval takes a model and a data set; you gave %d: flawmap eval MODEL DATA -o DIR",
-                    n);
+  if (n < 2)
+    return fm_error(
+        ctx, FM_USAGE,
+        "flawmap eval takes models and a data set; you gave %d: flawmap eval MODEL... DATA -o DIR", n);
   if (!a->out)
     return fm_error(ctx, FM_USAGE, "name the folder for the results: flawmap eval %s %s -o DIR",
-                    positional[0], positional[1]);
+                    positional[0], positional[n - 1]);
   FM_TRY(fm_refine_parse(ctx, a->refine_text, &a->refine));
+  a->models = positional;
+  a->model_count = (size_t)n - 1;
   a->model = positional[0];
-  a->data = positional[1];
+  a->data = positional[n - 1];
   a->no_maps = !maps;
   a->no_masks = !masks;
   a->no_overlays = !overlays;
@@ -202,6 +208,7 @@ static enum fm_status eval_model(struct run *r, const char *path, const char *na
     if (status == FM_OK)
       status = fm_evaluate(r->d, &model, fm_refine_pays(&model, r->a->refine), (size_t)r->a->min_area,
                            &category, r->report, &evaluation);
+    if (status == FM_OK && r->compared) fm_compared_add(r->compared, &evaluation);
     if (status == FM_OK && !r->a->json) print_category(category.name, &model, &evaluation);
     fm_category_close(r->ctx, &category);
   }
@@ -246,10 +253,10 @@ static enum fm_status eval_folder(struct run *r) {
                   r->a->model, r->a->category ? r->a->category : "any category", r->a->data);
 }
 
-static enum fm_status print_json(struct run *r) {
+static enum fm_status print_json(struct run *r, const char *name) {
   unsigned char *bytes;
   size_t size;
-  char *path = fm_path_join(r->ctx, r->a->out, "metrics.json");
+  char *path = fm_path_join(r->ctx, r->a->out, name);
   if (!path) return FM_MEMORY;
   enum fm_status status = fm_file_read(r->ctx, path, (size_t)1 << 30, &bytes, &size);
   fm_free(r->ctx, path);
@@ -281,9 +288,8 @@ static enum fm_status evaluate(struct run *r) {
   if (status == FM_OK) status = fm_report_close(r->report);
   fm_report_free(r->report);
   FM_TRY(status);
-  if (a->json)
-    FM_TRY(print_json(r));
-  else
+  if (a->json && !r->compared) FM_TRY(print_json(r, "metrics.json"));
+  if (!a->json)
     fm_print("results: %s/report.html, metrics.json, metrics.csv, images.csv, regions.csv, maps, masks, "
              "overlays\n",
              a->out);
@@ -293,13 +299,46 @@ static enum fm_status evaluate(struct run *r) {
   return FM_OK;
 }
 
+/* Each model with its results in a folder of its own, then all of them in a table. */
+static enum fm_status compare(struct run *r, struct fm_comparison *c) {
+  const struct args *all = r->a;
+  for (size_t i = 0; i < c->count; i++) {
+    struct args one = *all;
+    one.model = all->models[i];
+    char *out = fm_path_join(r->ctx, all->out, c->model[i].name);
+    if (!out) return FM_MEMORY;
+    one.out = out;
+    r->a = &one;
+    r->compared = &c->model[i];
+    if (!one.json) fm_print("%s%s\n", i ? "\n" : "", one.model);
+    enum fm_status status = evaluate(r);
+    r->a = all;
+    fm_free(r->ctx, out);
+    FM_TRY(status);
+  }
+  FM_TRY(fm_comparison_write(c, all->out));
+  if (all->json) return print_json(r, "comparison.json");
+  FM_TRY(fm_comparison_print(c));
+  fm_print("comparison: %s/comparison.csv, comparison.json\n", all->out);
+  return FM_OK;
+}
+
+static enum fm_status evaluate_models(struct run *r) {
+  struct fm_comparison c;
+  if (r->a->model_count == 1) return evaluate(r);
+  enum fm_status status = fm_comparison_begin(r->ctx, r->a->models, r->a->model_count, &c);
+  if (status == FM_OK) status = compare(r, &c);
+  fm_comparison_free(&c);
+  return status;
+}
+
 static enum fm_status run(struct fm_context *ctx, const struct args *a) {
   struct fm_dataset_options options = {.bad = a->bad, .good = a->good, .masks = a->masks};
   struct run r = {.ctx = ctx, .a = a};
   if (a->layout) FM_TRY(fm_layout_parse(ctx, a->layout, &options.layout));
   FM_TRY(fm_dataset_open(ctx, a->data, &options, &r.set));
   enum fm_status status = fm_trusted_device(ctx, a->device, a->force, &r.d);
-  if (status == FM_OK) status = evaluate(&r);
+  if (status == FM_OK) status = evaluate_models(&r);
   enum fm_status closed = fm_device_close(r.d);
   fm_dataset_close(ctx, &r.set);
   return status != FM_OK ? status : closed;

@@ -13,7 +13,7 @@ const struct fm_command fm_commands[] = {
      "  flawmap train pictures/of/good/bottles -o bottle.flawmap\n"
      "  flawmap train mvtec --category bottle --recipe cdo -o bottle.flawmap",
      fm_cmd_train},
-    {"eval", "MODEL DATA -o DIR [options]",
+    {"eval", "MODEL... DATA -o DIR [options]",
      "Scores a data set's test pictures: metrics, maps, pictures, a report.",
      "  flawmap eval bottle.flawmap mvtec -o results\n"
      "  flawmap eval models mvtec -o results --json",

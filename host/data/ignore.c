@@ -66,6 +66,16 @@ void fm_ignore_hash(const struct fm_ignore *ignore, char hash[17]) {
   snprintf(hash, 17, "%016" PRIx64, h);
 }
 
+static enum fm_status fits(struct fm_context *ctx, const struct fm_ignore *ignore, int width, int height) {
+  double shape = (double)width * ignore->size.height / ((double)height * ignore->size.width);
+  if (shape > 0.99 && shape < 1.01) return FM_OK;
+  return fm_error(
+      ctx, FM_USAGE,
+      "what is not looked at was drawn for pictures of another shape: %d x %d, and the picture has "
+      "%d x %d pixels",
+      ignore->size.width, ignore->size.height, width, height);
+}
+
 static void add(struct fm_ignore *to, const struct fm_ignore *from) {
   size_t i = 0;
   for (int y = 0; y < to->size.height; y++)
@@ -78,7 +88,7 @@ enum fm_status fm_ignore_join(struct fm_context *ctx, struct fm_ignore *ignore,
                               const struct fm_ignore *other) {
   struct fm_ignore both;
   bool larger = fm_ignore_none(ignore) || fm_size_pixels(other->size) > fm_size_pixels(ignore->size);
-  if (!fm_ignore_none(ignore)) FM_TRY(fm_ignore_fits(ctx, ignore, other->size.width, other->size.height));
+  if (!fm_ignore_none(ignore)) FM_TRY(fits(ctx, ignore, other->size.width, other->size.height));
   FM_TRY(fm_ignore_copy(ctx, larger ? other : ignore, &both));
   if (!larger) add(&both, other);
   if (larger && !fm_ignore_none(ignore)) add(&both, ignore);
@@ -91,16 +101,6 @@ double fm_ignore_share(const struct fm_ignore *ignore) {
   size_t set = 0, all = fm_size_pixels(ignore->size);
   for (size_t i = 0; i < all; i++) set += ignore->pixels[i];
   return (double)set / (double)all;
-}
-
-enum fm_status fm_ignore_fits(struct fm_context *ctx, const struct fm_ignore *ignore, int width, int height) {
-  double shape = (double)width * ignore->size.height / ((double)height * ignore->size.width);
-  if (shape > 0.99 && shape < 1.01) return FM_OK;
-  return fm_error(
-      ctx, FM_USAGE,
-      "what is not looked at was drawn for pictures of another shape: %d x %d, and the picture has "
-      "%d x %d pixels",
-      ignore->size.width, ignore->size.height, width, height);
 }
 
 static int place(float at, int side) {
@@ -173,7 +173,7 @@ static void paint_row(struct paint *p, int y) {
 enum fm_status fm_ignore_paint(struct fm_context *ctx, const struct fm_ignore *ignore,
                                const struct fm_image *in, struct fm_image *out) {
   *out = *in;
-  FM_TRY(fm_ignore_fits(ctx, ignore, in->width, in->height));
+  FM_TRY(fits(ctx, ignore, in->width, in->height));
   size_t width = (size_t)in->width, bytes = width * (size_t)in->height * (size_t)in->channels;
   struct paint p = {.in = in, .out = out, .ignore = ignore};
   out->pixels = fm_alloc(ctx, bytes, 1);

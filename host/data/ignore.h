@@ -28,7 +28,8 @@ enum fm_status fm_ignore_copy(struct fm_context *ctx, const struct fm_ignore *fr
  * else. */
 void fm_ignore_hash(const struct fm_ignore *ignore, char hash[17]);
 
-/* Adds what another mask ignores; the result is as large as the larger one. */
+/* Adds what another mask ignores; the result is as large as the larger one. FM_USAGE where their shapes
+ * differ by more than a hundredth. */
 enum fm_status fm_ignore_join(struct fm_context *ctx, struct fm_ignore *ignore,
                               const struct fm_ignore *other);
 
@@ -38,9 +39,6 @@ static inline bool fm_ignore_none(const struct fm_ignore *ignore) {
 
 double fm_ignore_share(const struct fm_ignore *ignore); /* of a picture's pixels */
 
-/* FM_USAGE with both sizes where a picture has not the mask's shape (to a hundredth). */
-enum fm_status fm_ignore_fits(struct fm_context *ctx, const struct fm_ignore *ignore, int width, int height);
-
 /* Whether the place x, y of a picture is ignored; 0 to 1 is the whole picture. */
 bool fm_ignore_at(const struct fm_ignore *ignore, float x, float y);
 
@@ -48,7 +46,8 @@ bool fm_ignore_at(const struct fm_ignore *ignore, float x, float y);
 void fm_ignore_row(const struct fm_ignore *ignore, int width, int height, int y, unsigned char *out);
 
 /* out: a copy of in, with what is ignored filled from the nearest pixels around it, to the left and right,
- * above and below, each weighed by how near it is. The caller's (fm_image_free). */
+ * above and below, each weighed by how near it is. The caller's (fm_image_free). FM_USAGE with both sizes
+ * where the picture has not the mask's shape (to a hundredth). */
 enum fm_status fm_ignore_paint(struct fm_context *ctx, const struct fm_ignore *ignore,
                                const struct fm_image *in, struct fm_image *out);
 

@@ -151,7 +151,7 @@ static void shared(void **state) {
   struct many m = {.ctx = ctx, .set = &s};
   const struct fm_image *image, *again;
   set_make(ctx, &s);
-  ASSERT_OK(ctx, fm_decoded_open(ctx, 1, &m.decoded));
+  ASSERT_OK(ctx, fm_decoded_open(ctx, &(struct fm_preprocess){0}, 1, &m.decoded));
   ctx->threads = 4;
   ASSERT_OK(ctx, fm_parallel(ctx, 200, look, &m));
   assert_int_equal(fm_decoded_get(m.decoded, ctx, "/none/such.png", &image), FM_IO);

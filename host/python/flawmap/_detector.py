@@ -96,7 +96,7 @@ class Detector:
         """What is known about the model: method, size, what it learned from, ..."""
         facts, name, value, i = {}, ctypes.c_char_p(), ctypes.c_char_p(), 0
         while library.fm_detector_fact(self.pointer, i, ctypes.byref(name), ctypes.byref(value)):
-            facts[name.value.decode("utf-8", "replace")] = value.value.decode("utf-8", "replace")
+            facts[(name.value or b"").decode("utf-8", "replace")] = (value.value or b"").decode("utf-8", "replace")
             i += 1
         return facts
 
