@@ -5,6 +5,7 @@
 #include "app/commands.h"
 #include "app/evaluate.h"
 #include "app/given.h"
+#include "app/predict_page.h"
 #include "app/trusted.h"
 
 #include "base/file.h"
@@ -24,7 +25,7 @@ struct args {
   const char *model, *out, *weights, *device, *refine_text;
   enum fm_switch refine_wish;
   bool force, refine, untrained;
-  bool json, exit_flawed, files[FM_RESULTS];
+  bool json, exit_flawed, report, single_file, files[FM_RESULTS];
   long min_area;
   const char *ignore;
   struct fm_by_hand by_hand;
@@ -37,6 +38,7 @@ struct run {
   struct fm_results results;
   struct fm_given given;
   struct fm_results_csv csv;
+  struct fm_predict_page page;
   struct fm_verdict *found; /* [given.count], freed once it was told */
   char **trouble; /* [given.count]: why a picture's results could not be written; NULL where they were */
   size_t flawed, unread, unwritten;
@@ -57,6 +59,7 @@ static enum fm_status write_results(void *user, const struct fm_score_item *item
   struct fm_verdict *found = &r->found[item->index];
   enum fm_status status = fm_verdict_make(&branch, &r->results.rule, &item->one, found);
   if (status == FM_OK) status = fm_results_write(&branch, &r->results, item, found);
+  if (status == FM_OK) status = fm_predict_page_draw(&r->page, &branch, item);
   if (status != FM_OK && !ends_a_picture(status)) {
     fm_error(r->ctx, status, "%s", branch.message);
   } else if (status != FM_OK) {
@@ -111,6 +114,7 @@ static enum fm_status take(void *user, const struct fm_score_item *item) {
   enum fm_status status = print_verdict(r, item, verdict);
   fflush(stdout);
   if (status == FM_OK) status = fm_results_csv_add(&r->csv, item, found, verdict, trouble);
+  if (status == FM_OK) status = fm_predict_page_take(&r->page, item->index);
   fm_verdict_free(r->ctx, found);
   FM_TRY(status);
   if (!trouble && !r->marked) FM_TRY(fm_mark_results(r->ctx, r->a->out));
@@ -157,6 +161,9 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
   r->trouble = fm_alloc(r->ctx, r->given.count, sizeof *r->trouble);
   r->found = fm_alloc(r->ctx, r->given.count, sizeof *r->found);
   if (!r->trouble || !r->found) return FM_MEMORY;
+  const bool page = r->a->report || r->a->single_file;
+  if (page)
+    FM_TRY(fm_predict_page_open(d, &r->model, &r->results, r->given.count, r->a->single_file, &r->page));
   FM_TRY(fm_results_csv_open(&r->csv, r->ctx, r->a->out, r->results.rule.image.value));
   const struct fm_score_list list = {.samples = r->given.item,
                                      .count = r->given.count,
@@ -164,7 +171,8 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
                                      .refine = r->a->refine,
                                      .images = true,
                                      .most = MOST_BATCH,
-                                     .work_bytes = fm_results_bytes(&r->results),
+                                     .work_bytes =
+                                         fm_results_bytes(&r->results) + (page ? FM_PREDICT_PAGE_BYTES : 0),
                                      .work = write_results,
                                      .take = take,
                                      .unread = leave_out,
@@ -173,6 +181,7 @@ static enum fm_status predict(struct run *r, struct fm_device *d) {
   /* What was scored before a failure is worth having. */
   enum fm_status listed = fm_results_csv_close(&r->csv);
   FM_TRY(status != FM_OK ? status : listed);
+  FM_TRY(fm_predict_page_close(&r->page, r->unread + r->unwritten + r->given.unread));
   return conclude(r);
 }
 
@@ -194,6 +203,7 @@ static enum fm_status run(struct fm_context *ctx, const struct args *a, const ch
   fm_model_free(&r.model);
   for (size_t i = 0; r.trouble && i < r.given.count; i++) fm_free(ctx, r.trouble[i]);
   for (size_t i = 0; r.found && i < r.given.count; i++) fm_verdict_free(ctx, &r.found[i]);
+  fm_predict_page_free(&r.page);
   fm_free(ctx, r.trouble);
   fm_free(ctx, r.found);
   fm_given_free(ctx, &r.given);
@@ -218,6 +228,9 @@ enum fm_status fm_cmd_predict(struct fm_context *ctx, int argc, char **argv, int
        "sharpen the maps, and repair the pictures (default: where the model can)", 0, 0, NULL},
       {"repaired", FM_OPT_FLAG, &a.files[3], NULL, "and write the repaired ones (the default; --no-repaired)",
        0, 0, NULL},
+      {"report", FM_OPT_FLAG, &a.report, NULL, "and a page to look at them: report.html", 0, 0, NULL},
+      {"single-file", FM_OPT_FLAG, &a.single_file, NULL, "the same with its small pictures inside", 0, 0,
+       NULL},
       FM_BY_HAND_OPTIONS(&a.by_hand),
       FM_MIN_AREA_OPTION(&a.min_area),
       FM_IGNORE_OPTION(&a.ignore),

@@ -191,6 +191,15 @@ static void free_tiles(struct fm_section *s) {
     }
 }
 
+enum fm_status fm_report_warn(struct fm_report *r, const char *text) {
+  struct fm_section *s = &r->section[r->count - 1];
+  char *both = s->warning ? fm_format(r->ctx, "%s; %s", s->warning, text) : fm_strdup(r->ctx, text);
+  if (!both) return FM_MEMORY;
+  fm_free(r->ctx, s->warning);
+  s->warning = both;
+  return FM_OK;
+}
+
 static const struct fm_metrics no_metrics = {NAN, NAN, NAN, NAN, NAN, NAN,       NAN,
                                              NAN, NAN, NAN, NAN, NAN, .sizes = 0};
 

@@ -102,6 +102,9 @@ enum fm_status fm_report_draw(struct fm_report *report, struct fm_context *ctx,
 enum fm_status fm_report_take(struct fm_report *report, struct fm_record *drawn);
 void fm_record_free(struct fm_context *ctx, struct fm_record *drawn); /* NULL: nothing */
 
+/* Stands on top of what is said about the category at hand, behind what was there. */
+enum fm_status fm_report_warn(struct fm_report *report, const char *text);
+
 /* official: at the pictures' own size; cdo1: at the training size, or NULL. Of a blind category both NULL. */
 enum fm_status fm_report_category_end(struct fm_report *report, const struct fm_metrics *official,
                                       const struct fm_metrics *cdo1);
