@@ -38,6 +38,7 @@ struct fm_method {
   int bit;                  /* FM_PADIM */
   bool resumes;             /* its fit writes checkpoints and goes on from them */
   bool root;                /* its map shows the root of e */
+  bool anywhere;            /* what it says of a cell does not depend on where the cell lies */
 
   /* Constants where they differ from CDO's, and which of them do not fit together; NULL: none. */
   void (*defaults)(struct fm_recipe *recipe);

@@ -4,83 +4,71 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "model/method.h"
-#include "op/repair.h"
+#include "refine/descent.h"
 #include "refine/f2pad_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 10 };
-
 struct fm_f2pad {
   struct fm_look look;
+  const struct fm_model *model;
   const struct fm_refinement *refinement;
-  struct fm_buffer limit, a, g;
-  struct fm_mask *mask;              /* [batch] */
-  float *half, *slope, *blur_s, *up; /* [batch] planes on the host: masks; g; blur |Y - N|; up(a) */
-  float *reference;                  /* [batch][height][width][4] */
-  int *active, actives; /* pictures that have a candidate region; their places in the compacted batch */
-  int *cell;            /* places in the compacted batch's cells that a mask can change */
+  struct fm_descent *descent[FM_WINDOWS]; /* each made when it is needed: most pictures are good */
+  struct fm_mask *mask;                   /* [batch] */
+  struct fm_descent_item *item;           /* [batch] */
+  float *blur_s, *up;                     /* [batch] planes on the host: blur |Y - N|; up(a) */
+  float *reference;                       /* [batch][height][width][4] */
 };
+
+static enum fm_status make(struct fm_f2pad *r, struct fm_device *d, int batch) {
+  struct fm_context *ctx = fm_device_context(d);
+  const struct fm_refinement *m = r->refinement;
+  FM_TRY(fm_look_make(d, r->model, &m->reference, m->blur, batch, &r->look));
+  const struct fm_scorer *s = r->look.scorer;
+  size_t all = (size_t)batch * fm_size_pixels(s->size);
+  if (m->height != s->height || m->width != s->width)
+    return fm_error(ctx, FM_FORMAT,
+                    "the model is damaged: its data for sharpening maps is for %d x %d cells instead of "
+                    "%d x %d; train it again",
+                    m->height, m->width, s->height, s->width);
+  r->blur_s = fm_alloc(ctx, all, sizeof *r->blur_s);
+  r->up = fm_alloc(ctx, all, sizeof *r->up);
+  r->reference = fm_alloc(ctx, all, 4 * sizeof *r->reference);
+  r->item = fm_alloc(ctx, (size_t)batch, sizeof *r->item);
+  r->mask = fm_alloc(ctx, (size_t)batch, sizeof *r->mask);
+  if (!r->blur_s || !r->up || !r->reference || !r->item || !r->mask) return FM_MEMORY;
+  for (int i = 0; i < batch; i++) FM_TRY(fm_mask_make(ctx, s->size, &r->mask[i]));
+  return FM_OK;
+}
 
 enum fm_status fm_f2pad_make(struct fm_device *d, const struct fm_model *model, int batch,
                              struct fm_f2pad **out) {
   struct fm_context *ctx = fm_device_context(d);
-  struct fm_f2pad *r = fm_alloc(ctx, 1, sizeof *r);
   *out = NULL;
-  if (!r) return FM_MEMORY;
-  if (!model->refinement.there) {
-    fm_free(ctx, r);
+  if (!model->refinement.there)
     return fm_error(ctx, FM_USAGE,
                     "this model cannot sharpen its maps; train it with --refine and held-out pictures");
-  }
+  struct fm_f2pad *r = fm_alloc(ctx, 1, sizeof *r);
+  if (!r) return FM_MEMORY;
+  r->model = model;
   r->refinement = &model->refinement;
-  enum fm_status status =
-      fm_look_make(d, model, &model->refinement.reference, model->refinement.blur, batch, true, &r->look);
-  if (status == FM_OK) {
-    const struct fm_scorer *s = r->look.scorer;
-    size_t pixels = fm_size_pixels(s->size), all = (size_t)batch * pixels,
-           cells = (size_t)(s->height * s->width);
-    if (r->refinement->height != s->height || r->refinement->width != s->width)
-      status = fm_error(ctx, FM_FORMAT,
-                        "the model is damaged: its data for sharpening maps is for %d x %d cells instead of "
-                        "%d x %d; train it again",
-                        r->refinement->height, r->refinement->width, s->height, s->width);
-    float **const planes[] = {&r->slope, &r->blur_s, &r->up};
-    for (size_t i = 0; i < sizeof planes / sizeof *planes && status == FM_OK; i++)
-      if (!(*planes[i] = fm_alloc(ctx, all, sizeof(float)))) status = FM_MEMORY;
-    if (status == FM_OK && !(r->half = fm_alloc(ctx, all / 4, sizeof(float)))) status = FM_MEMORY;
-    if (status == FM_OK && !(r->reference = fm_alloc(ctx, all, 4 * sizeof(float)))) status = FM_MEMORY;
-    if (status == FM_OK && !(r->active = fm_alloc(ctx, (size_t)batch, sizeof *r->active))) status = FM_MEMORY;
-    if (status == FM_OK && !(r->cell = fm_alloc(ctx, (size_t)batch * cells, sizeof *r->cell)))
-      status = FM_MEMORY;
-    if (status == FM_OK && !(r->mask = fm_alloc(ctx, (size_t)batch, sizeof *r->mask))) status = FM_MEMORY;
-    for (int i = 0; i < batch && status == FM_OK; i++) status = fm_mask_make(ctx, s->size, &r->mask[i]);
-    if (status == FM_OK) status = fm_buffer_make(d, all / 4 * sizeof(float), &r->a);
-    if (status == FM_OK) status = fm_buffer_make(d, all * sizeof(float), &r->g);
-    if (status == FM_OK) status = fm_buffer_make(d, cells * sizeof(float), &r->limit);
-    if (status == FM_OK)
-      status = fm_buffer_write(d, &r->limit, 0, r->refinement->limit, cells * sizeof(float));
-  }
-  if (status != FM_OK) {
+  enum fm_status status = make(r, d, batch);
+  if (status == FM_OK)
+    *out = r;
+  else
     fm_f2pad_free(r);
-    return status;
-  }
-  *out = r;
-  return FM_OK;
+  return status;
 }
 
 void fm_f2pad_free(struct fm_f2pad *r) {
   if (!r) return;
-  struct fm_device *d = r->look.d;
-  struct fm_context *ctx = fm_device_context(d);
-  void *const host[] = {r->half, r->slope, r->blur_s, r->up, r->reference, r->active, r->cell};
+  struct fm_context *ctx = r->model->ctx;
+  void *const host[] = {r->blur_s, r->up, r->reference, r->item};
   for (int i = 0; i < r->look.batch && r->mask; i++) fm_mask_free(&r->mask[i]);
+  for (int k = 0; k < FM_WINDOWS; k++) fm_descent_free(r->descent[k]);
   fm_free(ctx, r->mask);
   for (size_t i = 0; i < sizeof host / sizeof *host; i++) fm_free(ctx, host[i]);
-  fm_buffer_free(d, &r->limit);
-  fm_buffer_free(d, &r->a);
-  fm_buffer_free(d, &r->g);
   fm_look_free(&r->look);
   fm_free(ctx, r);
 }
@@ -93,67 +81,42 @@ static enum fm_status begin_mask(void *user, size_t i) {
                        &limits);
 }
 
-/* Pictures with something to do move to the front of the device's batch. */
-static enum fm_status compact(struct fm_f2pad *r, int n, const unsigned char *rgb) {
-  struct fm_scorer *s = r->look.scorer;
-  size_t pixels = fm_size_pixels(s->size);
-  r->actives = 0;
+/* ---- the optimisation ---- */
+
+/* Going back takes many times the memory of a look. */
+static int at_once(const struct fm_f2pad *r, int kind) {
+  int most = kind == FM_WINDOW_WHOLE ? (fm_size_at_once(r->look.scorer->size, 16) + 1) / 2 : 1;
+  return most < r->look.batch ? most : r->look.batch;
+}
+
+static struct fm_window window_of(const struct fm_f2pad *r, const struct fm_mask *mask) {
+  if (!r->look.scorer->method->anywhere) return (struct fm_window){FM_WINDOW_WHOLE, 0, 0};
+  return fm_window_around(mask);
+}
+
+/* Of the pictures that have a candidate region, those whose windows are of a kind. */
+static int gather(struct fm_f2pad *r, int n, const unsigned char *rgb, int kind) {
+  size_t pixels = fm_size_pixels(r->look.scorer->size);
+  int count = 0;
   for (int i = 0; i < n; i++) {
     if (!r->mask[i].inside) continue;
-    size_t at = (size_t)r->actives;
-    if (r->actives != i) {
-      FM_TRY(fm_buffer_write(s->d, &s->rgb, at * pixels * 3, rgb + (size_t)i * pixels * 3, pixels * 3));
-      FM_TRY(fm_buffer_copy(s->d, &r->look.referrer.picture, (size_t)i * pixels * 16,
-                            &r->look.referrer.picture, at * pixels * 16, pixels * 16));
-    }
-    r->active[r->actives++] = i;
+    const struct fm_window window = window_of(r, &r->mask[i]);
+    if (window.kind != kind) continue;
+    size_t at = (size_t)i * pixels;
+    r->item[count++] = (struct fm_descent_item){rgb + 3 * at, r->reference + 4 * at, &r->mask[i], window};
+  }
+  return count;
+}
+
+static enum fm_status optimise(struct fm_f2pad *r, int n, const unsigned char *rgb) {
+  for (int kind = 0; kind < FM_WINDOWS; kind++) {
+    int count = gather(r, n, rgb, kind);
+    if (!count) continue;
+    if (!r->descent[kind])
+      FM_TRY(fm_descent_make(r->look.d, r->model, kind, at_once(r, kind), &r->descent[kind]));
+    FM_TRY(fm_descent_run(r->descent[kind], count, r->item));
   }
   return FM_OK;
-}
-
-/* Cells that the masks can change, in the first step's search still all of them. */
-static enum fm_status attend(struct fm_f2pad *r) {
-  struct fm_scorer *s = r->look.scorer;
-  int count = 0, cells = s->height * s->width;
-  for (int i = 0; i < r->actives; i++)
-    for (int q = 0; q < cells; q++)
-      if (fm_mask_touches(&r->mask[r->active[i]], q, s->height, s->width)) r->cell[count++] = i * cells + q;
-  return fm_scorer_attend(s, count, r->cell);
-}
-
-static enum fm_status step_mask(void *user, size_t i) {
-  struct fm_f2pad *r = user;
-  struct fm_mask *mask = &r->mask[r->active[i]];
-  size_t pixels = fm_size_pixels(mask->size);
-  return fm_mask_step(mask, r->slope + i * pixels, r->look.step, STEPS);
-}
-
-/* L = sum over cells of max(0, e(N) - tau) / sqrt(Q); a goes down its slope and that of a weak prior. */
-static enum fm_status optimise(struct fm_f2pad *r) {
-  struct fm_scorer *s = r->look.scorer;
-  struct fm_device *d = s->d;
-  size_t pixels = fm_size_pixels(s->size), count = (size_t)r->actives;
-  float factor = 1 / sqrtf((float)(s->height * s->width));
-  fm_scorer_set_batch(s, r->actives);
-  for (int t = 1; t <= STEPS; t++) {
-    for (size_t i = 0; i < count; i++)
-      memcpy(r->half + i * (pixels / 4), r->mask[r->active[i]].a, pixels / 4 * sizeof(float));
-    FM_TRY(fm_buffer_write(d, &r->a, 0, r->half, count * (pixels / 4) * sizeof(float)));
-    for (int k = 0; k < 2; k++)
-      if (s->net[k]) fm_mix(d, s->size, &s->rgb, &r->look.referrer.picture, &r->a, fm_net_input(s->net[k]));
-    if (t == 2) FM_TRY(attend(r));
-    fm_scorer_cells(s);
-    fm_hinge(d, r->actives, s->height, s->width, &s->cells, &r->limit, factor, &s->slope);
-    fm_scorer_back(s);
-    for (int k = 0; k < 2; k++)
-      if (s->net[k])
-        fm_pull(d, s->size, &s->rgb, &r->look.referrer.picture, fm_net_input_gradient(s->net[k]), k > 0,
-                &r->g);
-    FM_TRY(fm_buffer_read(d, &r->g, 0, r->slope, count * pixels * sizeof(float)));
-    r->look.step = t;
-    FM_TRY(fm_parallel(fm_device_context(d), count, step_mask, r));
-  }
-  return fm_scorer_attend(s, -1, NULL);
 }
 
 /* |Y - N| = up(a) |Y - R|, then smoothed on the device. */
@@ -202,13 +165,14 @@ static enum fm_status refine(struct fm_f2pad *r, int n, const unsigned char *rgb
   struct fm_context *ctx = fm_device_context(s->d);
   size_t pixels = fm_size_pixels(s->size);
   FM_TRY(fm_look_at(&r->look, n, rgb, adjusted, base ? base : maps, scores));
-  if (repaired)
-    FM_TRY(fm_buffer_read(s->d, &r->look.referrer.picture, 0, r->reference, (size_t)n * pixels * 16));
   FM_TRY(fm_parallel(ctx, (size_t)n, begin_mask, r));
-  FM_TRY(compact(r, n, rgb));
-  if (r->actives) FM_TRY(optimise(r));
+  bool any = false;
+  for (int i = 0; i < n; i++) any |= r->mask[i].inside > 0;
+  if (any || repaired)
+    FM_TRY(fm_buffer_read(s->d, &r->look.referrer.picture, 0, r->reference, (size_t)n * pixels * 16));
+  FM_TRY(optimise(r, n, rgb));
   FM_TRY(fm_parallel(ctx, (size_t)n, difference, r));
-  if (r->actives) FM_TRY(fm_look_blur(&r->look, n, r->blur_s));
+  if (any) FM_TRY(fm_look_blur(&r->look, n, r->blur_s));
   struct finish f = {r, rgb, maps, repaired};
   return fm_parallel(ctx, (size_t)n, finish_one, &f);
 }

@@ -133,7 +133,7 @@ static enum fm_status measure(struct run *r, struct candidate *c) {
 
 static enum fm_status look_at_held(struct run *r, bool pieces, struct candidate *c) {
   struct fm_look look = {0};
-  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, r->batch, false, &look));
+  FM_TRY(fm_look_make(r->d, r->model, &c->made.reference, c->made.blur, r->batch, &look));
   r->pixels = fm_size_pixels(look.scorer->size);
   c->made.height = look.scorer->height;
   c->made.width = look.scorer->width;

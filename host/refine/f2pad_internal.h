@@ -39,14 +39,15 @@ struct fm_look {
   struct fm_scorer *scorer;
   struct fm_composer referrer;
   struct fm_gaussian gaussian; /* blur of 256 pixels */
-  int batch, step;             /* step: of the optimisation at hand */
-  /* Of the pictures looked at last, on the host: e [n][cells]; planes [n][height][width]: |Y - R|, the same
-   * smoothed, up(sqrt e) smoothed. */
+  int batch;
+  /* Of the pictures looked at last, on the host: e [n][cells], 0 where a cell shows nothing of the picture
+   * itself; planes [n][height][width]: |Y - R|, the same smoothed, up(sqrt e) smoothed. */
   float *cells, *residual, *blur, *soft;
+  unsigned char *covered; /* [cells] of a picture */
 };
 
 enum fm_status fm_look_make(struct fm_device *d, const struct fm_model *model,
-                            const struct fm_reference *reference, double blur, int batch, bool gradient,
+                            const struct fm_reference *reference, double blur, int batch,
                             struct fm_look *look);
 void fm_look_free(struct fm_look *look);
 

@@ -9,7 +9,7 @@
 
 /* Pictures to judge by at most; drawn flaws at least, more than one on a picture where there are few. Of good
  * pictures' pixels so many may be over the threshold. */
-enum { MOST_BATCH = 8, MOST_PICTURES = 40, LEAST_PIECES = 20 };
+enum { MOST_BATCH = 8, MOST_PICTURES = 40, LEAST_PICTURES = 20, LEAST_PIECES = 20 };
 static const double FALSE_PIXELS = 0.001;
 
 struct judge {
@@ -115,9 +115,17 @@ static void conclude(struct judge *j, struct fm_refinement *m) {
   m->scores = !m->off && w->auroc[1] > w->auroc[0];
 }
 
+/* Of large ones fewer, as many pixels as the most of 512 x 512 have: sharpening one of 768 x 768 takes
+ * seconds. */
+static size_t pictures_of(size_t count, size_t pixels) {
+  size_t most = ((size_t)MOST_PICTURES << 18) / pixels;
+  most = most < LEAST_PICTURES ? LEAST_PICTURES : most > MOST_PICTURES ? MOST_PICTURES : most;
+  return count < most ? count : most;
+}
+
 static enum fm_status prepare(struct judge *j, struct fm_device *d, const struct fm_sample *held,
                               size_t count) {
-  j->count = count < MOST_PICTURES ? count : MOST_PICTURES;
+  j->count = pictures_of(count, j->pixels);
   j->rounds = (LEAST_PIECES + j->count - 1) / j->count;
   j->samples = fm_alloc(j->ctx, j->count, sizeof *j->samples);
   j->own = fm_alloc(j->ctx, (size_t)j->batch * j->pixels, sizeof *j->own);

@@ -128,6 +128,27 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
   return FM_OK;
 }
 
+void fm_mask_cut(const struct fm_mask *whole, int x, int y, struct fm_mask *part) {
+  size_t wide = (size_t)part->half.width, bytes = wide * sizeof(float);
+  part->inside = 0;
+  for (int row = 0; row < part->half.height; row++) {
+    size_t at = (size_t)row * wide,
+           from = (size_t)(y / 2 + row) * (size_t)whole->half.width + (size_t)(x / 2);
+    memcpy(part->a + at, whole->a + from, bytes);
+    memcpy(part->room + at, whole->room + from, bytes);
+    memcpy(part->m + at, whole->m + from, bytes);
+    memcpy(part->v + at, whole->v + from, bytes);
+    for (size_t i = at; i < at + wide; i++) part->inside += part->room[i] > 0;
+  }
+}
+
+void fm_mask_paste(const struct fm_mask *part, int x, int y, struct fm_mask *whole) {
+  size_t wide = (size_t)part->half.width;
+  for (int row = 0; row < part->half.height; row++)
+    memcpy(whole->a + (size_t)(y / 2 + row) * (size_t)whole->half.width + (size_t)(x / 2),
+           part->a + (size_t)row * wide, wide * sizeof(float));
+}
+
 /* A Gaussian of the mask's plane, edges mirrored with the edge repeated; x to y by way of t. */
 static void smooth(const float *x, float *y, float *t, struct fm_size size, double sigma) {
   float weight[33] = {1}, sum = 1;

@@ -34,6 +34,11 @@ enum fm_status fm_mask_begin(struct fm_mask *mask, const float *e, int h, int w,
 /* Step t of T (from 1): g [size] is d loss / d a before the adjoint of the enlargement. */
 enum fm_status fm_mask_step(struct fm_mask *mask, const float *g, int t, int T);
 
+/* The part of a mask from pixel x, y on (both even), as a mask of its own size; and what became of it, back.
+ */
+void fm_mask_cut(const struct fm_mask *whole, int x, int y, struct fm_mask *part);
+void fm_mask_paste(const struct fm_mask *part, int x, int y, struct fm_mask *whole);
+
 /* Whether Om reaches into the cell (y * w + x) of a grid [h][w]. */
 bool fm_mask_touches(const struct fm_mask *mask, int cell, int h, int w);
 

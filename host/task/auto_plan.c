@@ -34,9 +34,6 @@ enum { USUAL = 4 };
  * a picture it takes to look at it beside its reference. */
 static const double READ = 0.015, SHARPEN = 2.8, BESIDE = 1.3;
 
-/* Of the minutes; the rest is for what is not reckoned. */
-static const double RECKONED = 0.95;
-
 struct run {
   struct fm_context *ctx;
   const struct fm_auto *how;
@@ -129,26 +126,31 @@ static struct cost cost_of(const struct run *r, const struct row *row, const str
                        times * row->score + r->read};
 }
 
-static double time_to_learn(struct cost c, double n) {
-  return c.learn * n + c.pair * n * n;
+/* PatchCore looks at pictures twice whose features take more than it keeps (method/patchcore_fit.c). */
+static double time_to_learn(struct cost c, const struct fm_recipe *recipe, double n) {
+  double kept = 9.5 * (double)fm_size_pixels(recipe->size) * n;
+  bool twice = strcmp(recipe->method, "patchcore") == 0 && kept > 0x1p30;
+  return c.learn * n * (twice ? 2 : 1) + c.pair * n * n;
 }
 
-static double time_to_try(const struct run *r, struct cost c) {
-  return time_to_learn(c, (double)r->load->learn) + c.score * (1 + r->load->rounds) * (double)r->load->held;
+static double time_to_try(const struct run *r, struct cost c, const struct fm_recipe *recipe) {
+  return time_to_learn(c, recipe, (double)r->load->learn) +
+         c.score * (1 + r->load->rounds) * (double)r->load->held;
 }
 
 /* Thresholds where each picture does without itself, or of few pictures by five models (fit.c). */
 static double time_for_thresholds(struct cost c, const struct fm_recipe *recipe, double n) {
   bool folds = recipe->learn_all && n < (double)fm_method_of(recipe)->without_from;
-  return c.score * (recipe->learn_all ? n : n / 5) + (folds ? 5 * time_to_learn(c, 0.8 * n) : 0);
+  return c.score * (recipe->learn_all ? n : n / 5) + (folds ? 5 * time_to_learn(c, recipe, 0.8 * n) : 0);
 }
 
 /* References, three ways to look beside one at those held out, as they are and with pieces, and what it is
  * worth (refine/f2pad_fit.c, f2pad_judge.c). */
 static double time_to_sharpen(const struct run *r, struct cost c, const struct fm_recipe *recipe, double n) {
-  enum { REFERENCES = 48, LOOKED_AT = 256, HELD = 100, JUDGED = 40, WAYS = 3 };
-  double held = fmin(n / 5, HELD), judged = fmin(n / 5, JUDGED),
-         flawed = r->tiles * judged * SHARPEN * (double)fm_size_pixels(recipe->size) / 1e6;
+  enum { REFERENCES = 48, LOOKED_AT = 256, HELD = 100, MOST_JUDGED = 40, LEAST_JUDGED = 20, WAYS = 3 };
+  double pixels = (double)fm_size_pixels(recipe->size), held = fmin(n / 5, HELD),
+         most = fmin(fmax(MOST_JUDGED * 0x1p18 / pixels, LEAST_JUDGED), MOST_JUDGED),
+         judged = fmin(n / 5, most), flawed = r->tiles * judged * SHARPEN * pixels / 1e6;
   if (!recipe->refine) return 0;
   return c.learn * (fmin(0.8 * n, LOOKED_AT) + 2 * REFERENCES) +
          BESIDE * c.score * (2 * WAYS * held + 2 * judged + held) + flawed;
@@ -157,7 +159,7 @@ static double time_to_sharpen(const struct run *r, struct cost c, const struct f
 /* All that comes after the choice. */
 static double time_to_finish(const struct run *r, struct cost c, const struct fm_recipe *recipe) {
   double n = (double)r->load->pictures;
-  return time_to_learn(c, n) + time_for_thresholds(c, recipe, n) + time_to_sharpen(r, c, recipe, n);
+  return time_to_learn(c, recipe, n) + time_for_thresholds(c, recipe, n) + time_to_sharpen(r, c, recipe, n);
 }
 
 static double allowed(const struct run *r) {
@@ -199,7 +201,7 @@ static struct sum with(struct sum s, double trials, double finish) {
 }
 
 static double seconds_of(struct sum s) {
-  return (s.trials + s.finish) / RECKONED;
+  return s.trials + s.finish;
 }
 
 /* planned: of what is tried; all: as if all rows so far were, which is what they would take. */
@@ -208,7 +210,7 @@ static void add(struct run *r, const struct row *row, const struct fm_recipe *re
   struct fm_auto_plan *p = r->plan;
   const struct cost cost = cost_of(r, row, recipe);
   struct fm_candidate *c = &p->candidate[p->count];
-  *c = (struct fm_candidate){.recipe = *recipe, .time = time_to_try(r, cost)};
+  *c = (struct fm_candidate){.recipe = *recipe, .time = time_to_try(r, cost, recipe)};
   double trials = p->count ? c->time : 3 * c->time, finish = time_to_finish(r, cost, recipe);
   const struct sum more = with(*planned, trials, finish);
   *all = with(*all, trials, finish);

@@ -245,7 +245,7 @@ static void maps_as_written(void **state) {
   for (size_t p = 0; p < PIXELS; p++)
     if (p % SIZE >= 24 && p % SIZE < 40 && p / SIZE >= 24 && p / SIZE < 40)
       memset(rgb + 3 * p, (p / 4 + p / SIZE / 4) % 2 ? 255 : 0, 3);
-  ASSERT_OK(t.ctx, fm_look_make(t.d, &m, &m.refinement.reference, m.refinement.blur, 1, false, &look));
+  ASSERT_OK(t.ctx, fm_look_make(t.d, &m, &m.refinement.reference, m.refinement.blur, 1, &look));
   ASSERT_OK(t.ctx, fm_look_at(&look, 1, rgb, NULL, shown, NULL));
   double most = 0;
   for (int q = 0; q < look.scorer->height * look.scorer->width; q++) most = fmax(most, (double)look.cells[q]);

@@ -118,7 +118,7 @@ static void look(struct tiny *t, const struct fm_model *m, float *blur) {
   unsigned char rgb[PIXELS * 3];
   ASSERT_OK(t->ctx, fm_recipe_preprocess(t->ctx, &m->recipe, &p));
   ASSERT_OK(t->ctx, fm_picture_load(t->ctx, t->category.test[0].path, &p, rgb, NULL));
-  ASSERT_OK(t->ctx, fm_look_make(t->d, m, &m->refinement.reference, m->refinement.blur, 1, false, &look));
+  ASSERT_OK(t->ctx, fm_look_make(t->d, m, &m->refinement.reference, m->refinement.blur, 1, &look));
   float map[PIXELS];
   ASSERT_OK(t->ctx, fm_look_at(&look, 1, rgb, NULL, map, NULL));
   memcpy(blur, look.blur, PIXELS * sizeof *blur);
