@@ -183,6 +183,8 @@ check() {
       cmp -s "$file" "$work/before.txt" || cmp -s "$file" "right/$file" || complain "$file is damaged" ;;
     ./model.flawmap.csv)
       awk -F, 'NR == 1 {n = NF} NF != n {exit 1} END {exit NR > 2}' "$file" || complain "$file is damaged" ;;
+    ./results/results.csv | ./results/regions.csv) # what was looked at, and what could not be read
+      ! grep -vxFf "right/$file" "$file" | grep -qv ',unread,' || complain "$file is damaged" ;;
     ./model.flawmap.checkpoint)
       [ "$(head -c 9 "$file" | tail -c 1)" = "{" ] || complain "$file is damaged" ;;
     *)
