@@ -319,7 +319,7 @@ static enum fm_status compare(struct run *r, struct fm_comparison *c) {
   FM_TRY(fm_comparison_write(c, all->out));
   if (all->json) return print_json(r, "comparison.json");
   FM_TRY(fm_comparison_print(c));
-  fm_print("comparison: %s/comparison.csv, comparison.json\n", all->out);
+  fm_print("comparison: %s/report.html, comparison.csv, comparison.json\n", all->out);
   return FM_OK;
 }
 

@@ -172,11 +172,20 @@ static void put_json(struct fm_text *text, const struct fm_comparison *c) {
   fm_json_end(&j);
 }
 
+static void put_page(struct fm_text *text, const struct fm_comparison *c) {
+  struct fm_report_model *model = fm_alloc(c->ctx, c->count, sizeof *model);
+  if (!model) text->status = FM_MEMORY;
+  for (size_t i = 0; model && i < c->count; i++)
+    model[i] = (struct fm_report_model){c->model[i].name, mean_of(&c->model[i]), c->model[i].tally};
+  if (model) fm_report_models(text, model, c->count);
+  fm_free(c->ctx, model);
+}
+
 enum fm_status fm_comparison_write(const struct fm_comparison *c, const char *folder) {
   static const struct {
     const char *name;
     void (*put)(struct fm_text *text, const struct fm_comparison *c);
-  } files[] = {{"comparison.csv", put_csv}, {"comparison.json", put_json}};
+  } files[] = {{"comparison.csv", put_csv}, {"comparison.json", put_json}, {"report.html", put_page}};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     struct fm_text text;
     char *chars, *path = fm_path_join(c->ctx, folder, files[i].name);

@@ -1,5 +1,5 @@
-/* Several models on the same data set, side by side: a table for people, comparison.csv and comparison.json.
- */
+/* Several models on the same data set, side by side: a table for people, comparison.csv, comparison.json,
+ * and a page. */
 #ifndef FM_APP_COMPARE_H
 #define FM_APP_COMPARE_H
 
@@ -32,6 +32,7 @@ void fm_compared_add(struct fm_compared *model, const struct fm_evaluation *eval
  */
 enum fm_status fm_comparison_print(const struct fm_comparison *c);
 
+/* comparison.csv, comparison.json, and report.html, which leads to the models' own pages. */
 enum fm_status fm_comparison_write(const struct fm_comparison *c, const char *folder);
 
 #endif

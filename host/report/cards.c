@@ -184,7 +184,10 @@ static void put_numbers(struct fm_text *page, const struct fm_section *s, const 
   fm_text_printf(page, "<p class=\"line\"><span class=\"num\">score %.4g</span>", r->score);
   if (s->image.value > 0 && isfinite(s->image.value) && r->score > 0)
     fm_text_printf(page, "<span class=\"soft num\">%.2f &times; threshold</span>", r->score / s->image.value);
-  if (r->share > 0) fm_text_printf(page, "<span class=\"soft num\">%.2g %% outlined</span>", 100 * r->share);
+  const size_t regions = r->found.spots.count;
+  if (r->share > 0)
+    fm_text_printf(page, "<span class=\"soft num\">%zu region%s, %.2g %% of it</span>", regions,
+                   regions == 1 ? "" : "s", 100 * r->share);
   fm_text_append(page, "</p>\n");
 }
 

@@ -5,6 +5,7 @@
 #include "report/html.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void put_facts(struct fm_text *page, const char *title, const struct fm_fact_list *facts) {
@@ -32,30 +33,69 @@ static void put_overview_row(struct fm_text *page, const struct fm_metrics *m,
   fm_text_append(page, "</tr>\n");
 }
 
-void fm_page_overview(struct fm_text *page, const struct fm_section *section, size_t count,
-                      const struct fm_metrics *mean) {
+/* address: where the first cell leads. */
+static void begin_overview_row(struct fm_text *page, const char *address, const char *name) {
+  fm_text_append(page, "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\"><a href=\"");
+  fm_text_append(page, address);
+  fm_html_wrap(page, "\">", name, "</a></th>");
+}
+
+static void begin_overview(struct fm_text *page, const char *first) {
   static const char *const heading[] = {"flaws found", "false alarms", "picture AUROC",
                                         "pixel AUROC", "pixel AP",     "AUPRO 30 %"};
-  fm_text_append(page, "<table class=\"stack\" role=\"table\">\n<thead role=\"rowgroup\"><tr "
-                       "role=\"row\"><th role=\"columnheader\" "
-                       "scope=\"col\">category</th>");
+  fm_text_printf(page,
+                 "<table class=\"stack\" role=\"table\">\n<thead role=\"rowgroup\"><tr role=\"row\"><th "
+                 "role=\"columnheader\" scope=\"col\">%s</th>",
+                 first);
   for (size_t i = 0; i < sizeof heading / sizeof *heading; i++)
     fm_text_printf(page, "<th role=\"columnheader\" scope=\"col\" class=\"n\">%s</th>", heading[i]);
   fm_text_append(page, "</tr></thead>\n<tbody role=\"rowgroup\">\n");
+}
+
+static void end_overview(struct fm_text *page) {
+  fm_text_append(
+      page, "</tbody></table>\n<p class=\"small soft\">AUROC, AP and AUPRO in percent, at the pictures' own "
+            "size; the best possible is 100. <a href=\"#words\">What the words mean</a>.</p>\n");
+}
+
+void fm_page_overview(struct fm_text *page, const struct fm_section *section, size_t count,
+                      const struct fm_metrics *mean) {
   struct fm_report_tally all = {0};
+  begin_overview(page, "category");
   for (size_t i = 0; i < count; i++) {
     const struct fm_report_tally *t = &section[i].tally;
-    fm_text_printf(page, "<tr role=\"row\"><th role=\"rowheader\" scope=\"row\"><a href=\"#c%zu\">", i + 1);
-    fm_html_wrap(page, "", section[i].name, "</a></th>");
+    char address[32];
+    snprintf(address, sizeof address, "#c%zu", i + 1);
+    begin_overview_row(page, address, section[i].name);
     put_overview_row(page, &section[i].official, t);
     all = (struct fm_report_tally){all.found + t->found, all.missed + t->missed, all.passed + t->passed,
                                    all.alarms + t->alarms};
   }
   fm_text_append(page, "<tr role=\"row\" class=\"mean\"><th role=\"rowheader\" scope=\"row\">mean, sum</th>");
   put_overview_row(page, mean, &all);
+  end_overview(page);
+}
+
+void fm_report_models(struct fm_text *page, const struct fm_report_model *model, size_t count) {
+  fm_html_begin(page, "flawmap comparison");
   fm_text_append(
-      page, "</tbody></table>\n<p class=\"small soft\">AUROC, AP and AUPRO in percent, at the pictures' own "
-            "size; the best possible is 100. <a href=\"#words\">What the words mean</a>.</p>\n");
+      page, "<h1>flawmap comparison</h1>\n<p>The same pictures, seen by several models. A name leads to that "
+            "model's own page.</p>\n");
+  begin_overview(page, "model");
+  for (size_t i = 0; i < count; i++) {
+    struct fm_text address;
+    fm_text_begin(&address, page->ctx);
+    fm_html_path(&address, model[i].name);
+    fm_text_append(&address, "/report.html");
+    if (address.status == FM_OK)
+      begin_overview_row(page, address.chars, model[i].name);
+    else
+      page->status = address.status;
+    fm_text_free(&address);
+    put_overview_row(page, &model[i].metrics, &model[i].tally);
+  }
+  end_overview(page);
+  fm_page_end(page, &(struct fm_fact_list){0});
 }
 
 static void put_menu(struct fm_text *page, const struct fm_section *s, size_t number) {

@@ -27,6 +27,7 @@
 #ifndef FM_REPORT_REPORT_H
 #define FM_REPORT_REPORT_H
 
+#include "base/text.h"
 #include "data/standard.h"
 #include "file/image.h"
 #include "report/heat.h"
@@ -110,6 +111,14 @@ enum fm_status fm_report_category_end(struct fm_report *report, const struct fm_
                                       const struct fm_metrics *cdo1);
 enum fm_status fm_report_close(struct fm_report *report);
 void fm_report_free(struct fm_report *report); /* NULL: nothing */
+
+/* A page of several models side by side, which leads to each one's own: NAME/report.html. The whole page. */
+struct fm_report_model {
+  const char *name;
+  struct fm_metrics metrics;
+  struct fm_report_tally tally;
+};
+void fm_report_models(struct fm_text *page, const struct fm_report_model *models, size_t count);
 
 /* Of the category that was ended last. */
 struct fm_report_tally fm_report_tally(const struct fm_report *report);

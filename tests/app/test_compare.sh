@@ -21,6 +21,9 @@ for name in gear gear-2; do
   got=$(grep "^$name," both/comparison.csv | cut -d, -f4-15)
   [ -n "$got" ] && [ "$want" = "$got" ] || fail "$name: comparison.csv has $got, metrics.csv $want"
 done
+for name in gear gear-2; do
+  grep -q "<a href=\"$name/report.html\">$name</a>" both/report.html && [ -s both/$name/report.html ] || fail "the page does not lead to $name's"
+done
 run eval a/gear.flawmap b/gear.flawmap data -o json --no-overlays --no-maps --refine off --json
 cmp -s out json/comparison.json || fail "--json does not print the comparison: $(cat out)"
 grep -q '"model": "gear-2"' out || fail "the second model is missing: $(cat out)"
