@@ -151,7 +151,7 @@ static void fill(const struct paint *p, int x, int y, int left, int right) {
     all += weight;
   }
   unsigned char *to = p->out->pixels + (pixel(p, x, y) - p->in->pixels);
-  for (int c = 0; c < p->in->channels; c++) to[c] = all > 0 ? (unsigned char)(sum[c] / all + 0.5f) : 128;
+  for (int c = 0; c < p->in->channels; c++) to[c] = all > 0 ? (unsigned char)lroundf(sum[c] / all) : 128;
 }
 
 static void paint_row(struct paint *p, int y) {
@@ -203,10 +203,9 @@ struct middle { /* of a picture, as a map shows it */
 
 static bool ignored_in(const struct fm_ignore *ignore, const struct middle *m, size_t i) {
   size_t width = (size_t)m->size.width, y = i / width, x = i % width;
-  float left = (float)((m->whole.width - m->size.width) / 2),
-        above = (float)((m->whole.height - m->size.height) / 2);
-  return fm_ignore_at(ignore, (left + (float)x + 0.5f) / (float)m->whole.width,
-                      (above + (float)y + 0.5f) / (float)m->whole.height);
+  int left = (m->whole.width - m->size.width) / 2, above = (m->whole.height - m->size.height) / 2;
+  return fm_ignore_at(ignore, ((float)left + (float)x + 0.5f) / (float)m->whole.width,
+                      ((float)above + (float)y + 0.5f) / (float)m->whole.height);
 }
 
 void fm_ignore_map(const struct fm_ignore *ignore, float *map, struct fm_size size, struct fm_size whole) {

@@ -88,13 +88,12 @@ enum fm_status fm_standard_adjust(struct fm_context *ctx, const struct fm_standa
 /* Cells over what is ignored, in the picture's own frame. */
 static void leave_out_ignored(const struct fm_standard *s, const struct fm_adjusted *a, struct fm_size size,
                               struct fm_size whole, struct fm_size grid, unsigned char *covered) {
-  const float left = (float)((whole.width - size.width) / 2),
-              above = (float)((whole.height - size.height) / 2);
+  const int left = (whole.width - size.width) / 2, above = (whole.height - size.height) / 2;
   for (int y = 0; y < grid.height; y++)
     for (int x = 0; x < grid.width; x++, covered++) {
-      float at[2] = {(left + ((float)x + 0.5f) * (float)size.width / (float)grid.width) / (float)whole.width,
-                     (above + ((float)y + 0.5f) * (float)size.height / (float)grid.height) /
-                         (float)whole.height};
+      float at[2] = {
+          ((float)left + ((float)x + 0.5f) * (float)size.width / (float)grid.width) / (float)whole.width,
+          ((float)above + ((float)y + 0.5f) * (float)size.height / (float)grid.height) / (float)whole.height};
       if (a->placed) fm_affine_map(&a->to_own, at[0], at[1], at);
       if (a->tile.width > 0) {
         at[0] = a->tile.x + at[0] * a->tile.width;

@@ -33,9 +33,9 @@ struct fm_tile_place {
 struct fm_adjusted {
   bool lit;      /* its light was found: gain holds */
   bool unlit;    /* it was looked for in vain: the picture is as it was */
-  float gain[3]; /* that its colours were multiplied with */
   bool placed;   /* its part was found and brought to the mean part's pose: pose holds */
   bool unplaced; /* it was looked for in vain: the picture is as it lies */
+  float gain[3]; /* that its colours were multiplied with */
   struct fm_pose pose;
   struct fm_affine to_own;   /* from the mean part's picture to the picture's own */
   struct fm_tile_place tile; /* of a tile; zeros: it is the whole picture */

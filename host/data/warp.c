@@ -237,13 +237,12 @@ static bool shown_at(const struct fm_mean_part *mean, const float at[2]) {
 
 void fm_warp_covered(const struct fm_mean_part *mean, const struct fm_affine *to_own, struct fm_size size,
                      struct fm_size whole, struct fm_size grid, unsigned char *covered) {
-  const float left = (float)((whole.width - size.width) / 2),
-              above = (float)((whole.height - size.height) / 2);
+  const int left = (whole.width - size.width) / 2, above = (whole.height - size.height) / 2;
   for (int y = 0; y < grid.height; y++)
     for (int x = 0; x < grid.width; x++, covered++) {
       const float place[2] = {
-          (left + ((float)x + 0.5f) * (float)size.width / (float)grid.width) / (float)whole.width,
-          (above + ((float)y + 0.5f) * (float)size.height / (float)grid.height) / (float)whole.height};
+          ((float)left + ((float)x + 0.5f) * (float)size.width / (float)grid.width) / (float)whole.width,
+          ((float)above + ((float)y + 0.5f) * (float)size.height / (float)grid.height) / (float)whole.height};
       float own[2];
       fm_affine_map(to_own, place[0], place[1], own);
       *covered = shown_at(mean, place) && inside(own[0], own[1]);

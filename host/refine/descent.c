@@ -55,7 +55,9 @@ static enum fm_status make(struct fm_descent *r) {
     r->model.recipe.size = r->size;
     r->model.recipe.crop = fm_square(0);
   }
-  FM_TRY(fm_scorer_make(r->d, &r->model, r->batch, true, &r->scorer));
+  struct fm_scorer *scorer;
+  FM_TRY(fm_scorer_make(r->d, &r->model, r->batch, true, &scorer));
+  r->scorer = scorer;
   FM_TRY(make_host(r));
   size_t bytes = (size_t)r->batch * fm_size_pixels(r->size) * sizeof(float);
   FM_TRY(fm_buffer_make(r->d, 4 * bytes, &r->reference));

@@ -225,16 +225,18 @@ static void measure(const struct work *w, struct fm_record *record) {
     if (p->map[i] > p->map[peak]) peak = i;
     if (!p->truth || !p->truth[i]) continue;
     flaws++;
-    x += (double)(i % width) + 0.5;
-    y += (double)(i / width) + 0.5;
+    size_t row = i / width, column = i % width;
+    x += (double)column + 0.5;
+    y += (double)row + 0.5;
   }
   record->flagged = record->found.flagged;
   record->share = fm_verdict_share(&record->found);
   record->true_share = (double)flaws / (double)pixels;
   record->masked = flaws > 0;
   record->peak = (double)p->map[peak];
-  record->peak_at = (struct fm_point){((double)(peak % width) + 0.5) / (double)width,
-                                      ((double)(peak / width) + 0.5) / (double)height};
+  size_t row = peak / width, column = peak % width;
+  record->peak_at =
+      (struct fm_point){((double)column + 0.5) / (double)width, ((double)row + 0.5) / (double)height};
   if (flaws)
     record->truth_at =
         (struct fm_point){x / (double)flaws / (double)width, y / (double)flaws / (double)height};
@@ -265,7 +267,8 @@ enum fm_status fm_picture_draw(const struct fm_page_place *place, const struct f
   return status;
 }
 
-void fm_record_free(struct fm_context *ctx, struct fm_record *r) {
+void fm_record_free(struct fm_context *ctx, struct fm_record *record) {
+  struct fm_record *r = record;
   if (!r) return;
   fm_free(ctx, r->kind);
   fm_free(ctx, r->name);

@@ -100,8 +100,8 @@ enum fm_status fm_report_add(struct fm_report *report, const struct fm_report_pi
 struct fm_record;
 enum fm_status fm_report_draw(struct fm_report *report, struct fm_context *ctx,
                               const struct fm_report_picture *picture, struct fm_record **drawn);
-enum fm_status fm_report_take(struct fm_report *report, struct fm_record *drawn);
-void fm_record_free(struct fm_context *ctx, struct fm_record *drawn); /* NULL: nothing */
+enum fm_status fm_report_take(struct fm_report *report, struct fm_record *record);
+void fm_record_free(struct fm_context *ctx, struct fm_record *record); /* NULL: nothing */
 
 /* Stands on top of what is said about the category at hand, behind what was there. */
 enum fm_status fm_report_warn(struct fm_report *report, const char *text);

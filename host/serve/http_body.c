@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The first thing that is wrong is what is answered; what still comes is read and dropped. */
@@ -94,8 +95,9 @@ void fm_http_body_begin(struct fm_exchange *e) {
   const char *type = fm_http_header(e, "Content-Type"), *length = fm_http_header(e, "Content-Length");
   if (length) {
     size_t n = strspn(length, "0123456789");
-    unsigned long long size = 0;
-    if (n == 0 || n > 18 || length[n] || sscanf(length, "%llu", &size) != 1 || size > e->http->o.most_body)
+    bool number = n > 0 && n <= 18 && !length[n];
+    unsigned long long size = number ? strtoull(length, NULL, 10) : 0;
+    if (!number || size > e->http->o.most_body)
       refuse_size(e);
     else
       reserve(e, (size_t)size);

@@ -62,7 +62,7 @@ enum fm_status fm_journal_parse(struct fm_context *ctx, const char *line, size_t
   cJSON *object = NULL;
   enum fm_status status = fm_json_parse(ctx, &source, line, size, &object);
   const cJSON *file = status == FM_OK ? fm_json_member(object, "file") : NULL;
-  const char *digits = cJSON_IsString(file) ? file->valuestring : "";
+  const char *digits = file && cJSON_IsString(file) ? file->valuestring : "";
   if (strlen(digits) == DIGITS && strspn(digits, "0123456789abcdef") == DIGITS)
     *hash = strtoull(digits, NULL, 16);
   else if (status == FM_OK)

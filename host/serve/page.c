@@ -6,6 +6,7 @@
 #include "report/html.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *fm_page_file(const char *name) {
@@ -23,9 +24,8 @@ enum fm_status fm_page_hash(struct fm_context *ctx, char hash[64]) {
   FM_TRY(fm_sha256_bytes(ctx, begin, (size_t)(end - begin), hex));
   unsigned char bytes[32];
   for (int i = 0; i < 32; i++) {
-    unsigned value = 0;
-    sscanf(hex + 2 * i, "%2x", &value);
-    bytes[i] = (unsigned char)value;
+    const char digits[3] = {hex[2 * i], hex[2 * i + 1], 0};
+    bytes[i] = (unsigned char)strtoul(digits, NULL, 16);
   }
   struct fm_text text;
   char *base64;
