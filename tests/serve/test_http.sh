@@ -61,8 +61,12 @@ asks 200 '"live":true' "$url/health/live"
 asks 200 '"ready":true' "$url/health/ready"
 asks 200 '"name":"gear","version":1' "$url/v1/models"
 asks 200 'flawmap_pictures_total{model="gear",source="http",outcome="failed"}' "$url/metrics"
-asks 200 '"openapi"' "$url/openapi.json"
-asks 200 '<html' "$url/"
+asks 200 '"openapi": "3' "$url/openapi.json"
+for path in $(grep -o '{"GET\|{"POST", "[^"]*' "$source/host/serve/http_routes.c" | wc -l); do [ "$path" -gt 8 ] || fail "no routes were found"; done
+asks 200 "<title>flawmap" "$url/"
+curl -s -D head -o page "$url/"
+hash=$({ echo; sed -n '/^<script>$/,/^<\/script>$/p' page | sed '1d;$d'; } | openssl dgst -sha256 -binary | base64)
+grep -qF "sha256-$hash" head || fail "the page's policy does not name its script: $(cat head)"
 end
 
 # Others than this machine may ask only with a token.
