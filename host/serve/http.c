@@ -43,7 +43,7 @@ void fm_http_tick(struct fm_http *h) {
   int slow = 0;
   pthread_mutex_lock(&h->lock);
   for (struct fm_connection *who = h->connections; who; who = who->next) {
-    if (!who->until || now < who->until || who->cut || who->fd < 0) continue;
+    if (who->until == 0 || now < who->until || who->cut || who->fd < 0) continue;
     shutdown(who->fd, SHUT_RDWR);
     who->cut = true;
     slow++;

@@ -144,7 +144,7 @@ static void drop_late(struct batch *b) {
   double now = fm_seconds();
   for (int i = 0; i < b->count; i++) {
     struct fm_job *job = b->job[i];
-    if (!job->deadline || now <= job->deadline) {
+    if (job->deadline == 0 || now <= job->deadline) {
       b->job[kept++] = job;
       continue;
     }

@@ -232,7 +232,7 @@ static enum fm_status try_all(struct run *r) {
   const struct fm_recipe first = r->count ? r->trial[0].recipe : r->plan.candidate[0].recipe;
   for (int i = 1; i < r->plan.count; i++) {
     struct fm_candidate *c = &r->plan.candidate[i];
-    if (c->minutes) continue;
+    if (c->minutes > 0) continue;
     memcpy(c->recipe.light, first.light, sizeof first.light);
     memcpy(c->recipe.align, first.align, sizeof first.align);
     FM_TRY(try_it(r, &c->recipe, c->time));
@@ -281,7 +281,7 @@ static void put_plan(struct run *r) {
   for (int i = 0; i < r->plan.count; i++) {
     const struct fm_candidate *c = &r->plan.candidate[i];
     char why[80];
-    if (!c->minutes) continue;
+    if (c->minutes <= 0) continue;
     snprintf(why, sizeof why, "--minutes %.0f would allow it", c->minutes);
     put_left_out(r, &c->recipe, why);
   }

@@ -231,7 +231,7 @@ enum fm_status fm_auto_plan(struct fm_context *ctx, const struct fm_auto *how,
     bool known = false;
     if (!make_recipe(&r, &rows[i], &recipe)) continue;
     for (int k = 0; k < plan->count; k++)
-      known |= !plan->candidate[k].minutes && alike(&plan->candidate[k].recipe, &recipe);
+      known |= plan->candidate[k].minutes <= 0 && alike(&plan->candidate[k].recipe, &recipe);
     if (!known) add(&r, &rows[i], &recipe, &planned, &all);
   }
   plan->seconds = planned.trials;
