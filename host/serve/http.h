@@ -17,7 +17,6 @@ struct fm_http_options {
   struct fm_models *models;
   struct fm_figures *figures;
   struct fm_recent *recent;
-  const char *marks; /* folder for marks; NULL: none are taken */
 };
 
 struct fm_http;
