@@ -18,13 +18,13 @@ enum { MOST_LEARN = 120, MOST_HELD = 40, ROUNDS = 2 };
 enum { LEAST_FLAWED = 20 };
 
 /* A light or pose that changes little is left on: what is to come may lie and be lit as no picture here. And
- * what takes more time must be worth it. */
-static const double WORTH = 0.01, CLEARLY = 0.003;
+ * what takes DEARER times the time must be worth it; what takes about as long has to be clearly better. */
+static const double WORTH = 0.01, CLEARLY = 0.003, DEARER = 1.5;
 
 struct trial {
   struct fm_recipe recipe;
   struct fm_judgement result;
-  double value;
+  double value, time;        /* seconds, as reckoned */
   struct fm_weights learned; /* of the best one so far; else freed */
 };
 
@@ -164,8 +164,11 @@ static void step(struct run *r, double time) {
 /* Light and pose that change little stay on, and so does what is cheaper. */
 static struct trial *best_of(struct run *r) {
   struct trial *best = NULL;
-  for (int i = 0; i < r->count; i++)
-    if (!best || r->trial[i].value > best->value + CLEARLY) best = &r->trial[i];
+  for (int i = 0; i < r->count; i++) {
+    struct trial *t = &r->trial[i];
+    double more = best && t->time > DEARER * best->time ? WORTH : CLEARLY;
+    if (!best || t->value > best->value + more) best = t;
+  }
   return best;
 }
 
@@ -175,7 +178,7 @@ static enum fm_status try_it(struct run *r, const struct fm_recipe *recipe, doub
   struct trial *t = &r->trial[r->count];
   struct fm_standard *standard;
   bool quiet = r->ctx->quiet;
-  *t = (struct trial){.recipe = *recipe};
+  *t = (struct trial){.recipe = *recipe, .time = time};
   r->ctx->quiet = true;
   enum fm_status status = standard_of(r, recipe, &standard);
   if (status == FM_OK) status = fit_and_judge(r, t, standard);
