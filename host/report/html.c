@@ -63,23 +63,25 @@ void fm_html_part(struct fm_text *text, const char *name) {
   if (part) fm_text_append_bytes(text, part->bytes, part->size);
 }
 
-/* What a page from the disk may load. Names in it are foreign: should one of them ever become markup, it
- * still could neither run nor fetch anything. */
-static void put_policy(struct fm_text *text) {
-  const struct fm_embedded *script = fm_embedded_find(fm_embedded_page, "script.js");
+void fm_html_hash(struct fm_text *text, const void *script, size_t size) {
   char hex[65];
   unsigned char digest[32];
-  if (fm_sha256_bytes(text->ctx, script->bytes, script->size, hex) != FM_OK) {
-    text->status = FM_MEMORY;
-    return;
-  }
+  if (text->status == FM_OK) text->status = fm_sha256_bytes(text->ctx, script, size, hex);
+  if (text->status != FM_OK) return;
   for (int i = 0; i < 32; i++) {
     const char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
     digest[i] = (unsigned char)strtoul(two, NULL, 16);
   }
+  fm_base64(text, digest, sizeof digest);
+}
+
+/* What a page from the disk may load. Names in it are foreign: should one of them ever become markup, it
+ * still could neither run nor fetch anything. */
+static void put_policy(struct fm_text *text) {
+  const struct fm_embedded *script = fm_embedded_find(fm_embedded_page, "script.js");
   fm_text_append(text, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src "
                        "'self' file: data:; style-src 'unsafe-inline'; script-src 'sha256-");
-  fm_base64(text, digest, sizeof digest);
+  fm_html_hash(text, script->bytes, script->size);
   fm_text_append(text, "'; base-uri 'none'; form-action 'none'\">\n");
 }
 

@@ -13,6 +13,9 @@ void fm_html_wrap(struct fm_text *text, const char *before, const char *string, 
 
 void fm_base64(struct fm_text *text, const unsigned char *bytes, size_t size);
 
+/* The hash of a script as a content policy names it, without "sha256-". */
+void fm_html_hash(struct fm_text *text, const void *script, size_t size);
+
 /* A path for an address: letters, digits and -._~/ as they are, all other bytes as %XX. */
 void fm_html_path(struct fm_text *text, const char *path);
 

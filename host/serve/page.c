@@ -2,11 +2,9 @@
 
 #include "base/embedded.h"
 #include "base/memory.h"
-#include "file/sha256.h"
 #include "report/html.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *fm_page_file(const char *name) {
@@ -16,21 +14,14 @@ const char *fm_page_file(const char *name) {
 
 enum fm_status fm_page_hash(struct fm_context *ctx, char hash[64]) {
   static const char open[] = "<script>", close[] = "</script>";
-  char hex[65];
   const char *begin = strstr(fm_page_file("page.html"), open);
   const char *end = begin ? strstr(begin, close) : NULL;
   if (!end) return fm_error(ctx, FM_INTERNAL, "the page has no script");
   begin += sizeof open - 1;
-  FM_TRY(fm_sha256_bytes(ctx, begin, (size_t)(end - begin), hex));
-  unsigned char bytes[32];
-  for (int i = 0; i < 32; i++) {
-    const char digits[3] = {hex[2 * i], hex[2 * i + 1], 0};
-    bytes[i] = (unsigned char)strtoul(digits, NULL, 16);
-  }
   struct fm_text text;
   char *base64;
   fm_text_begin(&text, ctx);
-  fm_base64(&text, bytes, sizeof bytes);
+  fm_html_hash(&text, begin, (size_t)(end - begin));
   FM_TRY(fm_text_take(&text, &base64, NULL));
   snprintf(hash, 64, "%s", base64);
   fm_free(ctx, base64);
