@@ -64,13 +64,7 @@ static enum fm_status divide(struct fm_context *ctx, const struct fm_model *m, c
 }
 
 static enum fm_status learn(struct fm_device *d, struct fm_model *m, const struct parts *p) {
-  struct fm_train t = {.recipe = m->recipe,
-                       .category = m->data.category,
-                       .samples = p->reference,
-                       .count = p->references,
-                       .data_hash = m->data.hash,
-                       .expert = &m->expert,
-                       .standard = fm_standard_none(&m->standard) ? NULL : &m->standard};
+  struct fm_train t = fm_train_of(m, p->reference, p->references);
   FM_TRY(fm_sharpen_fit(d, m, &t, p->held, p->helds));
   m->recipe.refine = true;
   return FM_OK;

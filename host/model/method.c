@@ -21,6 +21,16 @@ enum fm_status fm_method_find(struct fm_context *ctx, const char *name, const st
                   names);
 }
 
+struct fm_train fm_train_of(const struct fm_model *m, const struct fm_sample *samples, size_t count) {
+  return (struct fm_train){.recipe = m->recipe,
+                           .category = m->data.category,
+                           .samples = samples,
+                           .count = count,
+                           .data_hash = m->data.hash,
+                           .expert = &m->expert,
+                           .standard = fm_standard_none(&m->standard) ? NULL : &m->standard};
+}
+
 enum fm_status fm_train_preprocess(struct fm_context *ctx, const struct fm_train *train,
                                    struct fm_preprocess *out) {
   FM_TRY(fm_recipe_preprocess(ctx, &train->recipe, out));

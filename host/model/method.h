@@ -77,6 +77,9 @@ struct fm_method {
   enum fm_status (*picture)(struct fm_scorer *s, int n, const float *maps, float *scores);
 };
 
+/* With what a finished model was learned with, and other pictures. */
+struct fm_train fm_train_of(const struct fm_model *m, const struct fm_sample *samples, size_t count);
+
 /* How its pictures are made fit for the network. */
 enum fm_status fm_train_preprocess(struct fm_context *ctx, const struct fm_train *train,
                                    struct fm_preprocess *out);

@@ -130,15 +130,9 @@ static enum fm_status steps(struct run *r, const struct fm_method *method, struc
 }
 
 static struct fm_train train_of(const struct run *r) {
-  const struct fm_model *m = r->m;
-  return (struct fm_train){.recipe = m->recipe,
-                           .category = m->data.category,
-                           .samples = r->split.learn,
-                           .count = r->split.learn_count,
-                           .data_hash = m->data.hash,
-                           .expert = &m->expert,
-                           .standard = fm_standard_none(&m->standard) ? NULL : &m->standard,
-                           .on = m};
+  struct fm_train t = fm_train_of(r->m, r->split.learn, r->split.learn_count);
+  t.on = r->m;
+  return t;
 }
 
 static enum fm_status learn(struct run *r) {
